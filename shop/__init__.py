@@ -1,0 +1,20 @@
+"""A self-hosted storefront for digital goods, paid in cryptocurrency through CryptoCloud."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from .config import Settings
+
+__version__ = "0.1.0"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The shop, ready to serve; ConfigurationError when the settings do not allow it."""
+    # Only now, so that the provider's client can be imported where there is no Flask.
+    from .app import create_app as make
+
+    return make(settings)
