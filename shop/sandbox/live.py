@@ -1,0 +1,28 @@
+"""A sandbox on a free port of this machine, for tests and trials."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+from werkzeug.serving import make_server
+
+from shop.sandbox import create_app
+from shop.sandbox.state import Sandbox
+
+
+@contextmanager
+def running_sandbox(**overrides: object) -> Iterator[Sandbox]:
+    """Serve a sandbox over HTTP while the block runs; its address is `settings.public_url`."""
+    app = create_app(**overrides)
+    sandbox: Sandbox = app.extensions["sandbox"]
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    sandbox.configure(public_url=f"http://127.0.0.1:{server.server_port}")
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield sandbox
+    finally:
+        sandbox.reset()
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,121 @@
+"""The API fails in every way the control panel offers, and recovers."""
+
+import time
+
+import pytest
+import requests
+
+from .conftest import Driver
+
+
+@pytest.mark.parametrize(("api", "answer"), [("down", 503), ("401", 401), ("406", 406)])
+def test_a_failing_api_answers_its_code_and_makes_nothing(
+    sandbox: Driver, api: str, answer: int
+) -> None:
+    number = sandbox.new()
+    sandbox.switch(api=api)
+
+    assert sandbox.create().status_code == answer
+    assert sandbox.info(number).status_code == answer
+    assert len(sandbox.sandbox.invoices()) == 1
+
+
+def test_a_garbled_answer_is_a_page_that_says_200(sandbox: Driver) -> None:
+    sandbox.switch(api="garbled")
+
+    reply = sandbox.create()
+
+    assert reply.status_code == 200
+    assert reply.headers["Content-Type"].startswith("text/html")
+    assert sandbox.sandbox.invoices() == []
+
+
+def test_a_slow_api_has_made_the_invoice_before_the_caller_gives_up(sandbox: Driver) -> None:
+    sandbox.switch(api="slow", seconds=5)
+
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(
+            f"{sandbox.url}/v1/invoice/create",
+            json=sandbox.wishes,
+            headers=sandbox.headers,
+            timeout=0.3,
+        )
+
+    assert len(sandbox.sandbox.invoices()) == 1
+
+
+def test_a_slow_api_answers_after_the_seconds_asked_for(sandbox: Driver) -> None:
+    sandbox.switch(api="slow", seconds=0.4)
+    started = time.monotonic()
+
+    reply = sandbox.create()
+
+    assert reply.json()["status"] == "success"
+    assert time.monotonic() - started >= 0.4
+
+
+def test_a_dripping_api_sends_the_whole_answer_one_byte_at_a_time(sandbox: Driver) -> None:
+    sandbox.switch(api="drip", seconds=0.005)
+
+    reply = sandbox.create(json=sandbox.wishes, stream=True)
+    started = time.monotonic()
+    body = reply.json()
+
+    assert body["status"] == "success"
+    assert time.monotonic() - started >= 0.3
+
+
+def test_pages_work_while_the_api_is_down(sandbox: Driver) -> None:
+    number = sandbox.new()
+    sandbox.switch(api="down")
+
+    assert requests.get(f"{sandbox.url}/{number}", timeout=10).status_code == 200
+    assert requests.get(f"{sandbox.url}/healthz", timeout=10).json() == {"status": "ok"}
+
+
+def test_switched_up_again_the_api_works(sandbox: Driver) -> None:
+    sandbox.switch(api="down")
+
+    sandbox.switch(api="up")
+
+    assert sandbox.create().status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"api": "sideways"},
+        {"seconds": "soon"},
+        {"seconds": -1},
+        {"seconds": "nan"},
+        {"postback_format": "xml"},
+        {"overpaid": "yes"},
+        {"colour": "red"},
+    ],
+)
+def test_a_switch_that_does_not_exist_changes_nothing(
+    sandbox: Driver, wrong: dict[str, object]
+) -> None:
+    before = sandbox.sandbox.switches
+
+    reply = sandbox.switch(**({"extras": True} | wrong))
+
+    assert reply.status_code == 400
+    assert reply.json()["error"]
+    assert sandbox.sandbox.switches == before
+
+
+def test_reset_forgets_everything_and_frees_who_waits(sandbox: Driver) -> None:
+    sandbox.new()
+    sandbox.switch(api="slow", seconds=60, postback_format="json")
+
+    requests.post(f"{sandbox.url}/_sandbox/reset", timeout=10)
+
+    assert requests.get(f"{sandbox.url}/_sandbox/invoices", timeout=10).json() == []
+    assert requests.get(f"{sandbox.url}/_sandbox/switch", timeout=10).json() == {
+        "api": "up",
+        "seconds": 2.0,
+        "postback_format": "form",
+        "overpaid": False,
+        "extras": False,
+    }
