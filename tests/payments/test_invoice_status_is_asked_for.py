@@ -1,0 +1,108 @@
+"""`invoice_status` is the one source of truth about money, so it believes only what it knows."""
+
+from __future__ import annotations
+
+import pytest
+import responses
+from responses.matchers import query_param_matcher
+
+from shop.payments.cryptocloud import (
+    InvoiceStatus,
+    KeyRefused,
+    Rejected,
+    Unavailable,
+    Unclear,
+)
+from tests.payments.wire import API_KEY, INFO, make_client
+
+
+@responses.activate
+def test_the_prefixed_id_goes_into_the_query_and_no_body_is_sent() -> None:
+    matcher = query_param_matcher({"uuid": "INV-DZLF4212"})
+    responses.get(INFO, json={"status": "success", "status_invoice": "paid"}, match=[matcher])
+
+    make_client().invoice_status("DZLF4212")
+
+    request = responses.calls[0].request
+    assert request.body is None
+    assert request.headers["Authorization"] == f"Token {API_KEY}"
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("created", InvoiceStatus.CREATED),
+        ("paid", InvoiceStatus.PAID),
+        ("overpaid", InvoiceStatus.OVERPAID),
+        ("partial", InvoiceStatus.PARTIAL),
+        ("canceled", InvoiceStatus.CANCELED),
+    ],
+)
+@responses.activate
+def test_every_known_status_is_understood(said: str, status: InvoiceStatus) -> None:
+    responses.get(INFO, json={"status": "success", "status_invoice": said})
+
+    assert make_client().invoice_status("DZLF4212") is status
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["cancelled", "PAID", "paid ", "success", "refunded", "", None, True, 1, ["paid"], {"paid": 1}],
+)
+@responses.activate
+def test_a_status_that_is_not_known_is_never_guessed(said: object) -> None:
+    responses.get(INFO, json={"status": "success", "status_invoice": said})
+
+    with pytest.raises(Unclear, match="does not know"):
+        make_client().invoice_status("DZLF4212")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"status": "success"},
+        {"status": "success", "result": "paid"},
+        {"status_invoice": "paid"},
+        {"status": "paid", "status_invoice": "paid"},
+        {"status": True, "status_invoice": "paid"},
+        [{"status": "success", "status_invoice": "paid"}],
+        "paid",
+        None,
+    ],
+)
+@responses.activate
+def test_only_a_reply_of_the_documented_shape_can_say_paid(reply: object) -> None:
+    responses.get(INFO, json=reply)
+
+    with pytest.raises(Unclear):
+        make_client().invoice_status("DZLF4212")
+
+
+@responses.activate
+def test_an_error_that_also_names_a_status_is_an_error() -> None:
+    responses.get(INFO, json={"status": "error", "status_invoice": "paid"})
+
+    with pytest.raises(Rejected):
+        make_client().invoice_status("DZLF4212")
+
+
+@responses.activate
+def test_the_key_is_good_when_the_provider_answers_that_there_is_no_such_invoice() -> None:
+    responses.get(INFO, status=400, json={"status": "error", "error": "Invoice not found"})
+
+    make_client().check_key()
+
+    assert len(responses.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, KeyRefused), (429, Unavailable), (500, Unclear)]
+)
+@responses.activate
+def test_the_key_is_not_called_good_when_it_is_refused_or_nobody_knows(
+    status: int, error: type[Exception]
+) -> None:
+    responses.get(INFO, status=status)
+
+    with pytest.raises(error):
+        make_client().check_key()

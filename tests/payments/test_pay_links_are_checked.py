@@ -1,0 +1,122 @@
+"""A buyer is sent to the configured pay hosts and nowhere else, whatever the provider's reply says."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+import responses
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shop.payments.cryptocloud import Unclear
+from tests.payments.wire import CREATE, MADE, ask, make_client, patient
+
+HOST = "pay.cryptocloud.plus"
+GOOD = [
+    f"https://{HOST}/DZLF4212",
+    f"https://{HOST}/DZLF4212?lang=en#top",
+    f"https://{HOST}",
+    f"https://{HOST}:443/DZLF4212",
+    f"HTTPS://{HOST.upper()}/DZLF4212",
+    f"https://{HOST}/" + "x" * (512 - len(f"https://{HOST}/")),
+]
+BAD = [
+    None, 4212, True, ["https://" + HOST], {"url": HOST}, "", "DZLF4212", "/DZLF4212",
+    f"//{HOST}/DZLF4212",
+    f"{HOST}/DZLF4212",
+    f"http://{HOST}/DZLF4212",
+    f"http://{HOST}:443/DZLF4212",
+    f"https://{HOST}:80/DZLF4212",
+    f"https://{HOST}:8443/DZLF4212",
+    f"https://{HOST}:0443/DZLF4212",
+    f"https://{HOST}:/DZLF4212",
+    f"https://{HOST}./DZLF4212",
+    f"https://{HOST}.evil.example/DZLF4212",
+    f"https://{HOST}@evil.example/DZLF4212",
+    f"https://{HOST}:443@evil.example/DZLF4212",
+    f"https://evil.example@{HOST}/DZLF4212",
+    f"https://user:password@{HOST}/DZLF4212",
+    f"https://evil.example/{HOST}",
+    f"https://evil.example#@{HOST}/",
+    f"https://evil.example?@{HOST}/",
+    f"https://evil.example\\@{HOST}/",
+    f"https://{HOST}\\@evil.example/",
+    f"https:\\\\{HOST}/DZLF4212",
+    f"https:/{HOST}/DZLF4212",
+    f"https:///{HOST}/DZLF4212",
+    f" https://{HOST}/DZLF4212",
+    f"https://{HOST}/DZLF4212\n",
+    f"https://{HOST}/DZLF 4212",
+    f"https://{HOST}/DZLF4212\r\nLocation: https://evil.example",
+    f"https://\t{HOST}/DZLF4212",
+    f"https://{HOST}/\x00",
+    "https://pay.cryptocloud.plus\u2024evil.example/",
+    "https://pay.crypt\u043ecloud.plus/DZLF4212",
+    "https://xn--pay-cryptocloud.plus/DZLF4212",
+    "https://cryptocloud.plus/DZLF4212",
+    "https://sub.pay.cryptocloud.plus/DZLF4212",
+    "https://[pay.cryptocloud.plus]/",
+    "https://[::1/",
+    "javascript:alert(1)//https://pay.cryptocloud.plus/",
+    "data:text/html,https://pay.cryptocloud.plus/",
+    f"ftp://{HOST}/DZLF4212",
+    f"https://{HOST}/" + "x" * 600,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("link", GOOD)
+@responses.activate
+def test_a_link_to_the_pay_host_is_handed_on_as_it_came(link: str) -> None:
+    responses.post(CREATE, json=MADE | {"pay_url": link})
+
+    assert ask(make_client()).pay_url == link
+
+
+@pytest.mark.parametrize("link", BAD)
+@responses.activate
+def test_any_other_link_leaves_the_outcome_unclear_and_is_not_repeated(link: object) -> None:
+    responses.post(CREATE, json=MADE | {"pay_url": link})
+
+    with pytest.raises(Unclear, match="pay_url") as error:
+        ask(make_client())
+
+    assert "evil.example" not in str(error.value)
+
+
+@responses.activate
+def test_the_hosts_are_the_ones_that_were_configured_port_and_all() -> None:
+    client = make_client(pay_origins=("http://127.0.0.1:5001", "https://pay.example"))
+    responses.post(CREATE, json=MADE | {"pay_url": "http://127.0.0.1:5001/DZLF4212"})
+    responses.post(CREATE, json=MADE | {"pay_url": "https://pay.example/DZLF4212"})
+    responses.post(CREATE, json=MADE | {"pay_url": "http://127.0.0.1:5002/DZLF4212"})
+    responses.post(CREATE, json=MADE)
+
+    ask(client)
+    ask(client)
+    for _ in range(2):
+        with pytest.raises(Unclear, match="pay_url"):
+            ask(client)
+
+
+PIECES = st.sampled_from(
+    ["https://", "http://", HOST, "evil.example", "@", ":", ":443", "/", "\\", "#", "?", ".", "[", "]",
+     "//", "%2f", "%00", "\t", " ", "user", "\u3002"]
+)  # fmt: skip
+
+
+@patient
+@given(pieces=st.lists(PIECES, max_size=8))
+@example(["https://", HOST, "/", "x"])
+def test_no_mixture_of_pieces_leads_elsewhere(pieces: list[str]) -> None:
+    link = "".join(pieces)
+    with responses.RequestsMock() as provider:
+        provider.post(CREATE, json=MADE | {"pay_url": link})
+        try:
+            accepted = ask(make_client(call_seconds=10)).pay_url
+        except Unclear:
+            return
+
+    assert link.lower().startswith((f"https://{HOST}/", f"https://{HOST}:443", f"https://{HOST}"))
+    assert urlsplit(accepted).hostname == HOST
+    assert urlsplit(accepted).netloc in (HOST, f"{HOST}:443")

@@ -1,0 +1,173 @@
+"""What an answer means for the invoice: none was made, none for now, or nobody knows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shop.payments.cryptocloud import (
+    CryptoCloudError,
+    KeyRefused,
+    NotSent,
+    Rejected,
+    TooManyCalls,
+    Unavailable,
+    Unclear,
+)
+from tests.payments.wire import CREATE, INFO, MADE, ask, make_client, patient
+
+HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+WELL = json.dumps(MADE | {"status_invoice": "paid"})
+"""What would be believed if it came with 200."""
+ANSWERS = [
+    (400, '{"status":"error","error":"amount is required"}', Rejected),
+    (400, HTML, Rejected),
+    (400, "", Rejected),
+    (401, '{"message":"Unauthenticated."}', KeyRefused),
+    (401, HTML, KeyRefused),
+    (403, '{"detail":"Forbidden"}', KeyRefused),
+    (404, HTML, Rejected),
+    (406, '{"error":"Service not available"}', Unavailable),
+    (408, "", Unclear),
+    (409, "", Unclear),
+    (422, '{"status":"error","result":{"amount":"too small"}}', Rejected),
+    (425, "", Unclear),
+    (429, "", Unavailable),
+    (401, "[" * 60_000, KeyRefused),
+    (201, WELL, Unclear),
+    (206, WELL, Unclear),
+    (204, "", Unclear),
+    (301, "", Unclear),
+    (302, '{"status":"error"}', Unclear),
+    (500, '{"status":"error","error":"boom"}', Unclear),
+    (502, HTML, Unclear),
+    (503, "", Unclear),
+    (504, "", Unclear),
+    (200, '{"status":"error","error":"shop not found"}', Rejected),
+    (200, '{"status":"error"}', Rejected),
+    (200, HTML, Unclear),
+    (200, "", Unclear),
+    (200, '{"status":"success","pay_url":"https://pay.crypto', Unclear),
+    (200, '"success"', Unclear),
+    (200, "[]", Unclear),
+    (200, "null", Unclear),
+    (200, "{}", Unclear),
+    (200, '{"status":"SUCCESS"}', Unclear),
+    (200, '{"status":["success"]}', Unclear),
+    (200, '{"status":"success","pay_url":NaN,"invoice_id":1e999}', Unclear),
+    (200, "[" * 60_000, Unclear),
+    (200, '{"status":' + "9" * 60_000 + "}", Unclear),
+    (200, "\udcff\udcfe", Unclear),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "error"), ANSWERS)
+@responses.activate
+def test_an_answer_means_the_same_for_both_calls(
+    status: int, body: str, error: type[CryptoCloudError]
+) -> None:
+    raw = body.encode("utf-8", "surrogateescape")
+    responses.post(CREATE, status=status, body=raw)
+    responses.get(INFO, status=status, body=raw)
+
+    with pytest.raises(CryptoCloudError) as created:
+        ask(make_client())
+    with pytest.raises(CryptoCloudError) as asked:
+        make_client().invoice_status("DZLF4212")
+
+    assert (created.type, asked.type) == (error, error)
+
+
+def test_the_error_tree_is_as_drawn() -> None:
+    assert {c.__name__ for c in CryptoCloudError.__subclasses__()} == {
+        "NotSent", "Rejected", "Unclear",
+    }  # fmt: skip
+    assert issubclass(TooManyCalls, NotSent)
+    assert issubclass(KeyRefused, Rejected)
+    assert issubclass(Unavailable, Rejected)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"error": "no such shop"}, "no such shop"),
+        ({"message": "Unsupported currency"}, "Unsupported currency"),
+        ({"detail": "wrong amount"}, "wrong amount"),
+        ({"result": {"amount": "must be positive"}}, "{'amount': 'must be positive'}"),
+        ({"error": "", "message": "the second name"}, "the second name"),
+        ({"error": None}, "no reason given"),
+        (["nothing"], "no reason given"),
+    ],
+)
+@responses.activate
+def test_a_refusal_repeats_the_providers_words_under_whichever_name_they_came(
+    body: object, reason: str
+) -> None:
+    responses.post(CREATE, status=400, json=body)
+
+    with pytest.raises(Rejected) as error:
+        ask(make_client())
+
+    assert str(error.value) == f"the provider said no (400): {reason}"
+
+
+@responses.activate
+def test_the_providers_words_are_kept_to_one_short_line_of_plain_characters() -> None:
+    words = "first line\r\n\x1b[31m{\u202e}" + "x" * 5000
+    responses.post(CREATE, status=400, body=json.dumps({"error": words}))
+
+    with pytest.raises(Rejected) as error:
+        ask(make_client())
+
+    text = str(error.value)
+    assert len(text) < 300
+    assert text.isascii()
+    assert text.isprintable()
+
+
+@patient
+@given(status=st.integers(100, 599), body=st.binary(max_size=200))
+def test_no_answer_whatsoever_makes_the_client_raise_anything_else(
+    status: int, body: bytes
+) -> None:
+    client = make_client(call_seconds=10)
+    with responses.RequestsMock() as provider:
+        provider.post(CREATE, status=status, body=body)
+
+        with pytest.raises(CryptoCloudError):
+            ask(client)
+
+
+SCALARS = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner)
+)
+
+
+@patient
+@given(
+    reply=st.fixed_dictionaries(
+        {},
+        optional={
+            "status": st.just("success") | st.just("error") | VALUES,
+            "invoice_id": st.just("DZLF4212") | VALUES,
+            "pay_url": st.just("https://pay.cryptocloud.plus/X") | VALUES,
+            "error": VALUES,
+        },
+    ),
+    status=st.sampled_from([200, 200, 200, 400, 401, 406, 500]),
+)
+def test_no_shape_of_reply_makes_the_client_raise_anything_else(
+    reply: dict[str, object], status: int
+) -> None:
+    client = make_client(call_seconds=10)
+    with responses.RequestsMock() as provider:
+        provider.post(CREATE, status=status, body=json.dumps(reply))
+
+        with contextlib.suppress(CryptoCloudError):
+            assert ask(client).id == "DZLF4212"
