@@ -1,0 +1,75 @@
+"""gunicorn's settings, for production and `dev.py run` alike: `gunicorn wsgi:app` reads them.
+
+From the environment: BIND (address:port, or unix:/path), WEB_WORKERS, WEB_THREADS, and
+WEB_MAX_REQUESTS (0: never start a worker anew).
+"""
+
+import contextlib
+import ctypes
+import os
+import sys
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from shop.config import ConfigurationError, load
+from shop.ops.logs import configure
+
+bind = os.environ.get("BIND", "127.0.0.1:8000")
+
+# Threads, because a checkout waits for the provider. Each process lets 24 of them wait at a time,
+# so 32 always leave room for pages.
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = int(os.environ.get("WEB_THREADS", "32"))
+preload_app = False  # a database connection must not be shared by two processes
+
+# A call to the provider has 8 seconds in all; a stopping worker lets it end.
+timeout = 30
+graceful_timeout = 20
+keepalive = 5
+
+# A leak, should there be one, ends with its process; the jitter keeps both from going at once.
+max_requests = int(os.environ.get("WEB_MAX_REQUESTS", "20000"))
+max_requests_jitter = max_requests // 4
+
+# A heartbeat file on a slow disk can make a healthy worker look dead.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # its name is random
+
+# The longest honest address is the return from the pay page, well under 1 KB.
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190
+
+# The shop itself decides which proxies to believe (SHOP_TRUSTED_PROXIES): one place, not two.
+forwarded_allow_ips = ""
+
+control_socket_disable = True
+accesslog = None  # the shop logs each request itself, without the tokens that addresses carry
+errorlog = "-"
+
+
+M_ARENA_MAX = -8  # malloc.h
+
+try:
+    shop_settings = load()
+except ConfigurationError as error:
+    # Here, so that bad settings are named once and no port is opened, rather than in each worker.
+    sys.exit(str(error))
+
+
+class logger_class(Logger):  # type: ignore[misc]  # gunicorn ships no types, and wants this name
+    """Hands gunicorn's own messages to the shop's log, so that all lines look alike."""
+
+    def setup(self, cfg: Any) -> None:
+        """Drop gunicorn's handler, so that messages reach the root logger's."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        configure(shop_settings)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Share two heaps among all threads: glibc would give nearly each its own, some MB in all."""
+    with contextlib.suppress(AttributeError, OSError):  # only glibc has it
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)

@@ -1,0 +1,69 @@
+"""The shop put together: this file says what it is made of, and decides nothing."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+from jinja2 import StrictUndefined
+
+from . import cli, db, jobs, schema
+from .catalogue.views import bp as catalogue_pages
+from .checkout.views import bp as checkout_pages
+from .config import ROOT, Settings, load, unknown_names
+from .fulfilment.views import bp as download_pages
+from .ops import logs
+from .ops.health import bp as health_pages
+from .payments.cryptocloud import CryptoCloud
+from .payments.views import bp as postback_pages
+from .web import errors, filters, security, static
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The shop, ready to serve; ConfigurationError when the settings do not allow it."""
+    settings = settings or load()
+    settings.shop_data_dir.mkdir(parents=True, exist_ok=True)
+    app = Flask(
+        "shop",
+        template_folder=ROOT / "templates",
+        static_folder=None,  # web/static.py serves it
+        instance_path=str(settings.shop_data_dir),
+    )
+    app.config.update(SETTINGS=settings, SECRET_KEY=settings.secret_key.get_secret_value())
+    app.jinja_env.undefined = StrictUndefined
+    app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named
+    app.extensions["cryptocloud"] = gateway(settings)
+    app.extensions["jobs"] = {name: (lambda name=name: jobs.run(name)) for name in jobs.JOBS}
+
+    logs.configure(settings)
+    logs.init_app(app)
+    db.init_app(app, settings.database)
+    schema.init_app(app)
+    security.init_app(app, settings)
+    errors.init_app(app)
+    filters.init_app(app, settings)
+    static.init_app(app, ROOT / "static", settings.shop_data_dir / "static")
+    for blueprint in (
+        catalogue_pages,
+        checkout_pages,
+        postback_pages,
+        download_pages,
+        health_pages,
+    ):
+        app.register_blueprint(blueprint)
+    cli.init_app(app)
+
+    for name in unknown_names(os.environ):
+        logs.log.warning("unknown_setting", setting=name)
+    return app
+
+
+def gateway(settings: Settings) -> CryptoCloud:
+    """The provider's client, as the settings describe it."""
+    return CryptoCloud(
+        api_key=settings.cryptocloud_api_key.get_secret_value(),
+        shop_id=settings.cryptocloud_shop_id,
+        secret_key=settings.cryptocloud_secret_key.get_secret_value(),
+        url=settings.cryptocloud_api_url,
+        pay_origins=settings.cryptocloud_pay_hosts,
+    )

@@ -1,0 +1,1 @@
+"""What is for sale: products, their prices and images, exchange rates and stock."""

@@ -1,0 +1,107 @@
+"""`flask products` and `flask rates`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ..config import current_settings
+from ..money import CURRENCIES
+from ..ops.commands import CommandGroup
+from . import queries, service
+from .exporting import export_text, export_to
+from .models import RATE_PLACES
+from .reading import CatalogueFileError
+
+products = CommandGroup("products", help="Import and export the products for sale.")
+rates = CommandGroup("rates", help="Set and list exchange rates, which fill in missing prices.")
+
+
+@products.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+def import_(file: Path) -> None:
+    """Add and change products as FILE says (its format: docs/catalogue.md).
+
+    A file with anything wrong in it changes nothing, and every bad line is named.
+    """
+    try:
+        report = service.import_catalogue(file)
+    except CatalogueFileError as error:
+        for problem in error.problems:
+            click.echo(f"{file}, {problem}", err=True)
+        raise click.ClickException("The file was refused; nothing was changed.") from None
+    except OSError as error:
+        raise click.ClickException(f"Nothing was changed: {error}") from None
+    click.echo(
+        f"{len(report.added)} added, {len(report.changed)} changed, "
+        f"{len(report.unchanged)} unchanged."
+    )
+
+
+@products.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Write over FILE if it is there.")
+def export(file: Path | None, force: bool) -> None:
+    """Write all products to FILE, with images/ and files/ beside it; without FILE, print them."""
+    if file and file.exists() and not force:
+        raise click.ClickException(f"{file} is there already; choose another name, or add --force.")
+    try:
+        if file is None:
+            click.echo(export_text(), nl=False)
+        else:
+            click.echo(f"{export_to(file)} products written to {file}.")
+    except OSError as error:
+        raise click.ClickException(f"Could not export: {error}") from None
+
+
+@rates.command("set")
+@click.argument("pairs", nargs=-1, required=True, metavar="CODE=RATE...")
+def set_(pairs: tuple[str, ...]) -> None:
+    """Set how many units of a currency one unit of the base currency is worth, from now on.
+
+    For example: flask rates set EUR=0.92 RUB=81.50
+    """
+    given: dict[str, str] = {}
+    for pair in pairs:
+        code, separator, rate = pair.partition("=")
+        if not separator or code in given:
+            raise click.UsageError(f"{pair!r}: write each currency once, like EUR=0.92")
+        given[code] = rate
+    try:
+        service.set_rates(given)
+    except service.BadRates as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        raise click.ClickException("No rate was set.") from None
+    click.echo(f"{len(given)} set: {', '.join(given)}.")
+
+
+@rates.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+def list_(as_json: bool) -> None:
+    """List the exchange rates, and say which are too old to be used."""
+    rows = [_rate(row, fresh) for row, fresh in queries.rates_with_age()]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    base = current_settings().shop_base_currency
+    for row in rows:
+        note = "" if row["usable"] else "  too old, not used"
+        click.echo(f"1 {base} = {row['rate']} {row['currency']}  set {row['set_at']}{note}")
+    known = {row["currency"] for row in rows}
+    for code in current_settings().shop_currencies:
+        if code != base and code not in known:
+            click.echo(f"{CURRENCIES[code]} ({code}) has no rate")
+
+
+def _rate(row: queries.RateRow, fresh: bool) -> dict[str, str | bool]:
+    whole, fraction = divmod(row.rate_e8, 10**RATE_PLACES)
+    digits = f"{fraction:0{RATE_PLACES}d}".rstrip("0")
+    return {
+        "currency": row.currency,
+        "rate": f"{whole}.{digits}" if digits else str(whole),
+        "set_at": row.set_at.isoformat(timespec="seconds"),
+        "usable": fresh,
+    }

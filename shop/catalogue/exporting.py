@@ -1,0 +1,125 @@
+"""The catalogue as a file again: what an import of it would change is nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from PIL import Image
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from ..config import current_settings
+from ..db import db
+from ..money import CURRENCIES
+from .goods import goods
+from .images import originals, write_atomically
+from .models import DeliveryKind, Product, ProductImage
+
+ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
+STRING = "tag:yaml.org,2002:str"
+
+Value = str | list["Value"] | Mapping[str, "Value"]
+
+
+def export_text() -> str:
+    """The catalogue in the import format; its files are named, but not copied."""
+    return _yaml({"products": [_product(product) for product in _products()]})
+
+
+def export_to(path: Path) -> int:
+    """Write the catalogue to `path`, and images and goods files beside it; says how many products.
+
+    The catalogue file comes last: where it stands, everything that it names stands too.
+    """
+    data_dir = current_settings().shop_data_dir
+    products = _products()
+    for product in products:
+        for image in product.images:
+            _copy(originals(data_dir) / image.name, path.parent / _image_path(product, image))
+        if product.delivery_file:
+            source = goods(data_dir) / product.delivery_file
+            _copy(source, path.parent / _goods_path(product))
+    text = _yaml({"products": [_product(product) for product in products]})
+    write_atomically(path, text.encode())
+    return len(products)
+
+
+def _products() -> list[Product]:
+    statement = (
+        select(Product)
+        .options(selectinload(Product.prices), selectinload(Product.images))
+        .order_by(Product.position, Product.id)
+    )
+    return list(db.session.scalars(statement))
+
+
+def _product(product: Product) -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "slug": product.slug,
+        "title": product.title,
+        "summary": product.summary,
+    }
+    if product.description:
+        values["description"] = product.description
+    prices = {price.currency: f"{price.money.decimal:f}" for price in product.prices}
+    values["prices"] = {code: prices[code] for code in CURRENCIES if code in prices}
+    if product.delivery_kind is not DeliveryKind.KEY:
+        total = product.stock_total
+        values["stock"] = "unlimited" if total is None else str(total)
+    if product.images:
+        values["images"] = [
+            {"file": _image_path(product, image), "alt": image.alt} for image in product.images
+        ]
+    values["delivery"] = _delivery(product)
+    values["active"] = "yes" if product.active else "no"
+    return values
+
+
+def _delivery(product: Product) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    if product.delivery_kind is DeliveryKind.FILE:
+        values["file"] = _goods_path(product)
+    if product.delivery_kind is DeliveryKind.KEY:
+        values["keys"] = "yes"
+    if product.delivery_text:
+        values["text"] = product.delivery_text
+    return values
+
+
+def _image_path(product: Product, image: ProductImage) -> str:
+    original = originals(current_settings().shop_data_dir) / image.name
+    with Image.open(original) as picture:
+        ending = ENDINGS[str(picture.format)]
+    return f"images/{product.slug}-{image.position + 1}-{image.name[:8]}.{ending}"
+
+
+def _goods_path(product: Product) -> str:
+    folder, _, name = product.delivery_file.partition("/")
+    return f"files/{product.slug}-{folder[:8]}/{name}"
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _yaml(value: Value) -> str:
+    """The value with texts unquoted where YAML allows it: prices stay 12.00, not '12.00'."""
+    text: str = yaml.serialize(
+        _node(value), Dumper=yaml.BaseDumper, allow_unicode=True, width=100, encoding=None
+    )
+    return text
+
+
+def _node(value: Value) -> yaml.Node:
+    if isinstance(value, str):
+        return yaml.ScalarNode(STRING, value, style="|" if "\n" in value else None)
+    if isinstance(value, list):
+        return yaml.SequenceNode(
+            "tag:yaml.org,2002:seq", [_node(item) for item in value], flow_style=not value
+        )
+    pairs = [(yaml.ScalarNode(STRING, key), _node(item)) for key, item in value.items()]
+    return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False)

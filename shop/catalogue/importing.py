@@ -1,0 +1,217 @@
+"""What a catalogue file says, product by product; the format is in docs/catalogue.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ..money import CURRENCIES, Money, MoneyError
+from .images import BadImage, PreparedImage, prepare
+from .models import SLUG, DeliveryKind
+from .reading import CatalogueFileError, Problem, Reader, clipped, compose, line_of
+
+REQUIRED = ("slug", "title", "summary", "prices", "delivery")
+KEYS = (*REQUIRED, "description", "stock", "images", "active")
+LONGEST_TEXT = 20_000
+LARGEST_STOCK = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEntry:
+    """A picture and what it shows."""
+
+    image: PreparedImage
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One product of a catalogue file, checked as far as that goes without the database."""
+
+    line: int
+    slug: str
+    title: str
+    summary: str
+    description: str
+    active: bool
+    prices: dict[str, int]
+    stock: int | None
+    """Units put on sale in all; None is unlimited, or counted by licence keys."""
+    stock_line: int
+    kind: DeliveryKind
+    delivery_text: str
+    delivery_file: Path | None
+    delivery_line: int
+    images: list[ImageEntry]
+
+
+def read_catalogue(path: Path, base_currency: str) -> list[Entry]:
+    """Everything in the file at `path`; raises CatalogueFileError naming every problem in it."""
+    reader = CatalogueReader(path.resolve().parent, base_currency)
+    document = compose(path.read_bytes())
+    if document is None or document.value == "":
+        raise CatalogueFileError([Problem(1, "the file is empty; it starts with `products:`")])
+    top = reader.mapping(document, "the file", ["products"], required=["products"])
+    nodes = reader.sequence(top.get("products"), "products")
+    entries = [reader.entry(node) for node in nodes]
+    reader.refuse_repeated_slugs(entries)
+    if reader.problems:
+        raise CatalogueFileError(reader.problems)
+    return entries
+
+
+class CatalogueReader(Reader):
+    """A reader that knows products, and the folder that their files may be in."""
+
+    def __init__(self, folder: Path, base_currency: str) -> None:
+        super().__init__()
+        self.folder = folder
+        self.base_currency = base_currency
+
+    def entry(self, node: yaml.Node) -> Entry:
+        """One product."""
+        values = self.mapping(node, "the product", KEYS, REQUIRED)
+        line = line_of(node)
+        delivery = values.get("delivery")
+        kind, text, file = self.delivery(delivery)
+        return Entry(
+            line=line,
+            slug=self.slug(values.get("slug")),
+            title=self.text(values.get("title"), "title", 120),
+            summary=self.text(values.get("summary"), "summary", 240),
+            description=self.text(
+                values.get("description"), "description", LONGEST_TEXT, lines=True, empty=True
+            ),
+            active=self.flag(values.get("active"), "active", default=True),
+            prices=self.prices(values.get("prices")),
+            stock=self.stock(values.get("stock"), kind),
+            stock_line=line_of(values["stock"]) if "stock" in values else line,
+            kind=kind,
+            delivery_text=text,
+            delivery_file=file,
+            delivery_line=line_of(delivery) if delivery else line,
+            images=self.images(values.get("images")),
+        )
+
+    def slug(self, node: yaml.Node | None) -> str:
+        """The product's name in addresses."""
+        text = self.text(node, "slug", 80)
+        if text and node and not SLUG.fullmatch(text):
+            self.wrong(
+                line_of(node),
+                f"slug {clipped(text)} may hold only a-z, 0-9 and single hyphens between them",
+            )
+        return text
+
+    def refuse_repeated_slugs(self, entries: list[Entry]) -> None:
+        """A product stands in a file once."""
+        first: dict[str, int] = {}
+        for entry in entries:
+            if entry.slug in first:
+                earlier = first[entry.slug]
+                self.wrong(entry.line, f"slug {entry.slug!r} is used in line {earlier} already")
+            elif entry.slug:
+                first[entry.slug] = entry.line
+
+    def prices(self, node: yaml.Node | None) -> dict[str, int]:
+        """Minor units by currency."""
+        if node is None:
+            return {}
+        nodes = self.mapping(node, "prices", tuple(CURRENCIES))
+        if isinstance(node, yaml.MappingNode) and self.base_currency not in nodes:
+            self.wrong(line_of(node), f"prices have no {self.base_currency}, the base currency")
+        prices = {code: self.price(value, code) for code, value in nodes.items()}
+        return {code: minor for code, minor in prices.items() if minor}
+
+    def price(self, node: yaml.Node, currency: str) -> int:
+        """One price in minor units; 0 if it is none."""
+        text = self.scalar(node, "a price")
+        try:
+            minor = Money.parse(text, currency).minor
+        except MoneyError as error:
+            reason = str(error).removeprefix(repr(text)).removeprefix("the amount").strip()
+            self.wrong(line_of(node), f"price {clipped(text)} of {currency} {reason}")
+            return 0
+        if minor == 0:
+            self.wrong(line_of(node), f"price {clipped(text)} of {currency} must be more than 0")
+        return minor
+
+    def stock(self, node: yaml.Node | None, kind: DeliveryKind) -> int | None:
+        """The number of units, None for no limit."""
+        if node is None:
+            return None
+        text = self.scalar(node, "stock")
+        if kind is DeliveryKind.KEY:
+            self.wrong(
+                line_of(node),
+                "stock of licence keys is the number of unsold keys; leave it out",
+            )
+        elif text != "unlimited" and not _is_number(text):
+            self.wrong(line_of(node), f"stock {clipped(text)} is not a whole number or `unlimited`")
+        elif text != "unlimited":
+            return int(text)
+        return None
+
+    def images(self, node: yaml.Node | None) -> list[ImageEntry]:
+        """The pictures, each read in full."""
+        entries = []
+        for item in self.sequence(node, "images"):
+            values = self.mapping(item, "the image", ("file", "alt"), ("file", "alt"))
+            alt = self.text(values.get("alt"), "alt", 240)
+            if (path := self.file(values.get("file"), "image")) is None:
+                continue
+            try:
+                entries.append(ImageEntry(prepare(path), alt))
+            except BadImage as error:
+                self.wrong(line_of(values["file"]), f"image {clipped(path.name)} {error}")
+        return entries
+
+    def delivery(self, node: yaml.Node | None) -> tuple[DeliveryKind, str, Path | None]:
+        """What the buyer gets."""
+        if node is None:
+            return DeliveryKind.TEXT, "", None
+        values = self.mapping(node, "delivery", ("text", "file", "keys"))
+        text = self.text(values.get("text"), "the delivery's text", LONGEST_TEXT, lines=True)
+        if "file" in values and "keys" in values:
+            self.wrong(line_of(node), "delivery has both a file and keys; choose one")
+        if "file" in values:
+            return DeliveryKind.FILE, text, self.file(values["file"], "goods file")
+        if "keys" in values:
+            if not self.flag(values["keys"], "keys", default=True):
+                self.wrong(line_of(values["keys"]), "keys can only be yes; else leave it out")
+                return DeliveryKind.TEXT, text, None
+            return DeliveryKind.KEY, text, None
+        if not values and isinstance(node, yaml.MappingNode):
+            self.wrong(line_of(node), "delivery needs a text, a file or keys")
+        return DeliveryKind.TEXT, text, None
+
+    def file(self, node: yaml.Node | None, what: str) -> Path | None:
+        """A file beside the catalogue file or below its folder."""
+        if node is None or not (name := self.text(node, what, 500)):
+            return None
+        problem = self._problem_with_path(name)
+        if problem:
+            self.wrong(line_of(node), f"{what} {clipped(name)} {problem}")
+            return None
+        return self.folder / name
+
+    def _problem_with_path(self, name: str) -> str:
+        try:
+            path = (self.folder / name).resolve()
+            # Resolved first, so that neither `..` nor a link leads out to /etc or a home folder.
+            if not path.is_relative_to(self.folder):
+                return "is outside the catalogue file's folder"
+            if not path.is_file():
+                return "does not exist" if not path.exists() else "is not a file"
+            with path.open("rb") as file:
+                if not file.read(1):
+                    return "is empty"
+        except (OSError, ValueError, RuntimeError):
+            return "cannot be read"
+        return "has too long a name" if len(Path(name).name.encode()) > 200 else ""
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_STOCK

@@ -1,0 +1,69 @@
+"""Descriptions and delivery texts: Markdown to a small, safe set of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markupsafe import Markup
+
+TAGS = {
+    *("p", "br", "hr", "strong", "em", "s", "ul", "ol", "li", "a", "code", "pre", "blockquote"),
+    *("h3", "h4", "h5", "h6"),
+}
+ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+
+
+def _demote_headings(state: StateCore) -> None:
+    """The page has the h1 and h2 above the text, so its highest heading becomes h3."""
+    headings = [token for token in state.tokens if token.type in ("heading_open", "heading_close")]
+    highest = min((int(token.tag[1]) for token in headings), default=1)
+    for token in headings:
+        token.tag = f"h{min(6, int(token.tag[1]) - highest + 3)}"
+
+
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
+_markdown.core.ruler.push("demote_headings", _demote_headings)
+
+
+@lru_cache(maxsize=512)
+def render(text: str) -> Markup:
+    """The text as HTML that may stand on any page, whoever wrote it."""
+    html = nh3.clean(
+        _markdown.render(text),
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow noopener",
+        strip_comments=True,
+    )
+    return Markup(html.strip())  # noqa: S704 - nh3 let only the tags above through
+
+
+def plain(text: str) -> str:
+    """The text for a mail's plain part: without marks, each link's address written out behind it."""
+    lines = []
+    for block in _markdown.parse(text):
+        if block.type == "inline":
+            lines.append("".join(_words(block.children or [])))
+        elif block.type in ("fence", "code_block"):
+            lines.append(block.content.rstrip())
+    return "\n\n".join(lines)
+
+
+def _words(tokens: Sequence[Token]) -> Iterator[str]:
+    address, said = "", ""
+    for token in tokens:
+        if token.type == "link_open":
+            address, said = str(token.attrGet("href") or ""), ""
+        elif token.type == "link_close" and said != address:
+            yield f" ({address})"
+        elif token.type in ("softbreak", "hardbreak"):
+            yield "\n"
+        else:
+            said += token.content
+            yield token.content

@@ -1,0 +1,204 @@
+"""What the entries of a catalogue file change in the products that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from ..db import utcnow
+from . import goods
+from .images import BadImage
+from .importing import Entry
+from .models import DeliveryKind, Price, Product, ProductImage
+from .reading import CatalogueFileError, Problem
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did, by slug."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+
+
+def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, str]:
+    """Put images and goods into the data folder; the goods' new paths by slug."""
+    stored = {}
+    for entry in entries:
+        for image in entry.images:
+            try:
+                image.image.store(data_dir)
+            except BadImage as error:
+                raise CatalogueFileError([Problem(entry.line, f"an image {error}")]) from None
+        if entry.delivery_file:
+            stored[entry.slug] = goods.store(entry.delivery_file, data_dir)
+    return stored
+
+
+def lock_products(session: Session) -> dict[str, Product]:
+    """Every product by slug; on PostgreSQL no sale moves their stock until the commit."""
+    statement = (
+        select(Product)
+        .options(selectinload(Product.prices), selectinload(Product.images))
+        # In the order in which a checkout takes stock, so that the two cannot block each other.
+        .order_by(Product.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {product.slug: product for product in session.scalars(statement)}
+
+
+def merge(
+    session: Session,
+    products: dict[str, Product],
+    entry: Entry,
+    stored: dict[str, str],
+    report: ImportReport,
+) -> Iterator[Problem]:
+    """Add the entry's product or change what differs; yields what cannot be done."""
+    product = products.get(entry.slug)
+    if product is None:
+        products[entry.slug] = _added(session, entry, stored)
+        report.added.append(entry.slug)
+        return
+    if problem := _refusal(product, entry):
+        yield problem
+        return
+    # A list, because every part must be merged, also after one has changed.
+    changes = [
+        _set(product, **_plain_values(entry, stored)),
+        _merge_stock(product, entry),
+        _merge_prices(product, entry),
+        _merge_images(session, product, entry),
+    ]
+    if any(changes):
+        product.updated_at = utcnow()
+        report.changed.append(entry.slug)
+    else:
+        report.unchanged.append(entry.slug)
+
+
+def arrange(products: dict[str, Product], listed: Sequence[str]) -> None:
+    """Give the products the order of the file."""
+    ranked = sorted(products.values(), key=lambda p: (p.id is None, p.position, p.id or 0))
+    known = [product.slug for product in ranked if product.id is not None]
+    for position, slug in enumerate(merged_order(known, listed)):
+        _set(products[slug], position=position)
+
+
+def merged_order(known: Sequence[str], listed: Sequence[str]) -> list[str]:
+    """The shop's order after an import: listed products trade places among themselves, a new one
+    comes right after the one above it in the file, and those not listed stay where they are.
+    """
+    turns = iter([slug for slug in listed if slug in known])
+    order = [next(turns) if slug in listed else slug for slug in known]
+    place = 0
+    for slug in listed:
+        if slug not in order:
+            at_end = place == 0 and not any(other in known for other in listed)
+            order.insert(len(order) if at_end else place, slug)
+        place = order.index(slug) + 1
+    return order
+
+
+def _added(session: Session, entry: Entry, stored: dict[str, str]) -> Product:
+    product = Product(slug=entry.slug, **_plain_values(entry, stored))
+    # Keys are counted in as they are added; until then there is nothing to sell.
+    product.available = 0 if entry.kind is DeliveryKind.KEY else entry.stock
+    product.stock_total = entry.stock
+    product.prices = [Price(currency=code, minor=minor) for code, minor in entry.prices.items()]
+    product.images = _images(entry)
+    session.add(product)
+    return product
+
+
+def _refusal(product: Product, entry: Entry) -> Problem | None:
+    was_key = product.delivery_kind is DeliveryKind.KEY
+    if was_key != (entry.kind is DeliveryKind.KEY):
+        return Problem(
+            entry.delivery_line,
+            f"{entry.slug} cannot change to or from licence keys; make a new product for that",
+        )
+    if entry.stock is None or product.stock_total is None or product.available is None:
+        return None
+    taken = product.stock_total - product.available
+    if entry.stock < taken:
+        text = f"stock {entry.stock} is less than the {taken} units sold or held already"
+        return Problem(entry.stock_line, text)
+    return None
+
+
+def _merge_stock(product: Product, entry: Entry) -> bool:
+    """Move what is left by as much as the file's figure moved, so that sold units stay sold."""
+    if entry.stock == product.stock_total:
+        return False
+    if entry.stock is None or product.stock_total is None or product.available is None:
+        product.available = entry.stock
+    else:
+        product.available += entry.stock - product.stock_total
+    product.stock_total = entry.stock
+    return True
+
+
+def _plain_values(entry: Entry, stored: dict[str, str]) -> dict[str, object]:
+    return {
+        "title": entry.title,
+        "summary": entry.summary,
+        "description": entry.description,
+        "active": entry.active,
+        "delivery_kind": entry.kind,
+        "delivery_text": entry.delivery_text,
+        "delivery_file": stored.get(entry.slug, ""),
+    }
+
+
+def _set(product: Product, **values: object) -> bool:
+    different = {name: value for name, value in values.items() if getattr(product, name) != value}
+    for name, value in different.items():
+        setattr(product, name, value)
+    return bool(different)
+
+
+def _merge_prices(product: Product, entry: Entry) -> bool:
+    present = {price.currency: price for price in product.prices}
+    if {code: price.minor for code, price in present.items()} == entry.prices:
+        return False
+    for code, price in present.items():
+        if code not in entry.prices:
+            product.prices.remove(price)
+    for code, minor in entry.prices.items():
+        if code in present:
+            present[code].minor = minor
+        else:
+            product.prices.append(Price(currency=code, minor=minor))
+    return True
+
+
+def _merge_images(session: Session, product: Product, entry: Entry) -> bool:
+    present = [(i.name, i.alt, i.width, i.height) for i in product.images]
+    images = _images(entry)
+    if present == [(i.name, i.alt, i.width, i.height) for i in images]:
+        return False
+    product.images.clear()
+    # The old ones go first, because two images may not have one position even for a moment.
+    session.flush()
+    product.images = images
+    return True
+
+
+def _images(entry: Entry) -> list[ProductImage]:
+    return [
+        ProductImage(
+            position=position,
+            name=item.image.name,
+            alt=item.alt,
+            width=item.image.width,
+            height=item.image.height,
+        )
+        for position, item in enumerate(entry.images)
+    ]

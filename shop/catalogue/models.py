@@ -1,0 +1,119 @@
+"""Products, their prices and images, and the exchange rates that fill in missing prices."""
+
+from __future__ import annotations
+
+import enum
+import re
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ..db import Base, UtcDateTime, utcnow
+from ..money import Money
+
+
+class DeliveryKind(enum.StrEnum):
+    """What a buyer gets: a text or link, a file to download, or a licence key out of the stock."""
+
+    TEXT = "text"
+    FILE = "file"
+    KEY = "key"
+
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""What a product is called in addresses."""
+
+RATE_PLACES = 8
+"""How many decimal places an exchange rate may have."""
+
+
+class Product(Base):
+    """One thing for sale. Products are never deleted, only withdrawn: old orders point at them."""
+
+    __tablename__ = "products"
+    __table_args__ = (CheckConstraint("available >= 0", name="available"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    position: Mapped[int] = mapped_column(default=0)
+    title: Mapped[str] = mapped_column(String(120))
+    summary: Mapped[str] = mapped_column(String(240))
+    description: Mapped[str] = mapped_column(Text, default="")
+    """Markdown."""
+    active: Mapped[bool] = mapped_column(default=True)
+    available: Mapped[int | None]
+    """Units that may still be sold; None is unlimited. For licence keys: keys without a buyer."""
+    stock_total: Mapped[int | None]
+    """Units put on sale in all, as the catalogue file says; None is unlimited, or licence keys."""
+    delivery_kind: Mapped[DeliveryKind] = mapped_column(
+        Enum(
+            DeliveryKind,
+            native_enum=False,
+            create_constraint=True,
+            length=10,
+            values_callable=lambda kinds: [kind.value for kind in kinds],
+            name="delivery_kind",
+        )
+    )
+    delivery_text: Mapped[str] = mapped_column(Text, default="")
+    """Markdown that the buyer gets: the goods themselves for a text, instructions otherwise."""
+    delivery_file: Mapped[str] = mapped_column(String(255), default="")
+    """The goods file's path below the data folder's `goods/`."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, onupdate=utcnow)
+
+    prices: Mapped[list[Price]] = relationship(cascade="all, delete-orphan")
+    images: Mapped[list[ProductImage]] = relationship(
+        cascade="all, delete-orphan", order_by="ProductImage.position"
+    )
+
+
+class Price(Base):
+    """What one unit costs in one currency. Each product has one in the shop's base currency."""
+
+    __tablename__ = "prices"
+    __table_args__ = (CheckConstraint("minor > 0", name="minor"),)
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    minor: Mapped[int] = mapped_column(BigInteger)
+
+    @property
+    def money(self) -> Money:
+        """The price as money."""
+        return Money(self.minor, self.currency)
+
+
+class ExchangeRate(Base):
+    """How many units of `currency` one unit of the base currency is worth, and since when."""
+
+    __tablename__ = "exchange_rates"
+    __table_args__ = (CheckConstraint("rate_e8 > 0", name="rate_e8"),)
+
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    rate_e8: Mapped[int] = mapped_column(BigInteger)
+    """The rate times 10**8: a whole number, because SQLite would keep a decimal as a float."""
+    set_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @property
+    def rate(self) -> Decimal:
+        """The exact rate."""
+        return Decimal(self.rate_e8).scaleb(-RATE_PLACES)
+
+
+class ProductImage(Base):
+    """A picture of a product, stored in several widths below the data folder's `media/`."""
+
+    __tablename__ = "product_images"
+    __table_args__ = (UniqueConstraint("product_id", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
+    position: Mapped[int]
+    name: Mapped[str] = mapped_column(String(80))
+    """The file name without width and ending: the content's hash, so it never goes stale."""
+    alt: Mapped[str] = mapped_column(String(240))
+    width: Mapped[int]
+    height: Mapped[int]

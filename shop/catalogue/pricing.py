@@ -1,0 +1,70 @@
+"""What a unit costs in a currency: its own price there, else the base price times the rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from ..money import Money, MoneyError
+from .models import RATE_PLACES
+
+
+def is_fresh(set_at: datetime, max_age_days: int, now: datetime) -> bool:
+    """Whether a rate set at `set_at` is still young enough to price with."""
+    return now - set_at <= timedelta(days=max_age_days)
+
+
+def unit_price(
+    own: int | None, base: Money | None, rate_e8: int | None, currency: str
+) -> Money | None:
+    """The price in `currency`: `own` minor units if given, else the base price at the rate.
+
+    None when there is no rate, and when the amount would round to nothing or be too large.
+    """
+    if own is not None:
+        return Money(own, currency)
+    if base is None or rate_e8 is None:
+        return None
+    try:
+        price = base.convert(Decimal(rate_e8).scaleb(-RATE_PLACES), currency)
+    except MoneyError:
+        return None
+    return price if price.minor > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """Prices of some products in every currency, with the rates that may be used now."""
+
+    base_currency: str
+    own: Mapping[str, Mapping[str, int]]
+    """Minor units by slug and currency."""
+    rates_e8: Mapping[str, int]
+
+    def price(self, slug: str, currency: str) -> Money | None:
+        """What one unit costs, or None if it cannot be priced in that currency."""
+        own = self.own.get(slug, {})
+        base = own.get(self.base_currency)
+        return unit_price(
+            own.get(currency),
+            None if base is None else Money(base, self.base_currency),
+            self.rates_e8.get(currency),
+            currency,
+        )
+
+    def total(self, lines: Mapping[str, int], currency: str) -> Money | None:
+        """What quantities by slug cost together, or None if any line cannot be priced."""
+        total = Money(0, currency)
+        for slug, quantity in lines.items():
+            price = self.price(slug, currency)
+            if price is None:
+                return None
+            total += price * quantity
+        return total
+
+    def totals(self, lines: Mapping[str, int], currencies: Iterable[str]) -> dict[str, Money]:
+        """What quantities by slug cost together, in each of the currencies that prices all of them."""
+        found = {code: self.total(lines, code) for code in currencies}
+        return {code: total for code, total in found.items() if total is not None}

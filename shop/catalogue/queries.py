@@ -1,0 +1,190 @@
+"""Reads of the catalogue, by SQLAlchemy Core: a page needs rows, not objects that are watched."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, Table, and_, bindparam, select
+
+from ..config import current_settings
+from ..db import db, utcnow
+from ..money import Money
+from .models import SLUG, DeliveryKind, ExchangeRate, Price, Product, ProductImage
+from .pricing import PriceList, is_fresh, unit_price
+
+MAX_QUANTITY = 99
+"""How many units of one product a cart line may have."""
+
+products: Table = Product.__table__  # type: ignore[assignment]
+prices: Table = Price.__table__  # type: ignore[assignment]
+rates: Table = ExchangeRate.__table__  # type: ignore[assignment]
+images: Table = ProductImage.__table__  # type: ignore[assignment]
+_own = prices.alias("own")
+_base = prices.alias("base")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A picture as the database knows it."""
+
+    name: str
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A product that is for sale, priced in one currency."""
+
+    id: int
+    slug: str
+    title: str
+    summary: str
+    description: str
+    kind: DeliveryKind
+    delivery_file: str
+    left: int | None
+    price: Money | None
+    image: StoredImage | None
+    """The first picture."""
+
+    @property
+    def sold_out(self) -> bool:
+        """Whether no unit is left."""
+        return self.left == 0
+
+    @property
+    def max_quantity(self) -> int:
+        """How many units one cart may hold."""
+        return MAX_QUANTITY if self.left is None else min(self.left, MAX_QUANTITY)
+
+
+def _offers() -> Select[Any]:
+    """Active products with what prices them in `:currency` and their first image: one statement."""
+    return (
+        select(
+            products.c.id, products.c.slug, products.c.title, products.c.summary,
+            products.c.description, products.c.delivery_kind, products.c.delivery_file,
+            products.c.available,
+            _own.c.minor.label("own"), _base.c.minor.label("base"),
+            rates.c.rate_e8, rates.c.set_at,
+            images.c.name.label("image"), images.c.alt, images.c.width, images.c.height,
+        )
+        .outerjoin(_own, _priced_in(_own, "currency"))
+        .outerjoin(_base, _priced_in(_base, "base_currency"))
+        .outerjoin(rates, rates.c.currency == bindparam("currency"))
+        .outerjoin(images, and_(images.c.product_id == products.c.id, images.c.position == 0))
+        .where(products.c.active)
+        .order_by(products.c.position, products.c.id)
+    )  # fmt: skip
+
+
+def _priced_in(table: Any, parameter: str) -> Any:
+    return and_(table.c.product_id == products.c.id, table.c.currency == bindparam(parameter))
+
+
+# Built once: composing a statement costs more than running it.
+_ALL = _offers()
+_SOME = _offers().where(products.c.slug.in_(bindparam("slugs", expanding=True)))
+_IMAGES = (
+    select(images.c.name, images.c.alt, images.c.width, images.c.height)
+    .where(images.c.product_id == bindparam("product_id"))
+    .order_by(images.c.position)
+)
+
+
+def all_offers(currency: str) -> list[Offer]:
+    """Everything for sale, in the shop's order."""
+    return _read(_ALL, currency)
+
+
+def find_offers(slugs: Collection[str], currency: str) -> dict[str, Offer]:
+    """The products among `slugs` that are for sale, by slug; no others are in the answer."""
+    if not (asked := _real(slugs)):
+        return {}
+    return {offer.slug: offer for offer in _read(_SOME, currency, slugs=asked)}
+
+
+def find_offer(slug: str, currency: str) -> Offer | None:
+    """The product if it is for sale."""
+    return find_offers([slug], currency).get(slug)
+
+
+def find_product(slug: str) -> Product | None:
+    """The product, for sale or not, as an object that can be changed."""
+    return db.session.scalar(select(Product).where(Product.slug == slug))
+
+
+def images_of(product_id: int) -> list[StoredImage]:
+    """A product's pictures in order."""
+    rows = db.session.connection().execute(_IMAGES, {"product_id": product_id})
+    return [StoredImage(*row) for row in rows]
+
+
+def price_list(slugs: Iterable[str]) -> PriceList:
+    """The prices of products that are for sale, in all currencies, for carts and orders."""
+    own: dict[str, dict[str, int]] = defaultdict(dict)
+    rows = db.session.connection().execute(
+        select(products.c.slug, prices.c.currency, prices.c.minor)
+        .join(prices, prices.c.product_id == products.c.id)
+        .where(products.c.active, products.c.slug.in_(_real(slugs)))
+    )
+    for slug, currency, minor in rows:
+        own[slug][currency] = minor
+    settings = current_settings()
+    usable = {rate.currency: rate.rate_e8 for rate, fresh in rates_with_age() if fresh}
+    return PriceList(settings.shop_base_currency, own, usable)
+
+
+RateRow = Row[Any]
+"""An exchange rate: currency, rate_e8, set_at."""
+
+
+def rates_with_age(now: datetime | None = None) -> list[tuple[RateRow, bool]]:
+    """Every exchange rate, and whether it is young enough to use."""
+    max_age = current_settings().shop_rate_max_age_days
+    now = now or utcnow()
+    rows = db.session.connection().execute(select(rates).order_by(rates.c.currency))
+    return [(row, is_fresh(row.set_at, max_age, now)) for row in rows]
+
+
+def _real(slugs: Iterable[str]) -> list[str]:
+    """The texts that could be slugs at all: a database may choke on what a visitor can type."""
+    return [slug for slug in slugs if SLUG.fullmatch(slug)]
+
+
+def _read(statement: Select[Any], currency: str, **values: Any) -> list[Offer]:
+    settings = current_settings()
+    values |= {"currency": currency, "base_currency": settings.shop_base_currency}
+    now = utcnow()
+    rows = db.session.connection().execute(statement, values)
+    return [
+        _offer(row, currency, settings.shop_base_currency, settings.shop_rate_max_age_days, now)
+        for row in rows
+    ]
+
+
+def _offer(row: Row[Any], currency: str, base: str, max_age: int, now: datetime) -> Offer:
+    usable = row.rate_e8 is not None and is_fresh(row.set_at, max_age, now)
+    return Offer(
+        id=row.id,
+        slug=row.slug,
+        title=row.title,
+        summary=row.summary,
+        description=row.description,
+        kind=row.delivery_kind,
+        delivery_file=row.delivery_file,
+        left=row.available,
+        price=unit_price(
+            row.own,
+            None if row.base is None else Money(row.base, base),
+            row.rate_e8 if usable else None,
+            currency,
+        ),
+        image=row.image and StoredImage(row.image, row.alt, row.width, row.height),
+    )

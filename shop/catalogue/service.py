@@ -1,0 +1,111 @@
+"""What changes the catalogue: imports, exchange rates, and stock taken and returned by orders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from sqlalchemy import Update, or_, update
+from sqlalchemy.orm import Session
+
+from ..config import current_settings
+from ..db import transaction, utcnow
+from ..money import CURRENCIES
+from .importing import read_catalogue
+from .merging import ImportReport, arrange, lock_products, merge, store_files
+from .models import RATE_PLACES, ExchangeRate, Product
+from .reading import CatalogueFileError, Problem
+
+RATE = re.compile(rf"\d{{1,9}}(\.\d{{1,{RATE_PLACES}}})?", re.ASCII)
+
+
+class BadRates(ValueError):
+    """Exchange rates were refused and none was set; `problems` names each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+def import_catalogue(path: Path) -> ImportReport:
+    """Make the shop's products as the file at `path` says; products not in it stay as they are.
+
+    Files are written first and the transaction is last, so a crash leaves unused files at worst.
+    Raises CatalogueFileError, and then no product has changed.
+    """
+    settings = current_settings()
+    entries = read_catalogue(path, settings.shop_base_currency)
+    stored = store_files(entries, settings.shop_data_dir)
+    report = ImportReport()
+    problems: list[Problem] = []
+    with transaction() as session:
+        products = lock_products(session)
+        for entry in entries:
+            problems += merge(session, products, entry, stored, report)
+        if problems:
+            raise CatalogueFileError(problems)
+        arrange(products, [entry.slug for entry in entries])
+    return report
+
+
+def set_rates(given: Mapping[str, str]) -> None:
+    """Set exchange rates (units per one of the base currency) as of now: all of them, or none."""
+    base = current_settings().shop_base_currency
+    problems = [p for code, text in given.items() if (p := _problem_with_rate(code, text, base))]
+    if problems:
+        raise BadRates(problems)
+    now = utcnow()
+    with transaction() as session:
+        for code, text in given.items():
+            rate_e8 = int(Decimal(text).scaleb(RATE_PLACES))
+            session.merge(ExchangeRate(currency=code, rate_e8=rate_e8, set_at=now))
+
+
+def take_stock(session: Session, product_id: int, quantity: int) -> bool:
+    """Take units off the shelf; False if there are too few. The product may also be unlimited.
+
+    One conditional UPDATE: reading first would sell the last unit to everybody who looked.
+    """
+    _require_positive(quantity)
+    statement = (
+        update(Product)
+        .where(Product.id == product_id)
+        .where(or_(Product.available.is_(None), Product.available >= quantity))
+        .values(available=Product.available - quantity)
+    )
+    return _rows(session, statement) == 1
+
+
+def return_stock(session: Session, product_id: int, quantity: int) -> None:
+    """Put units back on the shelf that nobody paid for."""
+    _require_positive(quantity)
+    statement = (
+        update(Product)
+        .where(Product.id == product_id, Product.available.is_not(None))
+        .values(available=Product.available + quantity)
+    )
+    _rows(session, statement)
+
+
+def _rows(session: Session, statement: Update) -> int:
+    # Not through the objects in the session, nor a new date: a sale is no change of the product.
+    statement = statement.values(updated_at=Product.updated_at)
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    return int(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has it
+
+
+def _require_positive(quantity: int) -> None:
+    if quantity < 1:
+        raise ValueError(f"a quantity is at least 1, not {quantity}")
+
+
+def _problem_with_rate(code: str, text: str, base: str) -> str:
+    if code == base:
+        return f"{code} is the base currency; its rate is always 1"
+    if code not in CURRENCIES:
+        return f"{code} is not one of {', '.join(CURRENCIES)}"
+    if not RATE.fullmatch(text):
+        return f"{text!r} is not a rate of {code}; write it like 0.92, {RATE_PLACES} places at most"
+    return f"the rate of {code} must be more than 0" if not Decimal(text) else ""

@@ -1,0 +1,1 @@
+"""From the cart to the pay page and back: cart, checkout form, order page."""

@@ -1,0 +1,150 @@
+"""The cart: slugs and quantities in the buyer's session, priced anew whenever it is looked at."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flask import session, url_for
+
+from ..catalogue.pages import Picture, media_prefix, picture
+from ..catalogue.queries import MAX_QUANTITY, Offer, find_offers, price_list
+from ..config import current_settings
+from ..money import Money
+
+MAX_LINES = 30
+"""Keeps the session cookie well under the 4 KB that browsers accept."""
+
+
+@dataclass(frozen=True)
+class CartLine:
+    """One product in the cart, priced in the cart's currency."""
+
+    offer: Offer
+    quantity: int
+    unit: Money
+    image: Picture | None
+    url: str
+
+    @property
+    def slug(self) -> str:
+        """The product's slug."""
+        return self.offer.slug
+
+    @property
+    def title(self) -> str:
+        """The product's title."""
+        return self.offer.title
+
+    @property
+    def max_quantity(self) -> int:
+        """How many may be bought at once."""
+        return self.offer.max_quantity
+
+    @property
+    def total(self) -> Money:
+        """Price times quantity."""
+        return self.unit * self.quantity
+
+
+@dataclass(frozen=True)
+class Cart:
+    """What the buyer is about to order."""
+
+    lines: list[CartLine]
+    currency: str
+    totals: Mapping[str, Money]
+    """The total in each currency in which every line can be priced."""
+    seen: str
+    """A fingerprint of products, quantities and prices: what the buyer has before their eyes."""
+    notices: list[str] = field(default_factory=list)
+    """What had to be changed since the buyer last looked, in words."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to buy."""
+        return not self.lines
+
+    @property
+    def total(self) -> Money:
+        """The total in the cart's currency."""
+        return self.totals[self.currency]
+
+
+def load_cart(currency: str | None = None) -> Cart:
+    """The session's cart at today's prices. What is gone or too much is taken out and explained."""
+    stored = quantities()
+    base = current_settings().shop_base_currency
+    listed = price_list(stored)
+    offers = find_offers(stored, base)
+    sellable = {slug: offer for slug, offer in offers.items() if listed.price(slug, base)}
+    kept, notices = _available(stored, sellable)
+    if kept != stored:
+        session["cart"] = kept
+    totals = listed.totals(kept, current_settings().shop_currencies)
+    wanted = currency or session.get("currency")
+    chosen = wanted if wanted in totals else base
+    prefix, folder = url_for("catalogue.product", slug="-")[:-1], media_prefix()
+    lines = []
+    for slug, quantity in kept.items():
+        offer, unit = offers[slug], listed.price(slug, chosen)
+        if unit is not None:
+            image = picture(offer.image, folder) if offer.image else None
+            lines.append(CartLine(offer, quantity, unit, image, f"{prefix}{slug}"))
+    prices = {slug: [str(listed.price(slug, code)) for code in totals] for slug in kept}
+    return Cart(lines, chosen, totals, _fingerprint([sorted(kept.items()), prices]), notices)
+
+
+def quantities() -> dict[str, int]:
+    """What the session's cart holds, whatever its state."""
+    stored = session.get("cart")
+    return dict(stored) if isinstance(stored, dict) else {}
+
+
+def add(slug: str, quantity: int) -> bool:
+    """Put units of a product into the cart; False when it is full."""
+    stored = quantities()
+    if slug not in stored and len(stored) >= MAX_LINES:
+        return False
+    stored[slug] = min(stored.get(slug, 0) + quantity, MAX_QUANTITY)
+    session["cart"] = stored
+    return True
+
+
+def change(wanted: Mapping[str, int]) -> None:
+    """Set quantities of products that are in the cart; none or fewer removes them."""
+    stored = quantities()
+    for slug, quantity in wanted.items():
+        if slug in stored:
+            stored[slug] = min(quantity, MAX_QUANTITY)
+    session["cart"] = {slug: quantity for slug, quantity in stored.items() if quantity > 0}
+
+
+def empty() -> None:
+    """Take everything out."""
+    session.pop("cart", None)
+
+
+def _available(
+    stored: Mapping[str, int], offers: Mapping[str, Offer]
+) -> tuple[dict[str, int], list[str]]:
+    kept: dict[str, int] = {}
+    notices = []
+    for slug, quantity in stored.items():
+        offer = offers.get(slug)
+        if offer is None:
+            notices.append("A product in your cart is no longer for sale and was taken out.")
+        elif offer.sold_out:
+            notices.append(f"{offer.title} has sold out and was taken out of your cart.")
+        elif quantity > offer.max_quantity:
+            kept[slug] = offer.max_quantity
+            notices.append(f"Only {offer.max_quantity} of {offer.title} can be bought now.")
+        else:
+            kept[slug] = quantity
+    return kept, notices
+
+
+def _fingerprint(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]

@@ -1,0 +1,169 @@
+"""The order page: one state in plain words, from the order and its newest payment."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import url_for
+
+from ..db import utcnow
+from ..fulfilment.goods import Goods, goods_of
+from ..money import Money
+from ..orders.links import order_token
+from ..orders.models import SETTLED, Order, OrderFlag, OrderLine, OrderStatus
+from ..payments.models import Payment, PaymentState
+from ..payments.queries import payments_of
+
+
+class PageState(enum.StrEnum):
+    """What the buyer is told; the template has the words for each."""
+
+    OPENING = "opening"
+    WAITING = "waiting"
+    CHECKING = "checking"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    PAID = "paid"
+    DELIVERED = "delivered"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    REVIEW = "review"
+    REFUND_DUE = "refund_due"
+    REFUNDED = "refunded"
+
+
+HEADLINES = {
+    PageState.OPENING: "Opening the payment page",
+    PageState.WAITING: "Waiting for your payment",
+    PageState.CHECKING: "We are checking your payment",
+    PageState.PARTIAL: "Part of the amount has arrived",
+    PageState.FAILED: "The payment page did not open",
+    PageState.PAID: "Paid, thank you",
+    PageState.DELIVERED: "Paid, thank you",
+    PageState.EXPIRED: "Payment time is over",
+    PageState.CANCELLED: "This order was cancelled",
+    PageState.REVIEW: "A person will look at this order",
+    PageState.REFUND_DUE: "A refund is due to you",
+    PageState.REFUNDED: "Refunded",
+}
+
+BY_ORDER = {
+    OrderStatus.PAID: PageState.PAID,
+    OrderStatus.FULFILLED: PageState.DELIVERED,
+    OrderStatus.EXPIRED: PageState.EXPIRED,
+    OrderStatus.CANCELLED: PageState.CANCELLED,
+    OrderStatus.REVIEW: PageState.REVIEW,
+    OrderStatus.REFUND_DUE: PageState.REFUND_DUE,
+    OrderStatus.REFUNDED: PageState.REFUNDED,
+}
+
+BY_PAYMENT = {
+    PaymentState.CREATING: PageState.OPENING,
+    PaymentState.UNKNOWN: PageState.FAILED,
+    PaymentState.OPEN: PageState.WAITING,
+    PaymentState.PARTIAL: PageState.PARTIAL,
+    PaymentState.FAILED: PageState.FAILED,
+    PaymentState.ABANDONED: PageState.FAILED,
+    PaymentState.CANCELED: PageState.EXPIRED,
+    PaymentState.PAID: PageState.CHECKING,
+}
+
+CHANGING = {
+    PageState.OPENING,
+    PageState.WAITING,
+    PageState.CHECKING,
+    PageState.PARTIAL,
+    PageState.PAID,
+}
+"""States that a page should keep asking about."""
+
+NEARLY_OVER = timedelta(hours=3)
+
+
+@dataclass(frozen=True)
+class Urls:
+    """Where the order page's forms and script go."""
+
+    status: str
+    check: str
+    pay: str
+
+
+@dataclass(frozen=True)
+class OrderPage:
+    """Everything the order page shows."""
+
+    state: PageState
+    headline: str
+    final: bool
+    number: str
+    email: str
+    total: Money
+    lines: Sequence[OrderLine]
+    pay_url: str | None
+    deadline: datetime | None
+    minutes_left: int | None
+    can_pay_again: bool
+    can_check: bool
+    flag: str | None
+    created_at: datetime
+    paid_at: datetime | None
+    is_test: bool
+    deliveries: list[Goods]
+    urls: Urls
+
+
+def current_payment(order: Order) -> Payment | None:
+    """The payment that the buyer is concerned with: the live one, else the newest they were shown."""
+    payments = payments_of(order.id)
+    live = [payment for payment in payments if payment.is_live]
+    return next(reversed(live or payments), None)
+
+
+def order_page(order: Order, *, asking: bool = False) -> OrderPage:
+    """The page of an order; `asking` while the buyer has just come back and nothing is known yet."""
+    payment = current_payment(order)
+    state = _state(order, payment, asking=asking)
+    token, now = order_token(order), utcnow()
+    payable = state in (PageState.WAITING, PageState.CHECKING, PageState.PARTIAL)
+    shown = payment if payable and payment and payment.is_live else None
+    deadline = shown.expires_at if shown else None
+    left = deadline - now if deadline else None
+    return OrderPage(
+        state=state,
+        headline=HEADLINES[state],
+        final=state not in CHANGING,
+        number=order.number,
+        email=order.email,
+        total=order.total,
+        lines=order.lines,
+        pay_url=shown.pay_url if shown else None,
+        deadline=deadline,
+        minutes_left=max(int(left.total_seconds() // 60), 0)
+        if left and left < NEARLY_OVER
+        else None,
+        can_pay_again=state in (PageState.FAILED, PageState.EXPIRED),
+        can_check=state is PageState.OPENING or shown is not None,
+        flag=order.flag.value if order.flag is not OrderFlag.NONE else None,
+        created_at=order.created_at,
+        paid_at=order.paid_at,
+        is_test=order.is_test,
+        deliveries=goods_of(order) if order.status in SETTLED else [],
+        urls=Urls(
+            status=url_for("checkout.order_status", token=token, returned=1 if asking else None),
+            check=url_for("checkout.check", token=token),
+            pay=url_for("checkout.pay", token=token),
+        ),
+    )
+
+
+def _state(order: Order, payment: Payment | None, *, asking: bool) -> PageState:
+    if order.status is not OrderStatus.PENDING:
+        return BY_ORDER[order.status]
+    if payment is None:
+        return PageState.FAILED
+    state = BY_PAYMENT[payment.state]
+    return PageState.CHECKING if asking and state is PageState.WAITING else state

@@ -1,0 +1,129 @@
+"""Placing an order: the moment after which nothing can be lost."""
+
+from __future__ import annotations
+
+import secrets
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ..db import transaction, utcnow
+from ..money import Money
+from ..orders.models import Order, OrderLine, StockHold, new_number
+from ..orders.queries import find_order_by_checkout_key
+from ..orders.service import take_holds
+from ..payments.models import Payment
+from ..payments.queries import find_payment_by_reference
+from ..payments.service import INVOICE_LIFE, new_payment
+from .cart import Cart
+from .forms import Buyer
+
+log = structlog.get_logger()
+
+
+class OrderChanged(Exception):
+    """The form was sent before, and made another order than it asks for now."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        super().__init__(f"order {order.number} was made by the same form")
+
+
+class CartChanged(Exception):
+    """Products, quantities or prices are not what the buyer had before their eyes."""
+
+
+class ReferenceTaken(Exception):
+    """Another payment has this reference already."""
+
+
+def find_placed_order(buyer: Buyer) -> Order | None:
+    """The order that this very form has already made; OrderChanged when it asks for another now."""
+    order = find_order_by_checkout_key(buyer.checkout_key)
+    if order and order.cart_hash != buyer.order_hash:
+        raise OrderChanged(order)
+    return order
+
+
+def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
+    """Make the order, set its stock aside and note the intent to ask for an invoice: one commit.
+
+    No network is touched. The payment returned is the caller's to open; there is none when the
+    same form had made the order before. Raises CartChanged, SoldOut or OrderChanged, and then
+    nothing has been stored.
+    """
+    if order := find_placed_order(buyer):
+        return order, None
+    if cart.empty or cart.seen != buyer.seen or cart.currency != buyer.currency:
+        raise CartChanged
+    try:
+        with transaction() as session:
+            order, payment = _write(session, cart, buyer)
+    except IntegrityError:
+        # Another request with the same key was faster; if it was anything else, say so.
+        if order := find_placed_order(buyer):
+            return order, None
+        raise
+    log.info("order_placed", order=order.number, payment=payment.reference, total=str(order.total))
+    return order, payment
+
+
+def place_test_order(amount: Money, email: str, reference: str | None = None) -> Payment:
+    """An order marked as a test, which sells nothing, with a payment to open. ReferenceTaken if it was used."""
+    if reference and find_payment_by_reference(reference):
+        raise ReferenceTaken(reference)
+    key, now = secrets.token_urlsafe(24), utcnow()
+    with transaction() as session:
+        order = Order(
+            number=new_number(),
+            checkout_key=key,
+            cart_hash=key,
+            email=email,
+            currency=amount.currency,
+            total_minor=amount.minor,
+            expires_at=now + INVOICE_LIFE,
+            is_test=True,
+        )
+        order.lines = [
+            OrderLine(position=1, title="Test invoice", quantity=1, unit_minor=amount.minor)
+        ]
+        order.record("placed", "a test, made on the command line", who="operator")
+        payment = new_payment(order, 1, now)
+        payment.reference = reference or payment.reference
+        session.add_all([order, payment])
+    log.info("test_order_placed", order=order.number, payment=payment.reference)
+    return payment
+
+
+def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
+    now = utcnow()
+    order = Order(
+        number=new_number(),
+        checkout_key=buyer.checkout_key,
+        cart_hash=buyer.order_hash,
+        email=buyer.email,
+        currency=buyer.currency,
+        total_minor=cart.total.minor,
+        expires_at=now + INVOICE_LIFE,
+    )
+    order.lines = [
+        OrderLine(
+            position=position,
+            product_id=line.offer.id,
+            title=line.title,
+            kind=line.offer.kind,
+            quantity=line.quantity,
+            unit_minor=line.unit.minor,
+        )
+        for position, line in enumerate(cart.lines, start=1)
+    ]
+    order.holds = [
+        StockHold(product_id=line.offer.id, quantity=line.quantity) for line in cart.lines
+    ]
+    order.record("placed", f"{len(order.lines)} lines, {order.total}")
+    payment = new_payment(order, 1, now)
+    session.add_all([order, payment])
+    session.flush()
+    take_holds(session, order)  # last, so that rows which many buyers want are locked briefly
+    return order, payment

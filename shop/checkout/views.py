@@ -1,0 +1,311 @@
+"""The buyer's way: cart, checkout, to the pay page and back, order page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from flask import (
+    Blueprint,
+    abort,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from wtforms.validators import ValidationError
+
+from ..catalogue.queries import MAX_QUANTITY, find_offer
+from ..config import current_settings
+from ..orders.links import find_order_by_token, order_token
+from ..orders.models import Order, OrderFlag, OrderStatus
+from ..orders.queries import find_order
+from ..orders.service import SoldOut
+from ..payments.cryptocloud import CryptoCloud, CryptoCloudError
+from ..payments.models import Payment
+from ..payments.queries import find_payment_by_reference
+from ..payments.service import (
+    NotPayable,
+    PaymentInProgress,
+    claim_check,
+    open_invoice,
+    refresh,
+    start_payment,
+)
+from ..web.security import csrf
+from . import cart as carts
+from .forms import CheckoutForm
+from .page import current_payment, order_page
+from .service import CartChanged, OrderChanged, find_placed_order, place_order
+
+bp = Blueprint("checkout", __name__)
+log = structlog.get_logger()
+
+OPEN_TOO_LONG = "This page was open too long. Please press the button again."
+FORM_DAMAGED = "A part of this form was lost on its way. Please press the button again."
+CART_CHANGED = (
+    "Prices or stock have changed since you opened this page. "
+    "Please check the new total and press the button again."
+)
+ORDERS_REMEMBERED = 5
+ASK_AGAIN_AFTER = timedelta(seconds=10)
+"""How often an open order page may have the provider asked, whoever asks."""
+SECONDS_TO_ASK = 4.0
+
+
+@bp.get("/cart")
+def cart() -> ResponseReturnValue:
+    """What is in the cart."""
+    return render_template("checkout/cart.html", cart=carts.load_cart(), unfinished=_unfinished())
+
+
+@bp.post("/cart")
+@csrf.exempt  # product pages are the same for everybody and hold no token: see web/security.py
+def add_to_cart() -> ResponseReturnValue:
+    """Put a product into the cart."""
+    settings = current_settings()
+    offer = find_offer(request.form.get("product", ""), settings.shop_base_currency)
+    if offer is None:
+        abort(404)
+    quantity = _quantity(request.form.get("quantity", "1"))
+    if offer.sold_out:
+        flash(f"{offer.title} has sold out.", "warning")
+    elif quantity < 1:
+        flash(
+            f"Enter how many of {offer.title} you want, as a whole number from 1 to {offer.max_quantity}.",
+            "warning",
+        )
+    elif not carts.add(offer.slug, quantity):
+        flash("Your cart is full. Buy what is in it first, or take something out.", "warning")
+    else:
+        flash(f"{offer.title} is in your cart.", "success")
+    if request.form.get("currency") in settings.shop_currencies:
+        session["currency"] = request.form["currency"]
+    return redirect(url_for("checkout.cart"), 303)
+
+
+@bp.post("/cart/lines")
+def update_cart() -> ResponseReturnValue:
+    """Change quantities, or take a product out."""
+    wanted = {
+        name.removeprefix("quantity-"): _quantity(text)
+        for name, text in request.form.items()
+        if name.startswith("quantity-")
+    }
+    if any(quantity < 0 for quantity in wanted.values()):
+        flash(f"Enter each quantity as a whole number from 0 to {MAX_QUANTITY}.", "warning")
+        wanted = {slug: quantity for slug, quantity in wanted.items() if quantity >= 0}
+    if "remove" in request.form:
+        wanted = {request.form["remove"]: 0}
+    carts.change(wanted)
+    return redirect(url_for("checkout.cart"), 303)
+
+
+@bp.get("/checkout")
+def checkout() -> ResponseReturnValue:
+    """The form: email address and currency."""
+    cart = carts.load_cart(request.args.get("currency"))
+    if cart.empty:
+        return redirect(url_for("checkout.cart"), 303)
+    form = CheckoutForm(formdata=None, data={"currency": cart.currency, "seen": cart.seen})
+    form.show(cart)
+    problem = " ".join(cart.notices) or None
+    return render_template("checkout/checkout.html", form=form, cart=cart, problem=problem)
+
+
+@bp.post("/checkout")
+def submit() -> ResponseReturnValue:
+    """Place the order, open its invoice, send the buyer to the pay page."""
+    form = CheckoutForm()
+    cart = carts.load_cart(form.currency.data)
+    form.show(cart)
+    try:
+        order, payment = _place(form, cart)
+    except ValidationError:
+        return _checkout_again(form, cart, FORM_DAMAGED if form.damaged else None, 422)
+    except (CartChanged, SoldOut):
+        now = carts.load_cart(form.currency.data)
+        now.notices[:0] = cart.notices  # each load tells only what has changed since the one before
+        return _checkout_again(form, now, CART_CHANGED, 409)
+    except OrderChanged as changed:
+        flash(
+            "You have sent this form before. This is the order it made; for another one, start with a new cart.",
+            "info",
+        )
+        return _to_order(changed.order)
+    if payment:
+        open_invoice(payment, _gateway())
+    if payment or cart.seen == form.seen.data:  # an old form must not empty a cart filled since
+        carts.empty()
+    _remember(order)
+    return _to_payment(order)
+
+
+@bp.get("/orders/<token>")
+def order(token: str) -> ResponseReturnValue:
+    """Where an order stands, and its goods once it is paid."""
+    order = _order(token)
+    page = order_page(order, asking="returned" in request.args)
+    return render_template("checkout/order.html", page=page)
+
+
+@bp.get("/orders/<token>/status")
+def order_status(token: str) -> ResponseReturnValue:
+    """The part of the order page that changes, for its script; asks the provider now and then."""
+    order = _order(token)
+    _ask(order, at_most_every=ASK_AGAIN_AFTER)
+    page = order_page(order, asking="returned" in request.args)
+    return render_template("checkout/_status.html", page=page)
+
+
+@bp.post("/orders/<token>/check")
+def check(token: str) -> ResponseReturnValue:
+    """Ask the provider now, because the buyer wants to know."""
+    order = _order(token)
+    if not _ask(order, at_most_every=timedelta(seconds=3)):
+        flash(
+            "CryptoCloud does not answer at the moment. Your order is kept, and we keep asking.",
+            "info",
+        )
+    elif order.status is OrderStatus.PENDING and order.flag is OrderFlag.NONE:
+        flash("No payment has arrived yet. It can take some minutes.", "info")
+    return _to_order(order)
+
+
+@bp.post("/orders/<token>/pay")
+def pay(token: str) -> ResponseReturnValue:
+    """Pay an unpaid order: the open invoice, or a new one after a failure or expiry."""
+    order = _order(token)
+    try:
+        payment, ours = start_payment(order.id)
+    except SoldOut:
+        flash(
+            "Something in this order has sold out since. Please order what is left anew.", "warning"
+        )
+        return _to_order(order)
+    except (PaymentInProgress, NotPayable):
+        return _to_order(order)
+    if ours:
+        open_invoice(payment, _gateway())
+    return _to_payment(order)
+
+
+@bp.get("/payment/success")
+@bp.get("/payment/fail", endpoint="payment_fail")
+def payment_success() -> ResponseReturnValue:
+    """Back from the pay page. The address proves nothing: the provider is asked what is true."""
+    payment = find_payment_by_reference(request.args.get("order_id", ""))
+    if payment is None or payment.order.number not in _remembered():
+        return render_template("checkout/returned.html")
+    order = payment.order
+    _ask(order, at_most_every=timedelta(seconds=1))
+    returned = 1 if request.endpoint == "checkout.payment_success" else None
+    return redirect(url_for("checkout.order", token=order_token(order), returned=returned), 303)
+
+
+@bp.errorhandler(CSRFError)
+def page_too_old(error: CSRFError) -> ResponseReturnValue:
+    """The token has expired, most often after hours: keep what was typed and let it be sent again."""
+    if request.endpoint == "checkout.submit":
+        form = CheckoutForm()
+        cart = carts.load_cart(form.currency.data)
+        form.show(cart)
+        if not cart.empty:
+            return _checkout_again(form, cart, OPEN_TOO_LONG, 400)
+    flash(OPEN_TOO_LONG, "warning")
+    token = (request.view_args or {}).get("token")
+    if token:
+        return redirect(url_for("checkout.order", token=token), 303)
+    return redirect(url_for("checkout.cart"), 303)
+
+
+def _place(form: CheckoutForm, cart: carts.Cart) -> tuple[Order, Payment | None]:
+    if form.validate():
+        return place_order(cart, form.buyer())
+    # The same form again, after it has emptied the cart, is still the same order.
+    if order := find_placed_order(form.buyer()):
+        return order, None
+    raise ValidationError
+
+
+def _checkout_again(
+    form: CheckoutForm, cart: carts.Cart, problem: str | None, status: int
+) -> ResponseReturnValue:
+    """The form as it was filled in, with what must be looked at; an emptied cart speaks for itself."""
+    if cart.empty:
+        for notice in cart.notices:
+            flash(notice, "warning")
+        return redirect(url_for("checkout.cart"), 303)
+    form.show(cart)
+    form.renew(cart)
+    problem = " ".join(filter(None, [problem, *cart.notices])) or None
+    return render_template("checkout/checkout.html", form=form, cart=cart, problem=problem), status
+
+
+def _to_payment(order: Order) -> ResponseReturnValue:
+    """To the pay page when there is one; to the order page, which explains, when there is not."""
+    payment = current_payment(order)
+    if payment and payment.pay_url and payment.is_live and order.status is OrderStatus.PENDING:
+        return redirect(payment.pay_url, 303)
+    return _to_order(order)
+
+
+def _to_order(order: Order) -> ResponseReturnValue:
+    return redirect(url_for("checkout.order", token=order_token(order)), 303)
+
+
+def _order(token: str) -> Order:
+    order = find_order_by_token(token)
+    if order is None:
+        abort(404)
+    return order
+
+
+def _ask(order: Order, *, at_most_every: timedelta) -> bool:
+    """Ask the provider about an order's open payment, if it is time to; False when it cannot say."""
+    payment = current_payment(order)
+    if payment is None or not payment.is_live or not claim_check(payment, at_most_every):
+        return True
+    try:
+        refresh(payment, _gateway(), seconds=SECONDS_TO_ASK)
+    except CryptoCloudError as error:
+        log.warning("check_failed", payment=payment.reference, outcome=type(error).__name__)
+        return False
+    return True
+
+
+def _gateway() -> CryptoCloud:
+    gateway: CryptoCloud = current_app.extensions["cryptocloud"]
+    return gateway
+
+
+def _remember(order: Order) -> None:
+    """Let this browser find its order again, when it comes back from the pay page."""
+    # By number, because keys count up and the buyer can read the cookie: see orders/links.py.
+    others = [number for number in _remembered() if number != order.number]
+    session["orders"] = [order.number, *others][:ORDERS_REMEMBERED]
+
+
+def _remembered() -> list[str]:
+    stored = session.get("orders")
+    return [n for n in stored if isinstance(n, str)] if isinstance(stored, list) else []
+
+
+def _unfinished() -> dict[str, str] | None:
+    """The order this browser placed last, if it still waits for money."""
+    remembered = _remembered()
+    order = find_order(remembered[0]) if remembered else None
+    if order is None or order.status is not OrderStatus.PENDING:
+        return None
+    return {"number": order.number, "url": url_for("checkout.order", token=order_token(order))}
+
+
+def _quantity(text: str) -> int:
+    """The whole number that was typed; -1 for anything else."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else -1

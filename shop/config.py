@@ -1,0 +1,394 @@
+"""Settings: read from the environment once, frozen, and refused as a whole when any is bad.
+
+Each setting is an environment variable in capitals (`shop_name` is SHOP_NAME), may stand in a
+`.env` file, and may be given as a file by NAME_FILE, as container platforms hand out secrets.
+Nothing else in the shop reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from flask import current_app
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from .money import CURRENCIES
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SANDBOX = {
+    "secret_key": "development-only-secret-key-0000000000000",
+    "cryptocloud_api_key": "sandbox-api-key-0000000000000000000000",
+    "cryptocloud_shop_id": "SANDBOXSHOP00001",
+    "cryptocloud_secret_key": "sandbox-postback-secret-00000000000000",
+    "cryptocloud_api_url": "http://127.0.0.1:5001",
+    "cryptocloud_pay_hosts": "http://127.0.0.1:5001",
+    "shop_public_url": "http://127.0.0.1:8000",
+}
+"""What a development shop uses where nothing is set: the sandbox's published, worthless keys."""
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class ConfigurationError(Exception):
+    """The settings do not allow a start. `problems` has one line for each, saying what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"The shop cannot start until these settings are right:\n{lines}")
+
+
+def _comma_list(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+
+
+ORIGIN = re.compile(
+    r"(?:(https?)://)?([a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def _origin(value: str) -> str:
+    """`host` or `scheme://host[:port]` as browsers write an origin; https where no scheme is named."""
+    match = ORIGIN.fullmatch(value)
+    if not match:
+        # The value stays out of the message: it may hold a password, which is what is wrong with it.
+        raise ValueError("may hold only a host, such as shop.example, with https:// and a port")
+    scheme, host, port = (match[1] or "https").lower(), match[2].lower(), match[3]
+    usual = port in (None, {"http": "80", "https": "443"}[scheme])
+    return f"{scheme}://{host}" if usual else f"{scheme}://{host}:{port}"
+
+
+class Settings(BaseModel):
+    """Everything an operator can set. The README's table is made from these descriptions."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
+    )
+
+    # First, because the rules for the others depend on it.
+    shop_development: bool = Field(
+        False,
+        description="1 on your own machine only: allows plain http, and uses the sandbox's keys where none are set",
+    )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Signs cookies and links; 32 random characters or more. "
+        "Make one: `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'`",
+    )
+    cryptocloud_api_key: SecretStr = Field(
+        SecretStr(""), description="The project's API key, from CryptoCloud's settings"
+    )
+    cryptocloud_shop_id: str = Field("", description="The project's shop id")
+    cryptocloud_secret_key: SecretStr = Field(
+        SecretStr(""), description="The project's secret key, which signs postbacks"
+    )
+    cryptocloud_api_url: str = Field(
+        "https://api.cryptocloud.plus", description="Where the provider's API is"
+    )
+    cryptocloud_api_version: str = Field(
+        "1", description="The provider's API version; only 1 for now"
+    )
+    cryptocloud_pay_hosts: CommaList = Field(
+        ("pay.cryptocloud.plus",),
+        description="Hosts a buyer may be sent to for paying, separated by commas",
+    )
+    cryptocloud_send_email: bool = Field(
+        True, description="0 keeps the buyer's email address from the provider"
+    )
+    database_url: str = Field(
+        "",
+        repr=False,  # may hold a password
+        description="SQLite or PostgreSQL; empty means `shop.db` in the data folder",
+    )
+    shop_name: str = Field(
+        "Storefront",
+        min_length=1,
+        max_length=60,
+        description="The shop's name, on every page and mail",
+    )
+    shop_public_url: str = Field(
+        "",
+        description="The address buyers use, such as https://shop.example; mailed links start with it",
+    )
+    shop_support_email: str = Field(
+        "", description="Where buyers write for help; shown on every page and in every mail"
+    )
+    shop_base_currency: str = Field("USD", description="The currency every product has a price in")
+    shop_currencies: CommaList = Field(
+        tuple(CURRENCIES), description="Currencies a buyer may choose from, separated by commas"
+    )
+    shop_rate_max_age_days: int = Field(
+        30, ge=1, le=3650, description="An exchange rate older than this many days is not used"
+    )
+    shop_data_dir: Path = Field(
+        ROOT / "instance",
+        description="Folder for the database, product images, goods and development mail",
+    )
+    shop_trusted_hosts: CommaList = Field(
+        (), description="Further host names the shop answers to, such as a health checker's"
+    )
+    shop_trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="How many reverse proxies of yours stand in front (their X-Forwarded headers are believed)",
+    )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="smtp://user:password@host:587 (STARTTLS) or smtps://…:465; "
+        "empty writes mails into the data folder's `outbox/`",
+    )
+    shop_mail_from: str = Field("", description="Sender of mails; empty means the support address")
+    queue_url: str = Field(
+        "",
+        repr=False,  # may hold a password
+        description="Where the worker's queue is: empty for SQLite in the data folder, or redis://…, or postgresql://…",
+    )
+
+    @field_validator(
+        "secret_key",
+        "cryptocloud_api_key",
+        "cryptocloud_shop_id",
+        "cryptocloud_secret_key",
+        "shop_public_url",
+        mode="before",
+    )
+    @classmethod
+    def _required(cls, value: Any, info: ValidationInfo) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text:
+            return value
+        if info.data.get("shop_development"):
+            return SANDBOX[str(info.field_name)]
+        raise ValueError("is missing")
+
+    @field_validator("cryptocloud_api_url", "cryptocloud_pay_hosts", mode="before")
+    @classmethod
+    def _sandbox_address(cls, value: Any, info: ValidationInfo) -> Any:
+        """A development shop without a key of its own talks to the sandbox, not to the provider."""
+        untouched = value == cls.model_fields[str(info.field_name)].default
+        key = info.data.get("cryptocloud_api_key")
+        if untouched and key and key.get_secret_value() == SANDBOX["cryptocloud_api_key"]:
+            return (
+                _comma_list(SANDBOX[str(info.field_name)])
+                if isinstance(value, tuple)
+                else SANDBOX[str(info.field_name)]
+            )
+        return value
+
+    @field_validator(
+        "secret_key", "cryptocloud_api_key", "cryptocloud_shop_id", "cryptocloud_secret_key"
+    )
+    @classmethod
+    def _own(cls, value: SecretStr | str, info: ValidationInfo) -> SecretStr | str:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not info.data.get("shop_development") and text in SANDBOX.values():
+            raise ValueError("is a published development value: use one of your own")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value().encode()) < 32:
+            raise ValueError("is too short: use at least 32 random characters")
+        return value
+
+    @field_validator("cryptocloud_api_key")
+    @classmethod
+    def _sendable(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+            raise ValueError("holds characters that cannot be sent: copy it again, as one line")
+        return value
+
+    @field_validator("shop_public_url", "cryptocloud_api_url")
+    @classmethod
+    def _address(cls, value: str, info: ValidationInfo) -> str:
+        return cls._secure(_origin(value), info)
+
+    @field_validator("cryptocloud_pay_hosts")
+    @classmethod
+    def _pay_origins(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("names no host, so nobody could pay")
+        return tuple(cls._secure(_origin(host), info) for host in value)
+
+    @staticmethod
+    def _secure(origin: str, info: ValidationInfo) -> str:
+        if origin.startswith("http://") and not info.data.get("shop_development"):
+            raise ValueError("must begin with https:// (plain http needs SHOP_DEVELOPMENT=1)")
+        return origin
+
+    @field_validator("cryptocloud_api_version")
+    @classmethod
+    def _version(cls, value: str) -> str:
+        if value != "1":
+            raise ValueError("must be 1: this release speaks API v1")
+        return value
+
+    @field_validator("shop_base_currency")
+    @classmethod
+    def _base_currency(cls, value: str) -> str:
+        if value not in CURRENCIES:
+            raise ValueError(f"must be one of {', '.join(CURRENCIES)}")
+        return value
+
+    @field_validator("shop_currencies")
+    @classmethod
+    def _currencies(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        unknown = [code for code in value if code not in CURRENCIES]
+        if unknown or not value:
+            raise ValueError(f"must be a list out of {','.join(CURRENCIES)}")
+        base = info.data.get("shop_base_currency")
+        return value if base is None or base in value else (base, *value)
+
+    @field_validator("shop_data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        # SQLAlchemy refuses the old spelling, and hosting platforms still hand it out.
+        value = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", value)
+        if not value:
+            return value
+        try:
+            backend = make_url(value).get_backend_name()
+        except (ArgumentError, ValueError):
+            raise ValueError(
+                "is not a database address such as postgresql://user@host/shop"
+            ) from None
+        if backend not in ("sqlite", "postgresql"):
+            raise ValueError("must be SQLite or PostgreSQL")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr) -> SecretStr:
+        try:
+            parts = urlsplit(value.get_secret_value())
+            good = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
+        except ValueError:  # its text would show a part of the address
+            good = False
+        if value.get_secret_value() and not good:
+            raise ValueError("must look like smtp://user:password@host:587")
+        return value
+
+    @field_validator("shop_name")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable():  # it stands in the header of every mail
+            raise ValueError("may hold no line ends or other control characters")
+        return value
+
+    @field_validator("shop_support_email", "shop_mail_from")
+    @classmethod
+    def _bare_email(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[^\s<>@,]+@[^\s<>@,]+", value):
+            raise ValueError("must be a bare email address such as help@shop.example")
+        return value
+
+    @field_validator("queue_url")
+    @classmethod
+    def _queue(cls, value: str) -> str:
+        if value and not re.match(r"(rediss?|postgres(ql)?)://", value):
+            raise ValueError("must start with redis:// or postgresql://, or be empty")
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database address in use."""
+        return self.database_url or f"sqlite:///{self.shop_data_dir / 'shop.db'}"
+
+    @property
+    def secure(self) -> bool:
+        """Whether buyers reach the shop by https, so that cookies may insist on it."""
+        return self.shop_public_url.startswith("https://")
+
+    @property
+    def mail_from(self) -> str:
+        """The sender of mails."""
+        host = urlsplit(self.shop_public_url).hostname
+        return self.shop_mail_from or self.shop_support_email or f"shop@{host}"
+
+    @property
+    def pay_hosts(self) -> list[str]:
+        """The pay page's host names, for people."""
+        return [urlsplit(origin).netloc for origin in self.cryptocloud_pay_hosts]
+
+    @property
+    def development(self) -> bool:
+        """Whether this is a trial on somebody's own machine."""
+        return self.shop_development
+
+
+def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
+    """The settings from `environ` (the process's own by default) over the `.env` file.
+
+    Raises ConfigurationError, which names every missing and malformed setting at once.
+    """
+    environ = os.environ if environ is None else environ
+    given = {**dotenv_values(dotenv or ROOT / ".env"), **environ}
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    for field in Settings.model_fields:
+        name = field.upper()
+        if text := (given.get(name) or "").strip():
+            values[field] = text
+        elif path := given.get(f"{name}_FILE"):
+            try:
+                values[field] = Path(path).read_text("utf-8").strip()
+            except OSError as error:
+                problems.append(f"{name}_FILE names a file that cannot be read: {error.strerror}")
+            except ValueError:
+                problems.append(f"{name}_FILE names a file that is not text")
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        problems += [_problem(e["loc"], e["msg"]) for e in error.errors()]
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def unknown_names(environ: Mapping[str, str]) -> list[str]:
+    """Variables that look like ours and are not: most likely a typing error worth a warning."""
+    known = {name.upper() for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in known}
+    return sorted(n for n in environ if n.startswith(("SHOP_", "CRYPTOCLOUD_")) and n not in known)
+
+
+def current_settings() -> Settings:
+    """The settings of the app at work."""
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{str(location[0]).upper()} {text[:1].lower()}{text[1:]}"

@@ -1,0 +1,208 @@
+"""The database: engine set-up for SQLite and PostgreSQL, the base model, and the one way to write."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import structlog
+from flask import Flask
+from flask_sqlalchemy_lite import SQLAlchemy
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    DateTime,
+    Engine,
+    Executable,
+    MetaData,
+    Table,
+    TypeDecorator,
+    event,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.orm import DeclarativeBase, Session
+
+try:
+    from pysqlite3 import dbapi2 as sqlite_driver
+except ImportError:  # no wheel for this platform
+    sqlite_driver = sqlite3
+
+log = structlog.get_logger()
+
+BUSY_SECONDS = 10
+"""How long a writer waits for its turn before the buyer is told that the shop is busy."""
+
+
+class DatabaseBusy(Exception):
+    """Another writer held the database for longer than a buyer should wait."""
+
+
+class Base(DeclarativeBase):
+    """What every table's class derives from; the naming convention keeps migrations the same on both engines."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC; a naive one is refused, because nobody can say what it means."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; SQLite's column has no zone, so it keeps the bare figures."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Hand out UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+db = SQLAlchemy(session_options={"expire_on_commit": False})
+_write_lock = threading.Lock()
+
+
+def utcnow() -> datetime:
+    """Now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """How to open the database at `url`: driver, pool and time limits for each engine."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return {
+            "url": url,
+            "hide_parameters": True,  # an error's text must not show what was to be stored
+            "module": sqlite_driver,
+            "connect_args": {"timeout": BUSY_SECONDS, "check_same_thread": False},
+            "pool_size": 32,
+            "max_overflow": 16,
+        }
+    limits = "-c lock_timeout=3000 -c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000"
+    return {
+        "url": url,
+        "hide_parameters": True,
+        "pool_pre_ping": True,
+        "pool_size": 8,
+        "max_overflow": 24,
+        "pool_timeout": BUSY_SECONDS,
+        "connect_args": {"options": f"{limits} -c timezone=UTC", "connect_timeout": 5},
+    }
+
+
+def init_app(app: Flask, url: str) -> None:
+    """Give the app its engine and session."""
+    app.config["SQLALCHEMY_ENGINES"] = {"default": engine_options(url)}
+    db.init_app(app)
+    # One of the extension's two is asynchronous: it would start an event loop in a new thread for
+    # every request, which costs more than the page's queries, to close sessions nobody opens here.
+    app.teardown_appcontext_funcs[:] = [
+        function
+        for function in app.teardown_appcontext_funcs
+        if not inspect.iscoroutinefunction(function)
+    ]
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            _set_up_sqlite(db.engine)
+
+
+def journal_mode() -> str:
+    """WAL, unless this SQLite has the WAL-reset bug (3.7.0 to 3.51.2), which can corrupt a shop."""
+    return "WAL" if sqlite_driver.sqlite_version_info >= (3, 51, 3) else "TRUNCATE"
+
+
+def _set_up_sqlite(engine: Engine) -> None:
+    if journal_mode() != "WAL":
+        log.warning("sqlite_without_wal", version=sqlite_driver.sqlite_version)
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        # The driver must not begin transactions by itself: `begin` below decides which kind.
+        connection.isolation_level = None
+        for pragma in (
+            f"journal_mode={journal_mode()}",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "mmap_size=0",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        kind = connection.get_execution_options().get("sqlite_begin", "")
+        connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+def end_read() -> None:
+    """Close the read that is open, so that none stays open while the network is waited for.
+
+    What has been read is forgotten, because it may be different when it is needed again.
+    """
+    db.session.rollback()
+    db.session.expire_all()  # a rollback does it only where a transaction was open
+
+
+@contextlib.contextmanager
+def transaction() -> Iterator[Session]:
+    """The one way to write: everything inside is committed together at the end, or not at all.
+
+    What was read before is read anew, because it may have changed. On SQLite the write lock is
+    taken at the start (a deferred one fails when two readers want to write), and only one thread
+    of a process queues for it (SQLite's own waiting is not fair).
+    """
+    session = db.session
+    if session.info.get("writing"):
+        raise RuntimeError("a transaction is open already: one use case, one commit")
+    end_read()
+    on_sqlite = db.engine.dialect.name == "sqlite"
+    if on_sqlite and not _write_lock.acquire(timeout=BUSY_SECONDS):
+        raise DatabaseBusy
+    session.info["writing"] = True
+    try:
+        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info["writing"] = False
+        if on_sqlite:
+            _write_lock.release()
+
+
+def insert_if_new(session: Session, model: type[Base], **values: Any) -> bool:
+    """Insert a row unless a unique rule says that it is there already; True when this call made it."""
+    table = cast("Table", model.__table__)
+    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table).values(**values).on_conflict_do_nothing()
+    # By what it returns and not by its row count, which drivers do not always know.
+    return session.execute(statement.returning(*table.primary_key)).first() is not None
+
+
+def rows_changed(session: Session, statement: Executable) -> int:
+    """Run an INSERT, UPDATE or DELETE; how many rows it touched. Objects already read stay as they were."""
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    return int(cast("CursorResult[Any]", result).rowcount)

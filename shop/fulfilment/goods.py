@@ -1,0 +1,85 @@
+"""What the buyer sees of a delivery, on the order page and in the mail; and the download link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from flask import current_app
+from itsdangerous import BadData, URLSafeTimedSerializer
+from markupsafe import Markup
+
+from ..catalogue.goods import readable_size
+from ..catalogue.markdown import plain, render
+from ..catalogue.models import DeliveryKind
+from ..config import current_settings
+from ..orders.models import Order
+from .models import Delivery, DeliveryState
+from .queries import deliveries_of, find_delivery
+
+LINK_SECONDS = 7 * 24 * 3600
+"""How long a download link works; the order page makes a new one each time it is opened."""
+
+
+@dataclass(frozen=True)
+class Goods:
+    """One line's goods, ready to be shown."""
+
+    title: str
+    kind: DeliveryKind
+    state: DeliveryState
+    text: Markup
+    plain_text: str
+    keys: Sequence[str]
+    download_url: str | None
+    file_name: str | None
+    file_size: str | None
+
+
+def goods_of(order: Order) -> list[Goods]:
+    """What the order hands over; nothing before it is paid."""
+    return [_goods(delivery, order) for delivery in deliveries_of(order.id)]
+
+
+def _goods(delivery: Delivery, order: Order) -> Goods:
+    ready = delivery.state is DeliveryState.DELIVERED
+    path = goods_path(delivery) if ready and delivery.file else None
+    return Goods(
+        title=delivery.line.title,
+        kind=delivery.kind,
+        state=delivery.state,
+        text=render(delivery.text) if ready else Markup(),
+        plain_text=plain(delivery.text) if ready else "",
+        keys=[key.value for key in delivery.keys],
+        download_url=download_url(delivery, order) if path else None,
+        file_name=path.name if path else None,
+        file_size=readable_size(path.stat().st_size) if path and path.is_file() else None,
+    )
+
+
+def goods_path(delivery: Delivery) -> Path:
+    """Where the delivery's file lies. The name comes from our own import, never from a request."""
+    return current_settings().shop_data_dir / "goods" / PurePosixPath(delivery.file)
+
+
+def download_url(delivery: Delivery, order: Order) -> str:
+    """A signed, expiring link to the file, for this order's link version only."""
+    token = _serializer().dumps([order.number, delivery.line.position, order.link_version])
+    return f"{current_settings().shop_public_url}/downloads/{token}"
+
+
+def find_download(token: str) -> Delivery | None:
+    """The delivery that a download link opens; None when it is forged, too old or called in."""
+    try:
+        number, position, version = _serializer().loads(token, max_age=LINK_SECONDS)
+    except (BadData, ValueError, TypeError):
+        return None
+    delivery = find_delivery(number, position)
+    if delivery is None or delivery.state is not DeliveryState.DELIVERED or not delivery.file:
+        return None
+    return delivery if delivery.order.link_version == version else None
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(str(current_app.secret_key), salt="download-link")

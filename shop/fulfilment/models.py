@@ -1,0 +1,98 @@
+"""Deliveries, licence keys and the outbox."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ..catalogue.models import DeliveryKind
+from ..db import Base, UtcDateTime, utcnow
+from ..orders.models import Order, OrderLine, enum_column
+
+
+class DeliveryState(enum.StrEnum):
+    """`waiting` until the goods have been handed out."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+
+
+class MailState(enum.StrEnum):
+    """Where a mail stands; `failed` only after many tries, and then a person is told."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class Delivery(Base):
+    """What one order line hands over. Unique for its line, so that nothing is fulfilled twice."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_state", "state"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    order_line_id: Mapped[int] = mapped_column(ForeignKey("order_lines.id"), unique=True)
+    kind: Mapped[DeliveryKind] = mapped_column(enum_column(DeliveryKind, "kind"))
+    state: Mapped[DeliveryState] = mapped_column(
+        enum_column(DeliveryState, "state"), default=DeliveryState.WAITING
+    )
+    text: Mapped[str] = mapped_column(Text, default="")
+    """Markdown, as it was when the goods were handed over."""
+    file: Mapped[str] = mapped_column(String(255), default="")
+    """Path below the data folder's `goods/`."""
+    downloads: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    order: Mapped[Order] = relationship()
+    line: Mapped[OrderLine] = relationship()
+    keys: Mapped[list[LicenceKey]] = relationship(order_by="LicenceKey.unit")
+
+
+class LicenceKey(Base):
+    """One key of the stock; handed to one unit of one delivery, once and for all."""
+
+    __tablename__ = "licence_keys"
+    __table_args__ = (
+        UniqueConstraint("product_id", "value"),
+        UniqueConstraint("delivery_id", "unit"),
+        Index("ix_licence_keys_stock", "product_id", "delivery_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
+    value: Mapped[str] = mapped_column(String(500))
+    delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"))
+    unit: Mapped[int | None]
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class OutboxMail(Base):
+    """A mail to be sent. Its text is made from the order when it is sent, so none is stored here."""
+
+    __tablename__ = "outbox_mails"
+    __table_args__ = (Index("ix_outbox_mails_due", "state", "next_try_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dedupe_key: Mapped[str] = mapped_column(String(120), unique=True)
+    """What the mail is about, such as `order-delivered:7K3M-Q9XD`; the same is never queued twice."""
+    template: Mapped[str] = mapped_column(String(60))
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    state: Mapped[MailState] = mapped_column(
+        enum_column(MailState, "state"), default=MailState.QUEUED
+    )
+    message_id: Mapped[str] = mapped_column(String(200))
+    """Chosen once: if a crash makes us send twice, mail programs show it once."""
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_error: Mapped[str] = mapped_column(String(200), default="")
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    order: Mapped[Order] = relationship()

@@ -1,0 +1,58 @@
+"""Reading deliveries, licence keys and the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from ..db import db
+from ..orders.models import Order, OrderLine, OrderStatus
+from .models import Delivery, DeliveryState, LicenceKey, MailState, OutboxMail
+
+
+def deliveries_of(order_id: int) -> Sequence[Delivery]:
+    """What an order hands over, line by line."""
+    query = select(Delivery).where(Delivery.order_id == order_id).order_by(Delivery.order_line_id)
+    return db.session.scalars(query).all()
+
+
+def find_delivery(number: str, position: int) -> Delivery | None:
+    """What the line at `position` of the order hands over."""
+    query = select(Delivery).join(Delivery.order).join(Delivery.line)
+    return db.session.scalar(query.where(Order.number == number, OrderLine.position == position))
+
+
+def waiting_deliveries() -> Sequence[Delivery]:
+    """Goods that have not been handed out yet."""
+    query = select(Delivery).where(Delivery.state == DeliveryState.WAITING).order_by(Delivery.id)
+    return db.session.scalars(query).all()
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Whether a mail's turn has come, or its sender died on the way."""
+    return or_(
+        and_(OutboxMail.state == MailState.QUEUED, OutboxMail.next_try_at <= now),
+        and_(OutboxMail.state == MailState.SENDING, OutboxMail.lease_until <= now),
+    )
+
+
+def due_mails(now: datetime, limit: int = 100) -> Sequence[OutboxMail]:
+    """Mails to send now. They carry the goods, so they wait until all have been handed out."""
+    query = (
+        select(OutboxMail)
+        .join(Order)
+        .where(is_due(now), Order.status == OrderStatus.FULFILLED)
+        .order_by(OutboxMail.next_try_at)
+        .limit(limit)
+    )
+    return db.session.scalars(query).all()
+
+
+def unsold_keys(product_id: int) -> int:
+    """How many licence keys of a product nobody has got yet (those held for orders included)."""
+    query = select(func.count()).where(
+        LicenceKey.product_id == product_id, LicenceKey.delivery_id.is_(None)
+    )
+    return db.session.scalar(query) or 0

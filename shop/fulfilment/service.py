@@ -1,0 +1,118 @@
+"""Handing over the goods, exactly once.
+
+`plan_deliveries` joins the commit that makes an order paid. `deliver_order` then hands out what is
+planned, in a transaction of its own: right away by whoever learnt of the payment, and again by the
+sweep, should that process have died in between.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from ..catalogue.models import DeliveryKind, Product
+from ..config import current_settings
+from ..db import insert_if_new, rows_changed, transaction, utcnow
+from ..orders.models import Order, OrderStatus
+from ..orders.service import lock_order, raise_attention
+from ..queue import wake
+from .models import Delivery, DeliveryState, LicenceKey, OutboxMail
+from .queries import deliveries_of
+
+log = structlog.get_logger()
+
+
+def plan_deliveries(session: Session, order: Order) -> None:
+    """Note what is to be handed over and mailed, inside the transaction that makes the order paid."""
+    for line in order.lines:
+        if line.kind:
+            insert_if_new(
+                session, Delivery, order_id=order.id, order_line_id=line.id, kind=line.kind
+            )
+    host = urlsplit(current_settings().shop_public_url).hostname
+    insert_if_new(
+        session,
+        OutboxMail,
+        dedupe_key=f"order-delivered:{order.number}",
+        template="order-delivered",
+        order_id=order.id,
+        next_try_at=utcnow(),
+        message_id=f"<{secrets.token_hex(16)}@{host}>",
+    )
+
+
+def deliver_order(order_id: int) -> None:
+    """Hand out everything of a paid order that has not been handed out. Doing it again does nothing."""
+    with transaction() as session:
+        order = lock_order(session, order_id)
+        if order.status is not OrderStatus.PAID:
+            return
+        deliveries = deliveries_of(order_id)
+        for delivery in deliveries:
+            deliver(session, delivery)
+        done = all(delivery.state is DeliveryState.DELIVERED for delivery in deliveries)
+        if done:
+            order.mark_fulfilled(at=utcnow())
+    if done:
+        log.info("order_fulfilled", order=order.number)
+        wake("mails")
+
+
+def deliver(session: Session, delivery: Delivery) -> None:
+    """Hand out one line's goods, under the order's lock; leaves it waiting when keys are short."""
+    if delivery.state is DeliveryState.DELIVERED:
+        return
+    product = delivery.line.product
+    if product is None:
+        raise RuntimeError(f"delivery {delivery.id} has no product")
+    if delivery.kind is DeliveryKind.KEY and not _hand_out_keys(session, delivery, product):
+        return
+    delivery.text, delivery.file = product.delivery_text, product.delivery_file
+    delivery.state, delivery.delivered_at = DeliveryState.DELIVERED, utcnow()
+    delivery.order.record("delivered", f"{delivery.line.quantity} × {delivery.line.title}")
+
+
+def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bool:
+    """Give each unit of the line its own key; a key's row can belong to one delivery only."""
+    keys = session.scalars(
+        select(LicenceKey)
+        .where(LicenceKey.product_id == product.id, LicenceKey.delivery_id.is_(None))
+        .order_by(LicenceKey.id)
+        .limit(delivery.line.quantity)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if len(keys) < delivery.line.quantity:
+        raise_attention(
+            session,
+            "keys_short",
+            f"delivery-{delivery.id}",
+            f"Order {delivery.order.number} is paid and waits for keys of {product.slug}: "
+            f"add some with `flask keys add {product.slug} FILE`.",
+        )
+        return False
+    for unit, key in enumerate(keys, start=1):
+        key.delivery_id, key.unit = delivery.id, unit
+    return True
+
+
+def add_keys(product: Product, values: Iterable[str]) -> tuple[int, int]:
+    """Put licence keys into stock; how many were new and how many were there already."""
+    product_id = product.id
+    with transaction() as session:
+        given = list(dict.fromkeys(values))
+        new = sum(
+            insert_if_new(session, LicenceKey, product_id=product_id, value=value)
+            for value in given
+        )
+        rows_changed(
+            session,
+            update(Product)
+            .where(Product.id == product_id)
+            .values(available=Product.available + new),
+        )
+    return new, len(given) - new

@@ -1,0 +1,47 @@
+"""The periodic work, as plain functions that can be called at any time and as often as one likes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from flask import current_app
+
+from .db import insert_if_new, transaction, utcnow
+from .fulfilment.outbox import send_due_mails
+from .fulfilment.queries import waiting_deliveries
+from .fulfilment.service import deliver_order
+from .ops.models import JobRun
+from .payments import sweep as payments
+
+log = structlog.get_logger()
+
+
+def sweep() -> None:
+    """Everything that may have been left behind: payments, deliveries, mails."""
+    payments.sweep(current_app.extensions["cryptocloud"])
+    deliveries()
+    mails()
+
+
+def deliveries() -> None:
+    """Hand out goods whose order is paid and whose deliverer died, or that waited for keys."""
+    for order_id in {delivery.order_id for delivery in waiting_deliveries()}:
+        deliver_order(order_id)
+
+
+def mails() -> None:
+    """Send what the outbox holds."""
+    send_due_mails()
+
+
+JOBS: dict[str, Callable[[], None]] = {"sweep": sweep, "deliveries": deliveries, "mails": mails}
+
+
+def run(name: str) -> None:
+    """Run a job and note that it ran, so that `flask doctor` can tell when the worker has stopped."""
+    JOBS[name]()
+    with transaction() as session:
+        if not insert_if_new(session, JobRun, name=name, finished_at=utcnow()):
+            session.get_one(JobRun, name).finished_at = utcnow()
+    log.debug("job_done", job=name)

@@ -1,0 +1,108 @@
+"""Rendering and sending one mail: by SMTP where it is configured, else into a folder."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, formataddr
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from flask import render_template
+
+from .config import LOOPBACK, Settings, current_settings
+from .db import utcnow
+
+SMTP_SECONDS = 15
+
+
+class MailNotSent(Exception):
+    """The mail server could not be reached or did not take the mail; the text names no address."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail, ready to go."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+    message_id: str
+
+
+def render_mail(template: str, *, to: str, message_id: str, **values: Any) -> Mail:
+    """The mail that the folder `templates/email/<template>/` describes."""
+    folder = f"email/{template}"
+    return Mail(
+        to=to,
+        subject=" ".join(render_template(f"{folder}/subject.txt", **values).split()),
+        text=render_template(f"{folder}/body.txt", **values),
+        html=render_template(f"{folder}/body.html", **values),
+        message_id=message_id,
+    )
+
+
+def send(mail: Mail) -> None:
+    """Send the mail, or raise MailNotSent. Only the worker calls this: a mail server may hang."""
+    settings = current_settings()
+    message = _message(mail, settings)
+    url = settings.smtp_url.get_secret_value()
+    if not url:
+        _write(message, settings.shop_data_dir / "outbox", mail.message_id)
+        return
+    try:
+        _send_by_smtp(message, url)
+    except (OSError, smtplib.SMTPException) as error:
+        raise MailNotSent(type(error).__name__) from None
+
+
+def _message(mail: Mail, settings: Settings) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = formataddr((settings.shop_name, settings.mail_from))
+    message["To"] = _ascii(mail.to)
+    message["Subject"] = mail.subject
+    message["Date"] = format_datetime(utcnow())
+    message["Message-ID"] = mail.message_id
+    message["Auto-Submitted"] = "auto-generated"
+    if settings.shop_support_email:
+        message["Reply-To"] = settings.shop_support_email
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    return message
+
+
+def _ascii(address: str) -> str:
+    """The address with an international domain spelt as every mail server takes it."""
+    local, _, domain = address.rpartition("@")
+    return address if domain.isascii() else f"{local}@{domain.encode('idna').decode()}"
+
+
+def _send_by_smtp(message: EmailMessage, url: str) -> None:
+    parts = urlsplit(url)
+    host, context = parts.hostname or "", ssl.create_default_context()
+    client: smtplib.SMTP
+    if parts.scheme == "smtps":
+        client = smtplib.SMTP_SSL(host, parts.port or 465, timeout=SMTP_SECONDS, context=context)
+    else:
+        client = smtplib.SMTP(host, parts.port or 587, timeout=SMTP_SECONDS)
+    with client:
+        if parts.scheme == "smtp":
+            client.ehlo()  # before it nothing is known of what the server can do
+            if client.has_extn("starttls"):
+                client.starttls(context=context)
+            elif parts.username and host not in LOOPBACK:
+                raise MailNotSent("no STARTTLS, so the password was kept back")
+        if parts.username:
+            client.login(unquote(parts.username), unquote(parts.password or ""))
+        client.send_message(message)
+
+
+def _write(message: EmailMessage, folder: Path, message_id: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = message_id.strip("<>").partition("@")[0]
+    (folder / f"{name}.eml").write_bytes(message.as_bytes())

@@ -1,0 +1,130 @@
+"""Structured logs: one line for each event, with the request's id, and nothing secret in it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import sys
+import time
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from flask import Flask, Response, g, request
+from pydantic import SecretStr
+from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.typing import EventDict, Processor
+
+from ..config import Settings
+
+log = structlog.get_logger()
+
+SECRET_NAMES = re.compile(r"key$|secret|token|password|authorization|cookie|email|pay_url", re.I)
+TELLTALES = (
+    r"[\w.+-]+@[\w-]+\.[\w.-]+"  # an email address
+    r"|\bToken\s+\S+"  # the provider's Authorization header
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JWT
+    r"|\b[\w-]{4,}\.[\w-]{27}(?![\w-])"  # what we sign ourselves: the tokens of links, and cookies
+    r"|(?<=/orders/)[\w.-]{16,}|(?<=/downloads/)[\w.-]{16,}"  # links that open an order
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # a password in an address
+)
+HIDDEN = "[hidden]"
+
+
+def configure(settings: Settings) -> None:
+    """Send every log line, the libraries' own included, through the same processors."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        Redactor(settings),
+    ]
+    renderer: Processor = structlog.processors.JSONRenderer()
+    if settings.development and sys.stderr.isatty():
+        renderer = structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    for name in ("urllib3", "PIL", "alembic", "huey"):  # urllib3 logs addresses with their query
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def init_app(app: Flask) -> None:
+    """Give each request an id and a line."""
+    app.before_request(_start)
+    app.after_request(_finish)
+
+
+class Redactor:
+    """Hides secrets: by the name they go under, by what they look like, and this shop's own as such."""
+
+    def __init__(self, settings: Settings) -> None:
+        pay_links = (
+            rf"(?<={re.escape(origin)}/)[^\s\"'<>]+" for origin in settings.cryptocloud_pay_hosts
+        )
+        own = (re.escape(secret) for secret in _secrets_of(settings))
+        self._texts = re.compile("|".join([*own, TELLTALES, *pay_links]))
+
+    def __call__(self, logger: Any, method: str, event: EventDict) -> EventDict:
+        """Redact one event; names with an underscore are structlog's own."""
+        for name, value in event.items():
+            if not name.startswith("_"):
+                event[name] = self._hide(name, value)
+        return event
+
+    def _hide(self, name: str, value: Any) -> Any:
+        if SECRET_NAMES.search(name):
+            return HIDDEN
+        if isinstance(value, dict):
+            return {str(key): self._hide(str(key), inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple | set):
+            return [self._hide("", inner) for inner in value]
+        if value is None or isinstance(value, int | float):
+            return value
+        return self._texts.sub(HIDDEN, str(value))
+
+
+def _secrets_of(settings: Settings) -> list[str]:
+    """The longest first, so that none leaves a rest; very short ones would hide innocent words."""
+    found = {value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)}
+    for address in (
+        settings.smtp_url.get_secret_value(),
+        settings.database_url,
+        settings.queue_url,
+    ):
+        password = urlsplit(address).password or ""
+        found |= {password, unquote(password)}
+    return sorted((secret for secret in found if len(secret) >= 6), key=len, reverse=True)
+
+
+def _start() -> None:
+    clear_contextvars()
+    g.started = time.perf_counter()
+    bind_contextvars(request_id=secrets.token_hex(6))
+
+
+def _finish(response: Response) -> Response:
+    # The route's rule and not the path: order and download links are secrets.
+    rule = request.url_rule.rule if request.url_rule else "unmatched"
+    milliseconds = round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1)
+    log.info(
+        "request", method=request.method, route=rule, status=response.status_code, ms=milliseconds
+    )
+    bound = structlog.contextvars.get_contextvars()
+    response.headers["X-Request-ID"] = str(bound.get("request_id", ""))
+    return response

@@ -1,0 +1,35 @@
+"""The order link: a signed token that a mail can carry again and a copied database cannot forge."""
+
+from __future__ import annotations
+
+from flask import current_app
+from itsdangerous import BadData, URLSafeSerializer
+
+from ..config import current_settings
+from .models import Order
+from .queries import find_order
+
+
+def order_token(order: Order) -> str:
+    """The secret part of the order's address."""
+    # The number, because it is random: keys count up, and would tell how much is sold.
+    return _serializer().dumps([order.number, order.link_version])
+
+
+def find_order_by_token(token: str) -> Order | None:
+    """The order that the token opens; None for a forged, outdated or foreign one alike."""
+    try:
+        number, version = _serializer().loads(token)
+    except (BadData, ValueError, TypeError):
+        return None
+    order = find_order(number)
+    return order if order and order.link_version == version else None
+
+
+def order_url(order: Order) -> str:
+    """The order page's full address, for mails: it starts with the configured public address."""
+    return f"{current_settings().shop_public_url}/orders/{order_token(order)}"
+
+
+def _serializer() -> URLSafeSerializer:
+    return URLSafeSerializer(str(current_app.secret_key), salt="order-link")

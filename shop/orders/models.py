@@ -1,0 +1,269 @@
+"""The order, its lines, the stock it holds, its history, and what a person must look at.
+
+The one table of moves is TRANSITIONS. The model refuses every move that is not in it, and so does
+the database, by triggers that the first migration made from the same table.
+"""
+
+from __future__ import annotations
+
+import enum
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship
+
+from ..catalogue.models import DeliveryKind, Product
+from ..db import Base, UtcDateTime, utcnow
+from ..money import Money
+
+
+class OrderStatus(enum.StrEnum):
+    """Where an order stands."""
+
+    PENDING = "pending"
+    PAID = "paid"
+    FULFILLED = "fulfilled"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    REVIEW = "review"
+    REFUND_DUE = "refund_due"
+    REFUNDED = "refunded"
+
+
+class OrderFlag(enum.StrEnum):
+    """What was odd about the money. Oddities are a second field, never more statuses."""
+
+    NONE = "none"
+    PAID_PARTIAL = "paid_partial"
+    PAID_OVER = "paid_over"
+    PAID_LATE = "paid_late"
+    PAID_TWICE = "paid_twice"
+    NO_STOCK = "no_stock"
+    AMOUNT_MISMATCH = "amount_mismatch"
+
+
+class HoldState(enum.StrEnum):
+    """Held while unpaid; committed once paid; released when the units went back on sale."""
+
+    HELD = "held"
+    COMMITTED = "committed"
+    RELEASED = "released"
+
+
+TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.PENDING: frozenset(
+        {OrderStatus.PAID, OrderStatus.EXPIRED, OrderStatus.CANCELLED, OrderStatus.REVIEW}
+    ),
+    # Back to pending: the buyer starts a new payment, and the stock is taken again.
+    OrderStatus.EXPIRED: frozenset({OrderStatus.PENDING, OrderStatus.PAID, OrderStatus.REVIEW}),
+    OrderStatus.CANCELLED: frozenset({OrderStatus.PAID, OrderStatus.REVIEW}),
+    OrderStatus.REVIEW: frozenset(
+        {OrderStatus.PAID, OrderStatus.CANCELLED, OrderStatus.REFUND_DUE}
+    ),
+    OrderStatus.PAID: frozenset({OrderStatus.FULFILLED, OrderStatus.REFUND_DUE}),
+    OrderStatus.FULFILLED: frozenset({OrderStatus.REFUND_DUE}),
+    OrderStatus.REFUND_DUE: frozenset({OrderStatus.REFUNDED}),
+    OrderStatus.REFUNDED: frozenset(),
+}
+
+SETTLED = frozenset(
+    {OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REFUND_DUE, OrderStatus.REFUNDED}
+)
+"""Statuses of an order whose money has been counted."""
+
+NUMBER_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""No 0/O, 1/I/L or U: order numbers are read out on the telephone."""
+
+
+class IllegalTransition(Exception):
+    """Somebody tried to move an order or payment along an edge that is not in its table."""
+
+
+def new_number() -> str:
+    """A random order number such as 7K3M-Q9XD; random, so that nobody can count a shop's sales."""
+    letters = "".join(secrets.choice(NUMBER_ALPHABET) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def enum_column(kind: type[enum.StrEnum], name: str) -> Enum:
+    """A text column with a CHECK on the enum's values, the same on both engines."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        length=20,
+        name=name,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Order(Base):
+    """One purchase by one buyer. Lines and prices are as the buyer saw them, for ever."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint("total_minor > 0", name="total"),
+        CheckConstraint(
+            "status NOT IN ('paid', 'fulfilled') OR paid_at IS NOT NULL", name="paid_at"
+        ),
+        CheckConstraint("status <> 'fulfilled' OR fulfilled_at IS NOT NULL", name="fulfilled_at"),
+        Index(
+            "ix_orders_due",
+            "expires_at",
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(9), unique=True)
+    checkout_key: Mapped[str] = mapped_column(String(64), unique=True)
+    """Random, from the form: the same key again is the same order, however often it is sent."""
+    cart_hash: Mapped[str] = mapped_column(String(64))
+    email: Mapped[str] = mapped_column(String(254))
+    currency: Mapped[str] = mapped_column(String(3))
+    total_minor: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[OrderStatus] = mapped_column(
+        enum_column(OrderStatus, "status"), default=OrderStatus.PENDING
+    )
+    flag: Mapped[OrderFlag] = mapped_column(enum_column(OrderFlag, "flag"), default=OrderFlag.NONE)
+    is_test: Mapped[bool] = mapped_column(default=False)
+    link_version: Mapped[int] = mapped_column(default=1)
+    """Part of the order link; raising it kills the links sent before."""
+    version: Mapped[int] = mapped_column(default=0)
+    """How many entries the history has: two writers cannot both add the same one."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    fulfilled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    lines: Mapped[list[OrderLine]] = relationship(
+        order_by="OrderLine.position", back_populates="order"
+    )
+    holds: Mapped[list[StockHold]] = relationship(order_by="StockHold.product_id")
+    events: Mapped[list[OrderEvent]] = relationship(
+        order_by="OrderEvent.sequence", back_populates="order"
+    )
+
+    @property
+    def total(self) -> Money:
+        """What the buyer pays."""
+        return Money(self.total_minor, self.currency)
+
+    def move(self, status: OrderStatus, *, why: str, who: str = "shop") -> None:
+        """Go to `status` and write it into the history; IllegalTransition if the table has no such edge."""
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalTransition(f"order {self.number}: {self.status} -> {status}")
+        self.status = status
+        self.record(status.value, why, who=who)
+
+    def mark_paid(self, *, at: datetime, why: str, who: str = "shop") -> None:
+        """The money is there."""
+        self.paid_at = at
+        self.move(OrderStatus.PAID, why=why, who=who)
+
+    def mark_fulfilled(self, *, at: datetime) -> None:
+        """Every line has been handed over."""
+        self.fulfilled_at = at
+        self.move(OrderStatus.FULFILLED, why="everything was delivered")
+
+    def raise_flag(self, flag: OrderFlag, why: str) -> None:
+        """Note an oddity of the money, for the buyer's page and for a person."""
+        if self.flag is not flag:
+            self.flag = flag
+            self.record(flag.value, why)
+
+    def record(self, kind: str, note: str, *, who: str = "shop") -> None:
+        """Append to the history, which is never rewritten, and need not be read for it."""
+        self.version = (self.version or 0) + 1
+        event = OrderEvent(order=self, sequence=self.version, kind=kind, note=note, who=who)
+        if session := object_session(self):
+            session.add(event)
+
+
+class OrderLine(Base):
+    """One product of an order, with title and price as they were when it was placed."""
+
+    __tablename__ = "order_lines"
+    __table_args__ = (
+        UniqueConstraint("order_id", "position"),
+        CheckConstraint("quantity > 0", name="quantity"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    position: Mapped[int]
+    product_id: Mapped[int | None] = mapped_column(ForeignKey("products.id"))
+    """None for a test invoice, which sells nothing."""
+    title: Mapped[str] = mapped_column(String(120))
+    kind: Mapped[DeliveryKind | None] = mapped_column(enum_column(DeliveryKind, "kind"))
+    quantity: Mapped[int]
+    unit_minor: Mapped[int] = mapped_column(BigInteger)
+
+    order: Mapped[Order] = relationship(back_populates="lines")
+    product: Mapped[Product | None] = relationship()
+
+    @property
+    def unit(self) -> Money:
+        """The price of one."""
+        return Money(self.unit_minor, self.order.currency)
+
+    @property
+    def total(self) -> Money:
+        """The price of the line."""
+        return self.unit * self.quantity
+
+
+class StockHold(Base):
+    """Units set aside for an order; `product.available` does not count them any more."""
+
+    __tablename__ = "stock_holds"
+    __table_args__ = (CheckConstraint("quantity > 0", name="quantity"),)
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), primary_key=True)
+    quantity: Mapped[int]
+    state: Mapped[HoldState] = mapped_column(
+        enum_column(HoldState, "state"), default=HoldState.HELD
+    )
+
+
+class OrderEvent(Base):
+    """One entry of an order's history: what happened, when, why, and by whom."""
+
+    __tablename__ = "order_events"
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    kind: Mapped[str] = mapped_column(String(40))
+    note: Mapped[str] = mapped_column(Text)
+    who: Mapped[str] = mapped_column(String(80))
+
+    order: Mapped[Order] = relationship(back_populates="events")
+
+
+class AttentionItem(Base):
+    """Something that a person must look at. The same thing is never listed twice."""
+
+    __tablename__ = "attention_items"
+    __table_args__ = (UniqueConstraint("kind", "reference"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    reference: Mapped[str] = mapped_column(String(120))
+    note: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,37 @@
+"""Reading orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from ..db import db
+from .models import AttentionItem, Order, OrderStatus
+
+
+def find_order(number: str) -> Order | None:
+    """The order of this number, written with or without its dash, in any case."""
+    letters = number.replace("-", "").strip().upper()
+    return db.session.scalar(select(Order).where(Order.number == f"{letters[:4]}-{letters[4:]}"))
+
+
+def find_order_by_checkout_key(checkout_key: str) -> Order | None:
+    """The order that this form has already made, if any."""
+    if not checkout_key.isprintable():  # PostgreSQL chokes on a NUL, which anybody can send
+        return None
+    return db.session.scalar(select(Order).where(Order.checkout_key == checkout_key))
+
+
+def recent_orders(status: OrderStatus | None = None, limit: int = 50) -> Sequence[Order]:
+    """The newest orders first."""
+    query = select(Order).order_by(Order.id.desc()).limit(limit)
+    if status:
+        query = query.where(Order.status == status)
+    return db.session.scalars(query).all()
+
+
+def open_attention() -> Sequence[AttentionItem]:
+    """What still waits for a person, oldest first."""
+    query = select(AttentionItem).where(AttentionItem.resolved_at.is_(None))
+    return db.session.scalars(query.order_by(AttentionItem.id)).all()

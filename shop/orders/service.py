@@ -1,0 +1,70 @@
+"""What other use cases do to an order inside their own transaction. Nothing here commits."""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from ..catalogue.service import return_stock, take_stock
+from ..db import insert_if_new, rows_changed
+from .models import AttentionItem, HoldState, Order, StockHold
+
+log = structlog.get_logger()
+
+
+class SoldOut(Exception):
+    """There are not enough units left; `product_id` says of what."""
+
+    def __init__(self, product_id: int) -> None:
+        self.product_id = product_id
+        super().__init__(f"product {product_id} is sold out")
+
+
+def lock_order(session: Session, order_id: int) -> Order:
+    """The order, locked until the commit and read anew. Always locked before its payments and products."""
+    return session.get_one(Order, order_id, with_for_update=True, populate_existing=True)
+
+
+def take_holds(session: Session, order: Order) -> None:
+    """Set the order's units aside, in ascending product order so that two orders cannot deadlock.
+
+    Raises SoldOut; the caller's transaction must then not be committed.
+    """
+    for hold in sorted(order.holds, key=lambda hold: hold.product_id):
+        if not take_stock(session, hold.product_id, hold.quantity):
+            raise SoldOut(hold.product_id)
+        hold.state = HoldState.HELD
+
+
+def release_holds(session: Session, order: Order) -> None:
+    """Put units that are still held back on sale; what was sold or released before stays as it is."""
+    for hold in sorted(order.holds, key=lambda hold: hold.product_id):
+        if _change_hold(session, hold, HoldState.HELD, HoldState.RELEASED):
+            return_stock(session, hold.product_id, hold.quantity)
+
+
+def commit_holds(session: Session, order: Order) -> None:
+    """The held units are sold."""
+    for hold in order.holds:
+        _change_hold(session, hold, HoldState.HELD, HoldState.COMMITTED)
+
+
+def raise_attention(session: Session, kind: str, reference: str, note: str) -> None:
+    """Put something before a person; once, however often it is found."""
+    if insert_if_new(session, AttentionItem, kind=kind, reference=reference, note=note):
+        log.warning("attention", kind=kind, reference=reference)
+
+
+def _change_hold(session: Session, hold: StockHold, old: HoldState, new: HoldState) -> bool:
+    """Move one hold from `old` to `new`; False when it was not in `old` (checked by the database)."""
+    session.flush()  # the UPDATE below must not be overwritten by a pending change
+    return bool(
+        rows_changed(
+            session,
+            update(StockHold)
+            .where(StockHold.order_id == hold.order_id, StockHold.product_id == hold.product_id)
+            .where(StockHold.state == old)
+            .values(state=new),
+        )
+    )

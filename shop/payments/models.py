@@ -1,0 +1,141 @@
+"""Our payments (each one attempt to have an order paid by one invoice), and the postback inbox."""
+
+from __future__ import annotations
+
+import enum
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ..db import Base, UtcDateTime, utcnow
+from ..money import Money
+from ..orders.models import IllegalTransition, Order, enum_column
+
+
+class PaymentState(enum.StrEnum):
+    """What is known about one attempt. `unknown`: the create call was sent and no answer came."""
+
+    CREATING = "creating"
+    UNKNOWN = "unknown"
+    OPEN = "open"
+    PARTIAL = "partial"
+    PAID = "paid"
+    CANCELED = "canceled"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+LIVE = (PaymentState.CREATING, PaymentState.UNKNOWN, PaymentState.OPEN, PaymentState.PARTIAL)
+"""States of which an order may have one payment at most; a partial unique index sees to it."""
+
+TRANSITIONS: Mapping[PaymentState, frozenset[PaymentState]] = {
+    PaymentState.CREATING: frozenset(
+        {PaymentState.OPEN, PaymentState.FAILED, PaymentState.UNKNOWN}
+    ),
+    PaymentState.UNKNOWN: frozenset({PaymentState.OPEN, PaymentState.ABANDONED}),
+    PaymentState.OPEN: frozenset({PaymentState.PAID, PaymentState.PARTIAL, PaymentState.CANCELED}),
+    PaymentState.PARTIAL: frozenset({PaymentState.PAID, PaymentState.CANCELED}),
+    # Late money is real money.
+    PaymentState.CANCELED: frozenset({PaymentState.PAID, PaymentState.PARTIAL}),
+    PaymentState.FAILED: frozenset({PaymentState.PAID}),
+    PaymentState.ABANDONED: frozenset({PaymentState.PAID, PaymentState.PARTIAL}),
+    PaymentState.PAID: frozenset(),
+}
+
+_live = text(f"state IN ({', '.join(repr(state.value) for state in LIVE)})")
+
+
+class Payment(Base):
+    """One attempt to have an order paid: at most one invoice, and never two live ones for an order."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        UniqueConstraint("order_id", "attempt"),
+        Index(
+            "uq_payments_live", "order_id", unique=True, sqlite_where=_live, postgresql_where=_live
+        ),
+        Index("ix_payments_next_check_at", "next_check_at"),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint(
+            "state NOT IN ('open', 'partial', 'canceled') OR (invoice_id IS NOT NULL AND pay_url IS NOT NULL)",
+            name="invoice",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    attempt: Mapped[int]
+    reference: Mapped[str] = mapped_column(String(64), unique=True)
+    """What the provider is told as `order_id`: order number, attempt, and 64 random bits."""
+    state: Mapped[PaymentState] = mapped_column(
+        enum_column(PaymentState, "state"), default=PaymentState.CREATING
+    )
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    invoice_id: Mapped[str | None] = mapped_column(String(32), unique=True)
+    """The provider's id, without its INV- prefix."""
+    pay_url: Mapped[str | None] = mapped_column(String(512))
+    error: Mapped[str] = mapped_column(String(300), default="")
+    """Why there is no invoice, in the client's words; for operators."""
+    provider_status: Mapped[str] = mapped_column(String(20), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Until then the process that made this payment may still be asking for its invoice."""
+    opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    next_check_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    checks: Mapped[int] = mapped_column(default=0)
+    paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    order: Mapped[Order] = relationship()
+
+    @property
+    def money(self) -> Money:
+        """The amount of the invoice."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether this attempt may still lead to a payment in the ordinary way."""
+        return self.state in LIVE
+
+    def move(self, state: PaymentState) -> None:
+        """Go to `state`; IllegalTransition if the table has no such edge."""
+        if state not in TRANSITIONS[self.state]:
+            raise IllegalTransition(f"payment {self.reference}: {self.state} -> {state}")
+        self.state = state
+
+
+def new_reference(order: Order, attempt: int) -> str:
+    """A reference that names its order to a person and cannot be guessed by a stranger."""
+    return f"{order.number}-{attempt}-{secrets.token_hex(8)}"
+
+
+class Postback(Base):
+    """The inbox: a proven notice about one invoice, kept until it has been acted upon."""
+
+    __tablename__ = "postbacks"
+
+    invoice_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    hits: Mapped[int] = mapped_column(default=1)
+    first_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claimed_status: Mapped[str] = mapped_column(String(120))
+    claimed_amount: Mapped[str] = mapped_column(String(120))
+    claimed_currency: Mapped[str] = mapped_column(String(120))
+    claimed_order: Mapped[str] = mapped_column(String(120))
+    verdict: Mapped[str] = mapped_column(Text, default="")
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,70 @@
+"""Reading payments and the postback inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+
+from ..db import db
+from ..orders.models import Order, OrderStatus
+from .models import LIVE, Payment, PaymentState, Postback
+
+
+def find_payment_by_invoice(invoice_id: str) -> Payment | None:
+    """The payment that this invoice (bare id) belongs to."""
+    return db.session.scalar(select(Payment).where(Payment.invoice_id == invoice_id))
+
+
+def find_payment_by_reference(reference: str) -> Payment | None:
+    """The payment whose reference the provider knows as `order_id`."""
+    if not reference.isprintable():  # PostgreSQL chokes on a NUL, which anybody can send
+        return None
+    return db.session.scalar(select(Payment).where(Payment.reference == reference))
+
+
+def payments_of(order_id: int) -> Sequence[Payment]:
+    """Every attempt at paying an order, oldest first."""
+    query = select(Payment).where(Payment.order_id == order_id).order_by(Payment.attempt)
+    return db.session.scalars(query).all()
+
+
+def find_live_payment(order_id: int) -> Payment | None:
+    """The one attempt that may still lead to a payment in the ordinary way."""
+    query = select(Payment).where(Payment.order_id == order_id, Payment.state.in_(LIVE))
+    return db.session.scalar(query)
+
+
+def due_checks(now: datetime, limit: int = 200) -> Sequence[Payment]:
+    """Payments whose invoice should be asked about, the longest overdue first."""
+    query = (
+        select(Payment)
+        .where(Payment.next_check_at <= now, Payment.invoice_id.is_not(None))
+        .order_by(Payment.next_check_at)
+        .limit(limit)
+    )
+    return db.session.scalars(query).all()
+
+
+def stale(state: PaymentState, lease_before: datetime) -> Sequence[Payment]:
+    """Payments in `state` whose lease ended before the given moment."""
+    query = select(Payment).where(Payment.state == state, Payment.lease_until < lease_before)
+    return db.session.scalars(query).all()
+
+
+def postbacks_not_done(limit: int = 200) -> Sequence[Postback]:
+    """Notices that have not been acted upon yet, oldest first."""
+    query = select(Postback).where(Postback.done_at.is_(None))
+    return db.session.scalars(query.order_by(Postback.last_at).limit(limit)).all()
+
+
+def overdue_orders(now: datetime, limit: int = 200) -> Sequence[Order]:
+    """Unpaid orders whose time is over."""
+    query = (
+        select(Order)
+        .where(Order.status == OrderStatus.PENDING, Order.expires_at <= now)
+        .order_by(Order.expires_at)
+        .limit(limit)
+    )
+    return db.session.scalars(query).all()

@@ -1,0 +1,1 @@
+"""What every page shares: error pages, security headers, filters, static files."""

@@ -1,0 +1,117 @@
+"""Error pages in the shop's own layout: what happened, what to do, and a way back."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, Response, make_response, render_template, request, url_for
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    SecurityError,
+    ServiceUnavailable,
+)
+
+from ..db import DatabaseBusy
+
+log = structlog.get_logger()
+
+RETRY_AFTER_SECONDS = 10
+
+WORDS: dict[int, tuple[str, str, str]] = {
+    400: (
+        "This request could not be read",
+        "Something was missing or garbled on its way here.",
+        "Go back, reload the page and try again.",
+    ),
+    403: (
+        "This form did not come from our pages",
+        "It was refused for your safety, and nothing has changed.",
+        "Open the page in this shop and try again from there.",
+    ),
+    404: (
+        "This page does not exist",
+        "It may have moved, or the address was mistyped.",
+        "Check the address, or start from the list of all products.",
+    ),
+    405: (
+        "This page cannot be used like that",
+        "It was asked to do something it does not do.",
+        "Go back and use the buttons on the page.",
+    ),
+    410: (
+        "This download link does not work any more",
+        "Download links work for a week, and only when they are whole.",
+        "Open your order page: it makes a new one.",
+    ),
+    413: (
+        "That was too much at once",
+        "What was sent is larger than this page takes.",
+        "Shorten what you typed and try again.",
+    ),
+    422: (
+        "Something needs a correction",
+        "What was sent cannot be used as it is.",
+        "Go back, check what you typed and try again.",
+    ),
+    429: (
+        "That was a little too fast",
+        "Too many requests came from your address.",
+        "Wait a minute and try again.",
+    ),
+    503: (
+        "The shop is busy right now",
+        "Nothing is lost: what you ordered or paid is kept.",
+        "Please try again in a few seconds.",
+    ),
+}
+
+
+def init_app(app: Flask) -> None:
+    """Turn every error into a page."""
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(InternalServerError, server_error)
+    # PostgreSQL calls a read-only server an internal error, and a cut connection an interface error.
+    unavailable = (DatabaseBusy, OperationalError, PoolTimeout, InternalError, InterfaceError)
+    for kind in unavailable:
+        app.register_error_handler(kind, database_unavailable)
+
+
+def http_error(error: HTTPException) -> Response:
+    """A page for any error that Flask or a view raised on purpose."""
+    if error.response is not None and error.code is None:
+        return make_response(error.response)
+    if isinstance(request.routing_exception, SecurityError):
+        # Asked for under a name that is not ours: there is no address to build a page's links from.
+        return Response(
+            "This shop does not answer to that host name.\n", 400, mimetype="text/plain"
+        )
+    code = error.code or 500
+    title, message, advice = WORDS.get(code, WORDS[400])
+    page = render_template(
+        "errors/error.html",
+        code=code,
+        title=title,
+        message=message,
+        advice=advice,
+        home_url=url_for("catalogue.index"),
+    )
+    response = make_response(page, code)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    if code in (429, 503):
+        response.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    return response
+
+
+def server_error(error: InternalServerError) -> Response:
+    """Our own mistake. The page needs no database, and its reference finds the log entry."""
+    return make_response(render_template("errors/500.html"), 500)
+
+
+def database_unavailable(error: Exception) -> Response:
+    """The database is locked, full, read-only or away: nothing was changed, and trying again may help."""
+    log.error("database_unavailable", error=type(error).__name__, detail=str(error.__cause__)[:200])
+    return http_error(ServiceUnavailable())

@@ -1,0 +1,32 @@
+"""What templates can use: money, moments, and the names that every page needs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from babel.dates import format_date
+from flask import Flask
+from markupsafe import Markup
+from structlog.contextvars import get_contextvars
+
+from ..config import Settings
+from ..money import format_money
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Filters `money`, `moment`, `clock`; globals `settings`, `pay_hosts`, `request_id`."""
+    app.jinja_env.filters.update(money=format_money, moment=moment, clock=clock)
+    app.jinja_env.globals.update(settings=settings, pay_hosts=settings.pay_hosts)
+    app.context_processor(lambda: {"request_id": get_contextvars().get("request_id", "")})
+
+
+def moment(at: datetime) -> Markup:
+    """22 November 2026, 18:40 UTC."""
+    day = format_date(at, "d MMMM y", locale="en")
+    return Markup('<time datetime="{}">{}, {:%H:%M} UTC</time>').format(at.isoformat(), day, at)
+
+
+def clock(at: datetime) -> Markup:
+    """18:40 UTC, with the day when it is not today's for everybody."""
+    day = format_date(at, "d MMMM", locale="en")
+    return Markup('<time datetime="{}">{:%H:%M} UTC, {}</time>').format(at.isoformat(), at, day)

@@ -1,0 +1,109 @@
+"""Headers, cookies, cross-site requests and proxies: what keeps a page this shop's own."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, request
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from ..config import Settings, current_settings
+
+csrf = CSRFProtect()
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+FROM_ELSEWHERE = {"payments.postback"}
+"""Endpoints that other sites' servers may post to; they ask for another proof."""
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Cookies, CSRF tokens, the origin check and the headers."""
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-session" if settings.secure else "session",
+        SESSION_COOKIE_SECURE=settings.secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        # Lax, because Strict would lose the cart on the way back from the pay page.
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=4 * 3600,
+        WTF_CSRF_SSL_STRICT=False,  # _refuse_other_sites below is stricter
+        MAX_CONTENT_LENGTH=64 * 1024,
+        MAX_FORM_MEMORY_SIZE=64 * 1024,
+        MAX_FORM_PARTS=200,
+        TRUSTED_HOSTS=_trusted_hosts(settings),
+    )
+    if settings.shop_trusted_proxies:
+        hops = settings.shop_trusted_proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
+    app.before_request(_refuse_other_sites)
+    csrf.init_app(app)
+    app.after_request(_add_headers)
+    app.extensions["security_headers"] = security_headers(settings)
+
+
+def security_headers(settings: Settings) -> dict[str, str]:
+    """The headers of every page. Chromium applies `form-action` to the redirect after a form is
+    sent, so the pay hosts are listed there: without them no buyer ever reaches the pay page."""
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self'",
+            "connect-src 'self'",
+            "manifest-src 'self'",
+            f"form-action 'self' {' '.join(settings.cryptocloud_pay_hosts)}",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        # Not `no-referrer`: with it browsers send `Origin: null`, which the check below refuses.
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "X-Frame-Options": "DENY",
+    }
+    if settings.secure:
+        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    return headers
+
+
+def _trusted_hosts(settings: Settings) -> list[str]:
+    hosts = [urlsplit(settings.shop_public_url).hostname or "", *settings.shop_trusted_hosts]
+    return [*hosts, "localhost", "127.0.0.1"] if settings.development else hosts
+
+
+def _refuse_other_sites() -> None:
+    """Refuse a form that another site made the browser send.
+
+    This guards "Add to cart" alone, whose page is the same for everybody and so holds no token;
+    for every other form it comes on top of the token. Programs that send neither header have no
+    cookies of a shopper either.
+    """
+    if request.method in SAFE_METHODS or request.endpoint in FROM_ELSEWHERE:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        allowed = site in ("same-origin", "none")
+    else:
+        origin = request.headers.get("Origin")
+        allowed = origin is None or origin in (
+            current_settings().shop_public_url,
+            f"{request.scheme}://{request.host}",
+        )
+    if not allowed:
+        abort(403)
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in current_app.extensions["security_headers"].items():
+        response.headers.setdefault(name, value)
+    # Only what is the same for everybody says otherwise (the catalogue's pages, images).
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

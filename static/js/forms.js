@@ -1,0 +1,31 @@
+// Marks a sent form as busy, so that an impatient second press does nothing. Every form works without this file.
+"use strict";
+
+const sent = new Set();
+
+addEventListener("submit", (event) => {
+  const { target: form, submitter: button } = event;
+  if (sent.has(form)) {
+    event.preventDefault();
+    return;
+  }
+  sent.add(form);
+  // Later, because a disabled button would not be sent along with its form.
+  setTimeout(() => {
+    if (!button) return;
+    button.disabled = true;
+    if (!button.dataset.busy) return;
+    button.dataset.idle = button.textContent;
+    button.textContent = button.dataset.busy;
+  });
+});
+
+// The back button may bring a page back as it was left: busy. Make it usable again.
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  sent.clear();
+  for (const button of document.querySelectorAll("button:disabled")) {
+    button.disabled = false;
+    if (button.dataset.idle) button.textContent = button.dataset.idle;
+  }
+});

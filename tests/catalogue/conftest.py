@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from PIL import Image
+
+from shop.catalogue.merging import ImportReport
+from shop.catalogue.service import import_catalogue
+
+Write = Callable[[str], Path]
+ImportText = Callable[[str], ImportReport]
+ProductText = Callable[..., str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a picture and a file for sale, as a merchant would have it."""
+    folder = tmp_path / "catalogue"
+    (folder / "images").mkdir(parents=True)
+    (folder / "files").mkdir()
+    Image.linear_gradient("L").resize((1600, 1200)).convert("RGB").save(folder / "images/rain.jpg")
+    Image.new("RGB", (500, 300), "teal").save(folder / "images/small.png")
+    (folder / "files/rain.zip").write_bytes(b"PK rain")
+    return folder
+
+
+@pytest.fixture
+def write(folder: Path) -> Write:
+    """Write a catalogue file; the text is everything below `products:`."""
+
+    def write(text: str) -> Path:
+        path = folder / "catalogue.yaml"
+        path.write_text(f"products:\n{text}", "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def import_text(app: Flask, write: Write) -> ImportText:
+    """Write a catalogue file and import it."""
+    return lambda text: import_catalogue(write(text))
+
+
+@pytest.fixture
+def product() -> ProductText:
+    """The text of a product, with some of its lines replaced or added."""
+
+    def product(slug: str = "rain", **values: str) -> str:
+        lines = {
+            "slug": slug,
+            "title": slug.title(),
+            "summary": f"All about {slug}.",
+            "prices": "{USD: 12.00}",
+            "delivery": "{text: Thanks}",
+        } | values
+        return "\n- " + "\n  ".join(f"{key}: {value}" for key, value in lines.items() if value)
+
+    return product

@@ -1,0 +1,231 @@
+"""A catalogue file with mistakes in it is refused, and every mistake is named with its line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shop.catalogue.importing import read_catalogue
+from shop.catalogue.reading import CatalogueFileError
+
+GOOD = """\
+products:
+- slug: rain
+  title: Rain
+  summary: Forty minutes of rain.
+  prices:
+    USD: 12.00
+  stock: 25
+  delivery:
+    text: Thank you
+"""
+
+
+def problems(path: Path, content: str | bytes) -> list[str]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(CatalogueFileError) as caught:
+        read_catalogue(path, "USD")
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.fixture
+def path(folder: Path) -> Path:
+    return folder / "catalogue.yaml"
+
+
+def test_the_good_file_is_good(path: Path) -> None:
+    path.write_text(GOOD)
+
+    (entry,) = read_catalogue(path, "USD")
+
+    assert (entry.slug, entry.prices, entry.stock, entry.active) == (
+        "rain",
+        {"USD": 1200},
+        25,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("12.00", "abc", "line 6: price 'abc' of USD is not an amount; write it like 10.50"),
+        ("12.00", "1,50", "line 6: price '1,50' of USD is not an amount; write it like 10.50"),
+        ("12.00", "1e3", "line 6: price '1e3' of USD is not an amount; write it like 10.50"),
+        ("12.00", "-1", "line 6: price '-1' of USD is not an amount; write it like 10.50"),
+        ("12.00", "1.005", "line 6: price '1.005' of USD has more than 2 decimal places for USD"),
+        ("12.00", "0.00", "line 6: price '0.00' of USD must be more than 0"),
+        ("12.00", "99999999999999999", "line 6: price '99999999999999999' of USD is too large"),
+        ("12.00", "[1]", "line 6: a price must be a single value"),
+        ("USD: 12.00", "EUR: 12.00", "line 6: prices have no USD, the base currency"),
+        (
+            "USD: 12.00",
+            "USD: 12.00\n    BTC: 1",
+            "line 7: unknown key 'BTC' in prices; known: USD, RUB, EUR, GBP, UAH",
+        ),
+        ("USD: 12.00", "USD: 12.00\n    USD: 13.00", "line 7: USD is given twice in prices"),
+        (
+            "slug: rain",
+            "slug: Rain!",
+            "line 2: slug 'Rain!' may hold only a-z, 0-9 and single hyphens between them",
+        ),
+        ("slug: rain", "slug: " + "r" * 81, "line 2: slug has 81 characters; 80 is the most"),
+        ("title: Rain", "title:", "line 3: title is empty"),
+        ("title: Rain", "title: " + "x" * 121, "line 3: title has 121 characters; 120 is the most"),
+        ("title: Rain", 'title: "a\\nb"', "line 3: title must be on one line"),
+        ("title: Rain", 'title: "a\\0b"', "line 3: title holds a control character"),
+        ("  title: Rain\n", "", "line 2: the product has no title"),
+        ("stock: 25", "stock: many", "line 7: stock 'many' is not a whole number or `unlimited`"),
+        ("stock: 25", "stock: 2.5", "line 7: stock '2.5' is not a whole number or `unlimited`"),
+        ("stock: 25", "stock: -1", "line 7: stock '-1' is not a whole number or `unlimited`"),
+        (
+            "stock: 25",
+            "stock: 99999999999",
+            "line 7: stock '99999999999' is not a whole number or `unlimited`",
+        ),
+        ("stock: 25", "stock: 25\n  stock: 26", "line 8: stock is given twice in the product"),
+        ("stock: 25", "active: maybe", "line 7: active is 'maybe'; write yes or no"),
+        (
+            "text: Thank you",
+            "keys: yes",
+            "line 7: stock of licence keys is the number of unsold keys; leave it out",
+        ),
+        ("    text: Thank you", "    {}", "line 9: delivery needs a text, a file or keys"),
+        ("text: Thank you", "text: ''", "line 9: the delivery's text is empty"),
+        ("text: Thank you", "keys: no", "line 9: keys can only be yes; else leave it out"),
+        ("text: Thank you", "file: no.zip", "line 9: goods file 'no.zip' does not exist"),
+        ("text: Thank you", "file: files", "line 9: goods file 'files' is not a file"),
+        (
+            "text: Thank you",
+            "file: ../../etc/passwd",
+            "line 9: goods file '../../etc/passwd' is outside the catalogue file's folder",
+        ),
+        (
+            "text: Thank you",
+            "file: /etc/passwd",
+            "line 9: goods file '/etc/passwd' is outside the catalogue file's folder",
+        ),
+        (
+            "text: Thank you",
+            "file: files/link",
+            "line 9: goods file 'files/link' is outside the catalogue file's folder",
+        ),
+        (
+            "text: Thank you",
+            "file: files/empty",
+            "line 9: goods file 'files/empty' is empty",
+        ),
+        (
+            "stock: 25",
+            "images: [{file: images/gone.jpg, alt: Rain}]",
+            "line 7: image 'images/gone.jpg' does not exist",
+        ),
+        (
+            "stock: 25",
+            "images: [{file: files/rain.zip, alt: Rain}]",
+            "line 7: image 'rain.zip' is not an image (JPEG, PNG, WEBP, GIF)",
+        ),
+        (
+            "stock: 25",
+            "images: [{file: images/rain.jpg}]",
+            "line 7: the image has no alt",
+        ),
+        (
+            "stock: 25",
+            "images: images/rain.jpg",
+            "line 7: images must be a list, each item after a `- `",
+        ),
+        (
+            "title: Rain",
+            "title: &a Rain",
+            "line 3: anchors and aliases (&name, *name) are not used",
+        ),
+        ("title: Rain", "title: !!python/name:os.system Rain", "line 3: tags such as"),
+        ("title: Rain", "title: Rain: hard", "line 3: is not YAML: mapping values are not allowed"),
+        ("title: Rain", "title: [Rain", "line 4: is not YAML"),
+        ("title: Rain", "title: \x07", "line 3: holds a control character"),
+        ("title: Rain", "title: " + "[" * 5000, "line 3: is nested too deeply"),
+        (
+            "stock: 25",
+            "tilte: Rain",
+            "line 7: unknown key 'tilte' in the product; known: slug, title",
+        ),
+        ("products:", "items:", "line 1: unknown key 'items' in the file; known: products"),
+        (
+            "products:\n",
+            "products:\n- Rain\n",
+            "line 2: the product must be written as `key: value`",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(
+    path: Path, folder: Path, old: str, new: str, problem: str
+) -> None:
+    (folder / "files/link").symlink_to("/etc/passwd")
+    (folder / "files/empty").touch()
+
+    found = problems(path, GOOD.replace(old, new, 1))
+
+    assert any(line.startswith(problem) for line in found), found
+
+
+def test_every_mistake_is_named_at_once_in_the_order_of_lines(path: Path) -> None:
+    bad = GOOD.replace("slug: rain", "slug: RAIN").replace("12.00", "abc").replace("25", "few")
+
+    assert [line.partition(":")[0] for line in problems(path, bad)] == [
+        "line 2",
+        "line 6",
+        "line 7",
+    ]
+
+
+def test_a_slug_may_stand_in_a_file_once(path: Path) -> None:
+    twice = GOOD + GOOD.removeprefix("products:\n")
+
+    assert problems(path, twice) == ["line 10: slug 'rain' is used in line 2 already"]
+
+
+@pytest.mark.parametrize("content", ["", "\n", "# nothing\n", "---\n"])
+def test_an_empty_file_is_refused(path: Path, content: str) -> None:
+    assert problems(path, content)[0].startswith("line 1: ")
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_line(path: Path) -> None:
+    latin = GOOD.replace("Rain\n", "Régen\n").encode("latin-1")
+
+    assert problems(path, latin) == ["line 3: is not UTF-8; save the file as UTF-8"]
+
+
+def test_a_second_document_is_refused(path: Path) -> None:
+    assert problems(path, GOOD + "---\nproducts: []\n") == [
+        "line 10: a second document starts here; a file holds one"
+    ]
+
+
+def test_a_file_of_aliases_of_aliases_is_refused_in_no_time(path: Path) -> None:
+    laughs = "a0: &a0 lol\n" + "".join(
+        f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 30)
+    )
+
+    assert "anchors and aliases" in problems(path, laughs)[0]
+
+
+def test_an_endless_file_is_refused(path: Path) -> None:
+    assert problems(path, "#" * (5 * 1024 * 1024 + 1)) == ["line 1: the file is larger than 5 MB"]
+
+
+def test_a_windows_file_with_a_byte_order_mark_is_fine(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+
+    assert read_catalogue(path, "USD")[0].title == "Rain"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_named(path: Path, folder: Path) -> None:
+    (folder / "files/rain.zip").chmod(0)
+
+    found = problems(path, GOOD.replace("text: Thank you", "file: files/rain.zip"))
+
+    assert found == ["line 9: goods file 'files/rain.zip' cannot be read"]

@@ -1,0 +1,221 @@
+"""However often, and however much at once, a form is sent: one order, one invoice, no unit sold twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from shop.catalogue.models import Product
+from shop.checkout.service import CartChanged, OrderChanged, find_placed_order, place_order
+from shop.config import Settings
+from shop.db import db, end_read
+from shop.orders.models import Order, OrderLine, StockHold
+from shop.orders.service import SoldOut
+from shop.payments.models import Payment
+from shop.sandbox.live import Sandbox, running_sandbox
+from tests.buyer import Buyer, Form
+from tests.conftest import make_settings
+from tests.factories import make_buyer, make_cart, make_product
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with running_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def settings(tmp_path: Any, database_url: str, sandbox: Sandbox) -> Settings:
+    address = sandbox.settings.public_url
+    return make_settings(
+        tmp_path / "data",
+        database_url,
+        cryptocloud_api_url=address,
+        cryptocloud_pay_hosts=address,
+    )
+
+
+def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Run `work` in so many threads, all let go at the same moment."""
+    gate = threading.Barrier(count)
+
+    def run(number: int) -> Any:
+        gate.wait(30)
+        return work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def count(table: type) -> int:
+    return db.session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def left_of(product: Product) -> int | None:
+    """Units on sale now, as the database has it: what was read before is a picture of then."""
+    end_read()
+    return product.available
+
+
+def submit_at_once(app: Flask, *, keys: Callable[[str, int], str]) -> list[Any]:
+    """Fifty times the same form from the same browser; `keys` may change its checkout key."""
+    buyer = Buyer(app)
+    with app.app_context():
+        slug = make_product(stock=100).slug
+    buyer.puts_into_cart(slug)
+    buyer.opens("/checkout")
+    fields = Form(buyer.page.text, "/checkout").fields | {"email": buyer.email}
+    cookie = buyer.browser.get_cookie("session")
+    assert cookie is not None
+
+    def submit(number: int) -> Any:
+        browser = app.test_client()
+        browser.set_cookie("session", cookie.value)
+        key = keys(fields["checkout_key"], number)
+        return browser.post("/checkout", data=fields | {"checkout_key": key})
+
+    return at_once(50, submit)
+
+
+def test_fifty_parallel_submits_of_one_form_make_one_order_and_one_invoice(
+    app: Flask, sandbox: Sandbox
+) -> None:
+    answers = submit_at_once(app, keys=lambda key, number: key)
+
+    assert {answer.status_code for answer in answers} == {303}
+    with app.app_context():
+        assert (count(Order), count(OrderLine), count(Payment)) == (1, 1, 1)
+    assert len(sandbox.invoices()) == 1
+
+
+def test_without_the_key_of_the_form_the_same_submits_would_make_many_orders(
+    app: Flask, sandbox: Sandbox
+) -> None:
+    """The control: it is the checkout key that the test above relies on."""
+    submit_at_once(app, keys=lambda key, number: f"{key}{number}")
+
+    with app.app_context():
+        assert count(Order) > 1
+    assert len(sandbox.invoices()) > 1
+
+
+def buy_at_once(app: Flask, product: Product, buyers: int) -> list[bool]:
+    """Let so many buyers order one unit each; who got one."""
+    cart = make_cart(app, product)
+
+    def buy(number: int) -> bool:
+        with app.app_context():
+            try:
+                place_order(cart, make_buyer(cart))
+            except SoldOut:
+                return False
+            return True
+
+    return at_once(buyers, buy)
+
+
+def test_of_ten_units_sixty_four_buyers_get_ten(app: Flask) -> None:
+    with app.app_context():
+        product = make_product(stock=10)
+
+        bought = buy_at_once(app, product, 64)
+
+        assert bought.count(True) == 10
+        assert left_of(product) == 0
+        assert db.session.scalar(select(func.sum(StockHold.quantity))) == 10
+
+
+def test_stock_that_is_read_before_it_is_written_is_sold_many_times(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: what the conditional UPDATE is there for. The naive code has seen ten units."""
+
+    def naive(session: Session, product_id: int, quantity: int) -> bool:
+        session.execute(
+            update(Product).where(Product.id == product_id).values(available=10 - quantity)
+        )
+        return True
+
+    with app.app_context():
+        product = make_product(stock=10)
+        monkeypatch.setattr("shop.orders.service.take_stock", naive)
+
+        bought = buy_at_once(app, product, 16)
+
+        assert bought.count(True) == 16
+
+
+def test_carts_in_opposite_order_do_not_block_each_other(app: Flask) -> None:
+    with app.app_context():
+        one, two, three = (make_product(stock=40) for _ in range(3))
+        forwards, backwards = make_cart(app, one, two, three), make_cart(app, three, two, one)
+
+        def buy(number: int) -> None:
+            cart = backwards if number % 2 else forwards
+            with app.app_context():
+                place_order(cart, make_buyer(cart))
+
+        at_once(32, buy)
+
+        assert [left_of(product) for product in (one, two, three)] == [8, 8, 8]
+
+
+def test_the_same_form_again_is_the_same_order(app: Flask) -> None:
+    with app.app_context():
+        cart = make_cart(app, make_product())
+        buyer = make_buyer(cart)
+        order, payment = place_order(cart, buyer)
+        assert payment is not None
+
+        again, nothing = place_order(cart, buyer)
+
+        assert again.id == order.id
+        assert nothing is None
+
+
+def test_a_form_that_asks_for_another_order_than_it_made_is_refused(app: Flask) -> None:
+    with app.app_context():
+        cart = make_cart(app, make_product())
+        buyer = make_buyer(cart)
+        order, _ = place_order(cart, buyer)
+        other = make_buyer(cart, checkout_key=buyer.checkout_key, email="else@example.com")
+
+        with pytest.raises(OrderChanged) as refused:
+            place_order(cart, other)
+
+        assert refused.value.order.id == order.id
+        assert find_placed_order(buyer) is order
+        assert count(Order) == 1
+
+
+def test_a_cart_that_is_not_what_the_buyer_saw_makes_no_order(app: Flask) -> None:
+    with app.app_context():
+        product = make_product(stock=5)
+        cart = make_cart(app, product)
+        buyer = make_buyer(cart, seen="something else")
+
+        with pytest.raises(CartChanged):
+            place_order(cart, buyer)
+
+        assert count(Order) == 0
+        assert left_of(product) == 5
+
+
+def test_an_order_for_more_than_there_is_leaves_nothing_behind(app: Flask) -> None:
+    with app.app_context():
+        plenty, few = make_product(stock=9), make_product(stock=1)
+        cart = make_cart(app, plenty, few)
+        place_order(make_cart(app, few), make_buyer(make_cart(app, few)))
+
+        with pytest.raises(SoldOut):
+            place_order(cart, make_buyer(cart))
+
+        assert count(Order) == 1
+        assert left_of(plenty) == 9

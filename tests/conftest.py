@@ -1,0 +1,121 @@
+"""A shop on a fresh, migrated database, on SQLite and on PostgreSQL; and a provider that is the sandbox."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+
+from shop import create_app
+from shop.config import Settings
+from shop.db import db
+from shop.schema import migrations
+from tests.browsing import CHROMIUM, browser_arguments
+from tests.postgres import NoPostgres, postgres_database, postgres_server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_operator() -> None:
+    """Whatever the person who runs the tests has set for a shop must not change what they say."""
+    for name in list(os.environ):
+        if name.startswith(("SHOP_", "CRYPTOCLOUD_", "SANDBOX_")):
+            del os.environ[name]
+
+
+def make_settings(folder: Path, database_url: str = "", **values: object) -> Settings:
+    """Settings of a development shop that owns `folder`."""
+    own = {
+        "shop_development": True,
+        "shop_data_dir": folder,
+        "database_url": database_url,
+        "shop_public_url": "http://localhost",
+        "shop_support_email": "help@shop.example",
+    }
+    return Settings.model_validate(own | values)
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database of these settings to the newest migration."""
+    app = create_app(settings)
+    with app.app_context():
+        migrations().upgrade()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    migrate(make_settings(folder))
+    return folder / "shop.db"
+
+
+@pytest.fixture(scope="session")
+def postgres_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The server's address, and the name of a migrated database to copy."""
+    try:
+        with postgres_server() as server, postgres_database(server) as url:
+            migrate(make_settings(tmp_path_factory.mktemp("template"), url))
+            yield server, url.rpartition("/")[2].partition("?")[0]
+    except NoPostgres as error:
+        pytest.skip(f"no PostgreSQL: {error}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Every test that writes runs once on each."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    if engine == "sqlite":
+        path = tmp_path / "shop.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server, template = request.getfixturevalue("postgres_template")
+    with postgres_database(server, template) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return make_settings(tmp_path / "data", database_url)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    app = create_app(settings)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def runner(app: Flask) -> FlaskCliRunner:
+    return app.test_cli_runner()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip browser tests by name where there is no browser; CI sets REQUIRE_BROWSER and fails instead."""
+    if CHROMIUM or os.environ.get("REQUIRE_BROWSER"):
+        return
+    reason = "no Chromium: install it (apt-get install chromium), or set CHROMIUM=/path/to/it"
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
+    return {**browser_type_launch_args, **browser_arguments()}

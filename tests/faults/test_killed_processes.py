@@ -1,0 +1,297 @@
+"""kill -9 at the worst moments: after one sweep every order is in a right state, and nothing is twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email
+import email.policy
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from aiosmtpd.controller import Controller
+from flask import Flask
+
+from shop import jobs
+from shop.catalogue.models import Product
+from shop.config import Settings
+from shop.db import db, end_read, utcnow
+from shop.fulfilment.models import MailState, OutboxMail
+from shop.fulfilment.outbox import send_due_mails
+from shop.orders.links import order_url
+from shop.orders.models import Order, OrderStatus
+from shop.payments.models import Payment, PaymentState
+from shop.payments.queries import payments_of
+from shop.payments.service import PaymentInProgress, refresh, start_payment
+from shop.payments.sweep import forget_lost_calls, sweep
+from shop.sandbox.live import Sandbox, running_sandbox
+from tests.buyer import Buyer, Form
+from tests.conftest import make_settings
+from tests.factories import gateway, make_open_order, make_order, make_product, provider
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PATIENCE = 30
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with running_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def mail_port() -> int:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, sandbox: Sandbox, mail_port: int) -> Settings:
+    address = sandbox.settings.public_url
+    return make_settings(
+        tmp_path / "data",
+        database_url,
+        cryptocloud_api_url=address,
+        cryptocloud_pay_hosts=address,
+        smtp_url=f"smtp://127.0.0.1:{mail_port}",
+    )
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """The settings as another process reads them."""
+    own = {
+        "SHOP_DEVELOPMENT": "1",
+        "SHOP_DATA_DIR": str(settings.shop_data_dir),
+        "SHOP_PUBLIC_URL": settings.shop_public_url,
+        "DATABASE_URL": settings.database,
+        "CRYPTOCLOUD_API_URL": settings.cryptocloud_api_url,
+        "CRYPTOCLOUD_PAY_HOSTS": ",".join(settings.cryptocloud_pay_hosts),
+        "SMTP_URL": settings.smtp_url.get_secret_value(),
+    }
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | own | more
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Wait for another process to get somewhere."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not happen within {PATIENCE} s")
+
+
+class WebProcess:
+    """The shop under gunicorn, as in production, in a process group of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        more = {"BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"],
+            cwd=ROOT,
+            env=environment(settings, **more),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(self.answers, "the start of the shop")
+
+    def answers(self) -> bool:
+        try:
+            return bool(urllib.request.urlopen(f"{self.url}/readyz", timeout=2).status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def kill(self) -> None:
+        """As the power cord does it: master and workers at once, without a word."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def web(settings: Settings) -> Iterator[WebProcess]:
+    web = WebProcess(settings)
+    yield web
+    if web.process.poll() is None:
+        web.kill()
+
+
+def send_form(app: Flask, web: WebProcess, slug: str) -> threading.Thread:
+    """Fill in the checkout form and send it to the process that will be killed."""
+    buyer = Buyer(app)
+    buyer.puts_into_cart(slug)
+    buyer.opens("/checkout")
+    fields = Form(buyer.page.text, "/checkout").fields | {"email": buyer.email}
+    cookie = buyer.browser.get_cookie("session")
+    assert cookie is not None
+
+    def post() -> None:
+        with contextlib.suppress(requests.RequestException):  # the process is killed meanwhile
+            requests.post(
+                f"{web.url}/checkout",
+                data=fields,
+                cookies={"session": cookie.value},
+                timeout=PATIENCE,
+                allow_redirects=False,
+            )
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    return thread
+
+
+def test_a_web_process_killed_while_it_asks_for_the_invoice_loses_no_order(
+    app: Flask, sandbox: Sandbox, web: WebProcess
+) -> None:
+    """Between T1 and T2: the order is stored, the provider has made an invoice, nobody knows its id."""
+    with app.app_context():
+        slug = make_product(stock=5).slug
+        end_read()
+    sandbox.turn({"api": "slow", "seconds": 20})
+    request = send_form(app, web, slug)
+    until(sandbox.invoices, "the invoice")
+
+    web.kill()
+    request.join(PATIENCE)
+    sandbox.turn({"api": "up"})
+
+    with app.app_context():
+        order = db.session.query(Order).one()
+        payment = db.session.query(Payment).one()
+        assert (order.status, payment.state) == (OrderStatus.PENDING, PaymentState.CREATING)
+        sweep(gateway(app), utcnow() + timedelta(minutes=1))
+        assert payment.state is PaymentState.UNKNOWN
+        sweep(gateway(app), utcnow() + timedelta(minutes=5))
+        assert payment.state is PaymentState.ABANDONED
+        assert db.session.query(Product).one().available == 4
+        address = order_url(order)
+
+    buyer = Buyer(app)
+    page = buyer.opens(address)
+    assert "Nothing was charged" in page.text
+    buyer.sends(f"{address.removeprefix('http://localhost')}/pay")
+    assert buyer.page.headers["Location"].startswith(sandbox.settings.public_url)
+    with app.app_context():
+        assert db.session.query(Order).count() == 1
+        states = [payment.state for payment in payments_of(db.session.query(Order).one().id)]
+        assert states == [PaymentState.ABANDONED, PaymentState.OPEN]
+
+
+class Mailbox:
+    """A mail server that can be told to hang before it takes a mail."""
+
+    def __init__(self) -> None:
+        self.taken: list[EmailMessage] = []
+        self.asked = threading.Event()
+        self.hangs = True
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.asked.set()
+        while self.hangs:
+            await asyncio.sleep(0.01)
+        self.taken.append(
+            email.message_from_bytes(envelope.content, policy=email.policy.default)  # type: ignore[arg-type]
+        )
+        return "250 OK"
+
+
+def test_a_worker_killed_while_it_sends_the_mail_sends_it_once(
+    app: Flask, settings: Settings, mail_port: int
+) -> None:
+    mailbox = Mailbox()
+    server = Controller(mailbox, hostname="127.0.0.1", port=mail_port)
+    server.start()
+    try:
+        with app.app_context():
+            order, payment = make_open_order(app)
+            with provider(app) as calls:
+                calls.invoice_is("paid")
+                refresh(payment, gateway(app))
+            assert order.status is OrderStatus.FULFILLED
+            end_read()
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "wsgi", "jobs", "run", "mails"],
+            cwd=ROOT,
+            env=environment(settings),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert mailbox.asked.wait(PATIENCE)
+
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait(PATIENCE)
+        server.stop()
+        mailbox.hangs = False
+        mailbox.taken.clear()
+        server = Controller(mailbox, hostname="127.0.0.1", port=mail_port)
+        server.start()
+
+        with app.app_context():
+            mail = db.session.query(OutboxMail).one()
+            assert mail.state is MailState.SENDING
+            assert send_due_mails() == 0, "its lease has not run out: another worker may be alive"
+            end_read()
+            assert send_due_mails(utcnow() + timedelta(minutes=3)) == 1
+            end_read()
+            assert send_due_mails(utcnow() + timedelta(minutes=6)) == 0
+            assert mail.state is MailState.SENT
+            assert [taken["Message-ID"] for taken in mailbox.taken] == [mail.message_id]
+    finally:
+        server.stop()
+
+
+def test_a_process_killed_between_paid_and_delivered_delivers_at_the_next_sweep(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+
+        def die(order_id: int) -> None:
+            raise SystemExit
+
+        with monkeypatch.context() as patch, provider(app) as calls:
+            patch.setattr("shop.payments.service.deliver_order", die)
+            calls.invoice_is("paid")
+            with pytest.raises(SystemExit):
+                refresh(payment, gateway(app))
+        assert order.status is OrderStatus.PAID
+
+        jobs.deliveries()
+        jobs.deliveries()
+
+        assert order.status is OrderStatus.FULFILLED
+        assert [event.kind for event in order.events].count("delivered") == 1
+
+
+def test_without_the_sweep_a_lost_call_would_stay_lost(app: Flask) -> None:
+    """The control for the first test: `creating` does not repair itself, and nobody may pay."""
+    with app.app_context():
+        order, payment = make_order(app)
+
+        with pytest.raises(PaymentInProgress):
+            start_payment(order.id)
+
+        forget_lost_calls(utcnow() + timedelta(minutes=1))
+        assert payment.state is PaymentState.UNKNOWN
+        assert start_payment(order.id)[1]

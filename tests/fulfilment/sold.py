@@ -1,0 +1,53 @@
+"""Orders that have been paid, for tests of what comes after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+from shop.catalogue.models import DeliveryKind, Product
+from shop.config import Settings
+from shop.fulfilment.goods import goods_of
+from shop.orders.models import Order
+from shop.payments.service import refresh
+from tests.factories import gateway, make_open_order, make_product, provider
+
+
+def sell(app: Flask, *products: Product, email: str = "") -> Order:
+    """A paid order, its goods handed out and its mail in the outbox."""
+    order, payment = make_open_order(app, *products)
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        refresh(payment, gateway(app))
+    return order
+
+
+def make_file(settings: Settings, name: str, content: bytes = b"the goods") -> Product:
+    """A product whose goods are this file."""
+    path = settings.shop_data_dir / "goods" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return make_product(kind=DeliveryKind.FILE, delivery_file=name)
+
+
+def sell_file(
+    app: Flask, name: str = "rain.zip", content: bytes = b"the goods"
+) -> tuple[Order, str]:
+    """A paid order for a file, and the path of its download link."""
+    order = sell(app, make_file(app.config["SETTINGS"], name, content))
+    return order, download_link(order)
+
+
+def download_link(order: Order) -> str:
+    """Where the order's first file is, as its page says now."""
+    address = goods_of(order)[0].download_url
+    assert address
+    return urlsplit(address).path
+
+
+def goods_file(app: Flask, name: str) -> Path:
+    """The file behind a product."""
+    folder: Path = app.config["SETTINGS"].shop_data_dir
+    return folder / "goods" / name

@@ -1,0 +1,213 @@
+"""A download link is signed, ends, belongs to one order, and only ever hands out a file."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import quote, unquote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
+from sqlalchemy import select
+
+from shop.catalogue.models import DeliveryKind
+from shop.db import db, end_read, transaction
+from shop.fulfilment.goods import LINK_SECONDS
+from shop.fulfilment.models import Delivery
+from tests.factories import make_open_order, make_product
+from tests.fulfilment.sold import download_link, goods_file, make_file, sell, sell_file
+
+
+def downloads(app: Flask) -> list[int]:
+    with app.app_context():
+        return list(db.session.scalars(select(Delivery.downloads).order_by(Delivery.id)))
+
+
+def test_the_link_hands_out_the_file(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        _, link = sell_file(app, content=b"PK goods")
+
+    with client.get(link) as response:
+        assert response.status_code == 200
+        assert response.data == b"PK goods"
+
+
+def test_the_file_is_an_attachment_and_never_a_page_of_the_shop(
+    app: Flask, client: FlaskClient
+) -> None:
+    with app.app_context():
+        _, link = sell_file(app, "evil.html", b"<script>alert(1)</script>")
+
+    with client.get(link) as response:
+        headers = response.headers
+    assert headers["Content-Disposition"] == "attachment; filename=evil.html"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["Cache-Control"] == "private, no-store"
+    assert "Set-Cookie" not in headers
+
+
+@pytest.mark.parametrize(
+    "name", ['say "hi"; rm.zip', "дождь и ветер.zip", "a, b.zip", "a%2fb c.zip", "x;filename=y.exe"]
+)
+def test_odd_names_arrive_whole_and_break_no_header(
+    app: Flask, client: FlaskClient, name: str
+) -> None:
+    with app.app_context():
+        _, link = sell_file(app, name)
+
+    with client.get(link) as response:
+        disposition = response.headers["Content-Disposition"]
+    assert disposition.startswith("attachment; ")
+    assert "\n" not in disposition
+    assert disposition.isascii()
+    assert response.status_code == 200
+    if "filename*=" in disposition:
+        assert unquote(disposition.partition("filename*=UTF-8''")[2]) == name
+    else:
+        assert disposition == f'attachment; filename="{name}"'.replace('"hi"', '\\"hi\\"')
+
+
+def test_a_file_in_a_folder_is_named_without_it(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        _, link = sell_file(app, "private/2026/rain.zip")
+
+    with client.get(link) as response:
+        assert response.headers["Content-Disposition"] == "attachment; filename=rain.zip"
+
+
+def test_downloads_are_counted(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        _, link = sell_file(app)
+
+    for _ in range(3):
+        client.get(link).close()
+
+    assert downloads(app) == [3]
+
+
+def test_a_broken_off_download_can_be_continued(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        _, link = sell_file(app, content=b"0123456789")
+
+    with client.get(link, headers={"Range": "bytes=4-"}) as response:
+        assert response.status_code == 206
+        assert response.data == b"456789"
+
+
+def test_a_forged_link_opens_nothing(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        _, link = sell_file(app)
+        token = link.rpartition("/")[2]
+        payload, stamp, signature = token.split(".")
+        another_key = URLSafeTimedSerializer("another-key-entirely", salt="download-link")
+        another_use = URLSafeTimedSerializer(str(app.secret_key), salt="order-link")
+        forged = [
+            another_key.dumps([1, 1]),
+            another_use.dumps([1, 1]),
+            f"{payload}.{stamp}.",
+            f"{payload}.{signature}",
+            f"{payload}.{stamp}.{signature[:-4]}AAAA",
+            f"A{token}",
+            f"{token}A",
+            token.swapcase(),
+            "1",
+            "...",
+            "é",
+            "%00",
+            "x" * 4000,
+            quote("../../shop.db", safe=""),
+        ]
+
+    for wrong in forged:
+        response = client.get(f"/downloads/{wrong}")
+        assert response.status_code in (404, 410), wrong
+        assert "the goods" not in response.text
+    assert downloads(app) == [0]
+
+
+def test_a_link_ends_after_a_week_and_the_order_page_has_a_new_one(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        order, link = sell_file(app)
+
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + LINK_SECONDS - 60)
+    with client.get(link) as response:
+        assert response.status_code == 200
+    monkeypatch.setattr(time, "time", lambda: now + LINK_SECONDS + 60)
+    response = client.get(link)
+    assert response.status_code == 410
+    assert "Open your order page: it makes a new one." in response.text
+    with app.app_context():
+        new = download_link(db.session.merge(order))
+    with client.get(new) as response:
+        assert response.status_code == 200
+
+
+def test_a_link_is_for_its_own_orders_file(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        settings = app.config["SETTINGS"]
+        first = sell(app, make_file(settings, "first.zip", b"first"))
+        second = sell(app, make_file(settings, "second.zip", b"second"))
+        links = [download_link(first), download_link(second)]
+
+    assert links[0] != links[1]
+    for link, content in zip(links, (b"first", b"second"), strict=True):
+        with client.get(link) as response:
+            assert response.data == content
+
+
+def test_calling_in_the_orders_links_calls_in_its_downloads(
+    app: Flask, client: FlaskClient
+) -> None:
+    with app.app_context():
+        order, link = sell_file(app)
+        with transaction() as session:
+            session.merge(order).link_version += 1
+
+    assert client.get(link).status_code == 410
+
+
+def test_there_is_no_link_before_the_money(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        product = make_file(app.config["SETTINGS"], "rain.zip")
+        order, _ = make_open_order(app, product)
+        serializer = URLSafeTimedSerializer(str(app.secret_key), salt="download-link")
+        guesses = [serializer.dumps([n, order.link_version]) for n in range(3)]
+
+    for token in guesses:  # even with a genuine signature there is nothing to open
+        assert client.get(f"/downloads/{token}").status_code == 410
+
+
+def test_a_delivery_without_file_has_nothing_to_download(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        order = sell(app, make_product(kind=DeliveryKind.TEXT))
+        serializer = URLSafeTimedSerializer(str(app.secret_key), salt="download-link")
+        delivery = db.session.scalar(select(Delivery.id))
+        token = serializer.dumps([delivery, order.link_version])
+
+    assert client.get(f"/downloads/{token}").status_code == 410
+
+
+def test_a_missing_file_is_our_fault_is_logged_and_is_not_counted(
+    app: Flask, client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with app.app_context():
+        order, link = sell_file(app)
+    goods_file(app, "rain.zip").unlink()
+
+    response = client.get(link)
+
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "rain.zip" not in response.text
+    assert downloads(app) == [0]
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "goods_missing" in str(record.msg)
+    assert order.number in str(record.msg)
+    assert link.rpartition("/")[2] not in caplog.text
+    with app.app_context():
+        end_read()

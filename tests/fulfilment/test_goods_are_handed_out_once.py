@@ -1,0 +1,143 @@
+"""Each paid line gets its goods, once; each key goes to one unit of one order."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from shop import jobs
+from shop.catalogue.models import DeliveryKind, Product
+from shop.db import db, end_read, transaction
+from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
+from shop.fulfilment.outbox import send_due_mails
+from shop.fulfilment.queries import unsold_keys
+from shop.fulfilment.service import add_keys, deliver_order
+from shop.orders.models import Order, OrderStatus
+from shop.orders.queries import open_attention
+from shop.payments.service import refresh
+from tests.factories import gateway, make_open_order, make_product, provider
+
+
+def pay(app: Flask, *products: Product, quantity: int = 1) -> Order:
+    """An order for these products, paid."""
+    order, payment = make_open_order(app, *products, quantity=quantity)
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        refresh(payment, gateway(app))
+    return order
+
+
+def keys_of(order: Order) -> list[str]:
+    query = select(LicenceKey.value).join(Delivery).where(Delivery.order_id == order.id)
+    return list(db.session.scalars(query.order_by(LicenceKey.unit)))
+
+
+def test_every_unit_gets_its_own_key_in_the_order_they_were_added(app: Flask) -> None:
+    with app.app_context():
+        product = make_product(kind=DeliveryKind.KEY, keys=5)
+
+        first, second = pay(app, product, quantity=2), pay(app, product)
+
+        assert [key[-3:] for key in keys_of(first)] == ["000", "001"]
+        assert [key[-3:] for key in keys_of(second)] == ["002"]
+        end_read()
+        assert product.available == unsold_keys(product.id) == 2
+
+
+def test_delivering_again_changes_nothing(app: Flask) -> None:
+    with app.app_context():
+        order = pay(app, make_product(kind=DeliveryKind.KEY, keys=5), make_product())
+        before = (keys_of(order), len(order.events), order.fulfilled_at)
+
+        deliver_order(order.id)
+        jobs.deliveries()
+
+        assert (keys_of(order), len(order.events), order.fulfilled_at) == before
+        assert db.session.query(OutboxMail).count() == 1
+
+
+def test_an_order_whose_keys_have_gone_waits_and_a_person_is_told(app: Flask) -> None:
+    """Keys that an operator removed by hand: the buyer waits, and gets them with the next ones added."""
+    with app.app_context():
+        product = make_product(kind=DeliveryKind.KEY, keys=1)
+        order, payment = make_open_order(app, product)
+        with transaction() as session:
+            session.query(LicenceKey).delete()
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            refresh(payment, gateway(app))
+        assert order.status is OrderStatus.PAID
+        assert [item.kind for item in open_attention()] == ["keys_short"]
+        assert send_due_mails() == 0
+
+        add_keys(product, ["LATE-KEY"])
+        jobs.deliveries()
+
+        assert order.status is OrderStatus.FULFILLED
+        assert keys_of(order) == ["LATE-KEY"]
+        assert send_due_mails() == 1
+
+
+def test_adding_known_keys_again_adds_nothing(app: Flask) -> None:
+    with app.app_context():
+        product = make_product(kind=DeliveryKind.KEY)
+
+        assert add_keys(product, ["A", "B", "A"]) == (2, 0)
+        assert add_keys(product, ["B", "C"]) == (1, 1)
+
+        end_read()
+        assert product.available == 3
+
+
+def test_an_order_that_is_not_paid_gets_nothing(app: Flask) -> None:
+    with app.app_context():
+        order, _ = make_open_order(app, make_product(kind=DeliveryKind.KEY, keys=1))
+
+        deliver_order(order.id)
+
+        assert keys_of(order) == []
+        assert order.status is OrderStatus.PENDING
+
+
+def test_a_line_cannot_be_delivered_twice_not_even_by_hand(app: Flask) -> None:
+    with app.app_context():
+        order = pay(app, make_product())
+        line = order.lines[0]
+
+        with pytest.raises(IntegrityError), transaction() as session:
+            session.add(Delivery(order_id=order.id, order_line_id=line.id, kind=DeliveryKind.TEXT))
+
+
+def test_thirty_two_deliverers_at_once_hand_out_each_key_once(app: Flask) -> None:
+    """Web processes, the sweep and a person may all deliver the same orders at the same moment."""
+    with app.app_context():
+        product = make_product(kind=DeliveryKind.KEY, keys=40)
+        orders = [make_open_order(app, product, quantity=2) for _ in range(8)]
+        with pytest.MonkeyPatch.context() as patch, provider(app) as calls:
+            patch.setattr("shop.payments.service.deliver_order", lambda order_id: None)
+            calls.invoice_is("paid")
+            for _, payment in orders:
+                refresh(payment, gateway(app))
+        numbers, product_id = [order.id for order, _ in orders], product.id
+        end_read()
+    gate = threading.Barrier(32)
+
+    def deliver(turn: int) -> None:
+        gate.wait(30)
+        with app.app_context():
+            deliver_order(numbers[turn % 8])
+
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(deliver, range(32)))
+
+    with app.app_context():
+        given = [
+            key for order_id in numbers for key in keys_of(db.session.get_one(Order, order_id))
+        ]
+        assert len(given) == len(set(given)) == 16
+        assert unsold_keys(product_id) == 24

@@ -1,0 +1,87 @@
+"""For load balancers: alive is one question, ready another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event, text
+
+from shop import create_app
+from shop.db import db, transaction
+from tests.conftest import make_settings, migrate
+
+
+def test_a_live_process_says_so_without_the_database(app: Flask, client: FlaskClient) -> None:
+    """A slow database must not make somebody restart healthy processes."""
+    with app.app_context():
+        event.listen(db.engine, "checkout", lambda *_: pytest.fail("the database was used"))
+
+    response = client.get("/healthz")
+
+    assert response.status_code == 200
+    assert response.get_json() == {"status": "ok"}
+
+
+def test_a_shop_with_its_database_is_ready(client: FlaskClient) -> None:
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.get_json() == {"status": "ok"}
+
+
+def test_a_shop_whose_database_is_away_is_alive_and_not_ready(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, "postgresql://nobody:tell-nobody@127.0.0.1:1/nothing")
+    client = create_app(settings).test_client()
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.get_json() == {"status": "unavailable", "reason": "OperationalError"}
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_shop_without_its_tables_is_not_ready(tmp_path: Path) -> None:
+    app = create_app(make_settings(tmp_path))
+
+    response = app.test_client().get("/readyz")
+
+    assert response.status_code == 503
+    assert response.get_json() == {"status": "migrations are missing"}
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_a_shop_with_another_versions_tables_is_not_ready(app: Flask, client: FlaskClient) -> None:
+    with app.app_context(), transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = 'from-the-future'"))
+
+    assert client.get("/readyz").status_code == 503
+
+
+def test_being_asked_often_costs_no_connections(app: Flask, client: FlaskClient) -> None:
+    for _ in range(100):
+        assert client.get("/readyz").status_code == 200
+
+    with app.app_context():
+        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_a_shop_that_gets_its_tables_becomes_ready_without_a_restart(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path)
+    app = create_app(settings)
+    client = app.test_client()
+    assert client.get("/readyz").status_code == 503
+
+    migrate(settings)
+
+    assert client.get("/readyz").status_code == 200
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize("address", ["/healthz", "/readyz"])
+def test_an_answer_is_never_kept(client: FlaskClient, address: str) -> None:
+    assert client.get(address).headers["Cache-Control"] == "no-store"

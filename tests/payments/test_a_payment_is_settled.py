@@ -1,0 +1,277 @@
+"""`refresh` is where an order becomes paid, and the only place."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from shop.catalogue.models import Product
+from shop.db import db, utcnow
+from shop.fulfilment.models import Delivery, OutboxMail
+from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
+from shop.orders.queries import open_attention
+from shop.payments.cryptocloud import CryptoCloudError, Unclear
+from shop.payments.models import Payment, PaymentState
+from shop.payments.service import open_invoice, refresh, start_payment
+from shop.payments.sweep import Calls, expire_orders, forget_lost_calls
+from tests.factories import gateway, make_open_order, make_product, provider
+
+
+def ask(app: Flask, payment: Payment, status: str) -> None:
+    """Refresh the payment while the provider gives this status."""
+    with provider(app) as calls:
+        calls.invoice_is(status)
+        refresh(payment, gateway(app))
+
+
+def expire(app: Flask, order: Order, status: str) -> None:
+    """Let the order's time pass while the provider gives this status."""
+    with provider(app) as calls:
+        calls.invoice_is(status)
+        expire_orders(Calls(gateway(app)), order.expires_at + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("status", ["paid", "overpaid"])
+def test_a_paid_invoice_makes_the_order_paid_and_hands_out_the_goods(
+    app: Flask, status: str
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app, make_product(stock=3))
+
+        ask(app, payment, status)
+
+        assert payment.state is PaymentState.PAID
+        assert order.status is OrderStatus.FULFILLED
+        assert [hold.state for hold in order.holds] == [HoldState.COMMITTED]
+        assert order.flag is (OrderFlag.PAID_OVER if status == "overpaid" else OrderFlag.NONE)
+        assert db.session.query(Delivery).count() == 1
+        assert db.session.query(OutboxMail).count() == 1
+
+
+def test_a_created_invoice_changes_nothing(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+
+        ask(app, payment, "created")
+
+        assert payment.state is PaymentState.OPEN
+        assert order.status is OrderStatus.PENDING
+
+
+def test_asking_again_about_a_paid_invoice_does_nothing_calmly(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        ask(app, payment, "paid")
+        history = len(order.events)
+
+        ask(app, payment, "paid")
+        with provider(app):  # a call would fail: none is made
+            refresh(payment, gateway(app))
+
+        assert len(order.events) == history
+        assert db.session.query(OutboxMail).count() == 1
+
+
+def test_a_partial_payment_delivers_nothing_and_keeps_the_stock(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app, make_product(stock=3))
+
+        ask(app, payment, "partial")
+
+        assert payment.state is PaymentState.PARTIAL
+        assert (order.status, order.flag) == (OrderStatus.PENDING, OrderFlag.PAID_PARTIAL)
+        assert db.session.query(Delivery).count() == 0
+
+
+@pytest.mark.parametrize("say", ["partial", "canceled"])
+def test_a_partial_payment_never_expires_silently(app: Flask, say: str) -> None:
+    """Whether the provider closes the invoice or leaves it open for ever, a person is told."""
+    with app.app_context():
+        order, payment = make_open_order(app, make_product(stock=3))
+        ask(app, payment, "partial")
+
+        expire(app, order, say)
+
+        assert order.status is OrderStatus.REVIEW
+        assert [hold.state for hold in order.holds] == [HoldState.HELD]
+        assert [item.kind for item in open_attention()] == ["paid_partial"]
+        ask(app, payment, "paid")
+        assert order.status is OrderStatus.FULFILLED
+
+
+def test_the_rest_of_a_partial_payment_completes_the_order(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        ask(app, payment, "partial")
+
+        ask(app, payment, "paid")
+
+        assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.NONE)
+
+
+def test_a_partial_payment_whose_time_ran_out_goes_to_a_person(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app, make_product(stock=3))
+        ask(app, payment, "partial")
+
+        ask(app, payment, "canceled")
+
+        assert (order.status, order.flag) == (OrderStatus.REVIEW, OrderFlag.PAID_PARTIAL)
+        assert [hold.state for hold in order.holds] == [HoldState.HELD]
+        assert [item.kind for item in open_attention()] == ["paid_partial"]
+
+
+def test_a_canceled_invoice_expires_the_order_and_puts_the_stock_back(app: Flask) -> None:
+    with app.app_context():
+        product = make_product(stock=3)
+        order, payment = make_open_order(app, product, quantity=2)
+
+        ask(app, payment, "canceled")
+
+        assert (payment.state, order.status) == (PaymentState.CANCELED, OrderStatus.EXPIRED)
+        db.session.refresh(product)
+        assert product.available == 3
+
+
+def test_late_money_counts_and_takes_the_stock_again(app: Flask) -> None:
+    with app.app_context():
+        product = make_product(stock=3)
+        order, payment = make_open_order(app, product)
+        ask(app, payment, "canceled")
+
+        ask(app, payment, "paid")
+
+        assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.PAID_LATE)
+        db.session.refresh(product)
+        assert product.available == 2
+
+
+def test_late_money_for_what_is_sold_out_goes_to_a_person_and_takes_nothing(app: Flask) -> None:
+    """Of two products one is still there: it must not stay set aside for an order that is stuck."""
+    with app.app_context():
+        there, gone = make_product(stock=1), make_product(stock=1)
+        order, payment = make_open_order(app, there, gone)
+        ask(app, payment, "canceled")
+        make_open_order(app, gone)
+
+        ask(app, payment, "paid")
+
+        assert (order.status, order.flag) == (OrderStatus.REVIEW, OrderFlag.NO_STOCK)
+        assert payment.state is PaymentState.PAID
+        db.session.refresh(there)
+        assert there.available == 1
+        assert db.session.query(Delivery).count() == 0
+        assert [item.kind for item in open_attention()] == ["no_stock"]
+
+
+def test_a_second_paid_invoice_is_shown_to_a_person_and_delivers_nothing_more(app: Flask) -> None:
+    with app.app_context():
+        order, first = make_open_order(app)
+        ask(app, first, "canceled")
+        second, ours = start_payment(order.id)
+        assert ours
+        with provider(app) as calls:
+            calls.invoice_is_made()
+            open_invoice(second, gateway(app))
+        ask(app, second, "paid")
+
+        ask(app, first, "paid")
+
+        assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.PAID_TWICE)
+        assert first.state is PaymentState.PAID
+        assert db.session.query(Delivery).count() == 1
+        assert [item.kind for item in open_attention()] == ["paid_twice"]
+
+
+def test_a_provider_that_cannot_say_changes_nothing(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+
+        with pytest.raises(CryptoCloudError):
+            ask(app, payment, "melted")
+
+        assert (payment.state, order.status) == (PaymentState.OPEN, OrderStatus.PENDING)
+
+
+def test_nothing_is_delivered_when_the_commit_fails(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paid, deliveries and mail are one commit: a crash inside it leaves none of them."""
+    with app.app_context():
+        order, payment = make_open_order(app)
+
+        def crash(*_: object) -> None:
+            raise SystemExit
+
+        with monkeypatch.context() as patch:
+            patch.setattr("shop.payments.service.plan_deliveries", crash)
+            with pytest.raises(SystemExit):
+                ask(app, payment, "paid")
+        db.session.rollback()
+        assert (payment.state, order.status) == (PaymentState.OPEN, OrderStatus.PENDING)
+
+        ask(app, payment, "paid")
+        assert order.status is OrderStatus.FULFILLED
+
+
+def test_an_invoice_of_another_payment_is_never_bound_to_this_one(app: Flask) -> None:
+    with app.app_context():
+        _, other = make_open_order(app)
+        order, payment = make_open_order(app)
+        ask(app, payment, "canceled")
+        again, _ = start_payment(order.id)
+
+        with provider(app) as calls:
+            calls.invoice_is_made(other.invoice_id)
+            open_invoice(again, gateway(app))
+
+        assert again.state is PaymentState.UNKNOWN
+        assert again.invoice_id is None
+        assert Unclear.__name__ not in again.error
+
+
+def test_an_answer_that_comes_after_the_payment_was_given_up_is_watched_and_never_shown(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        ask(app, payment, "canceled")
+        slow, _ = start_payment(order.id)
+        forget_lost_calls(utcnow() + timedelta(minutes=1))
+        forget_lost_calls(utcnow() + timedelta(minutes=5))
+        assert slow.state is PaymentState.ABANDONED
+
+        with provider(app) as calls:
+            invoice_id = calls.invoice_is_made()
+            open_invoice(slow, gateway(app))
+
+        extra = db.session.query(Payment).filter_by(invoice_id=invoice_id).one()
+        assert extra.state is PaymentState.ABANDONED
+        assert extra.next_check_at is not None
+        ask(app, extra, "paid")
+        assert order.status is OrderStatus.FULFILLED
+
+
+def test_money_that_comes_before_the_order_page_expires_is_never_too_late(app: Flask) -> None:
+    """The sweep asks the provider once more before it closes an order."""
+    with app.app_context():
+        order, _ = make_open_order(app)
+
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            expire_orders(Calls(gateway(app)), utcnow() + timedelta(days=2))
+
+        assert order.status is OrderStatus.FULFILLED
+
+
+def test_an_order_is_not_closed_while_nobody_can_say_that_no_money_came(app: Flask) -> None:
+    with app.app_context():
+        order, _ = make_open_order(app, make_product(stock=1))
+
+        with provider(app):  # every call fails
+            expire_orders(Calls(gateway(app)), utcnow() + timedelta(days=2))
+
+        assert order.status is OrderStatus.PENDING
+        assert db.session.query(Product).one().available == 0

@@ -1,0 +1,179 @@
+"""What a lost notice, a dead process or a silent provider leaves behind is found, and not asked about too often."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+
+from shop.db import db, utcnow
+from shop.orders.models import OrderStatus
+from shop.orders.queries import open_attention
+from shop.payments.cryptocloud import Postback as Notice
+from shop.payments.models import Payment, PaymentState, Postback
+from shop.payments.service import open_invoice, receive_postback
+from shop.payments.sweep import ERRORS_IN_A_ROW, sweep
+from tests.factories import gateway, make_open_order, make_order, provider
+
+
+def notice(invoice_id: str, order_id: str | None = None) -> Notice:
+    return Notice(invoice_id, order_id, "success", "10.01", "USDT_TRC20")
+
+
+def test_a_payment_whose_notice_was_lost_is_found(app: Flask) -> None:
+    with app.app_context():
+        order, _ = make_open_order(app)
+
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            sweep(gateway(app), utcnow() + timedelta(seconds=16))
+
+        assert order.status is OrderStatus.FULFILLED
+
+
+def test_an_open_invoice_is_asked_about_less_and_less_often_until_a_day_after_its_end(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        _, payment = make_open_order(app)
+        assert payment.opened_at is not None
+        asked = []
+        with provider(app) as calls:
+            calls.invoice_is("created")
+            minute = payment.opened_at
+            while minute < payment.opened_at + timedelta(hours=52):
+                minute += timedelta(minutes=1)
+                before = len(calls.calls)
+                sweep(gateway(app), minute)
+                asked += [minute - payment.opened_at] * (len(calls.calls) - before)
+
+        minutes = [int(moment.total_seconds() // 60) for moment in asked]
+        assert minutes[:7] == [1, 2, 3, 5, 10, 25, 85]
+        assert payment.state is PaymentState.CANCELED
+        assert payment.next_check_at is None
+        assert 47 * 60 < minutes[-1] <= 48 * 60
+
+
+def test_two_sweeps_at_the_same_minute_ask_once(app: Flask) -> None:
+    with app.app_context():
+        make_open_order(app)
+        now = utcnow() + timedelta(seconds=16)
+
+        with provider(app) as calls:
+            calls.invoice_is("created")
+            sweep(gateway(app), now)
+            sweep(gateway(app), now)
+
+            assert len(calls.calls) == 1
+
+
+def test_a_silent_provider_is_not_asked_about_every_order(app: Flask) -> None:
+    with app.app_context():
+        for _ in range(ERRORS_IN_A_ROW + 4):
+            make_open_order(app)
+
+        with provider(app) as calls:  # every call fails
+            sweep(gateway(app), utcnow() + timedelta(seconds=16))
+
+            assert len(calls.calls) == ERRORS_IN_A_ROW
+
+
+def test_a_call_whose_process_died_can_be_tried_again_after_a_while(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_order(app)
+
+        with provider(app):
+            sweep(gateway(app), utcnow() + timedelta(seconds=31))
+            assert payment.state is PaymentState.UNKNOWN
+            sweep(gateway(app), utcnow() + timedelta(minutes=3))
+
+        assert payment.state is PaymentState.ABANDONED
+        assert order.status is OrderStatus.PENDING
+
+
+def test_a_notice_that_was_stored_and_not_acted_upon_is_acted_upon(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        assert payment.invoice_id
+        receive_postback(notice(payment.invoice_id, payment.reference))
+
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            sweep(gateway(app), utcnow() + timedelta(seconds=1))
+
+        assert order.status is OrderStatus.FULFILLED
+        stored = db.session.query(Postback).one()
+        assert (stored.verdict, stored.hits) == ("paid", 1)
+        assert stored.done_at is not None
+
+
+def test_a_notice_that_is_faster_than_the_create_reply_is_not_forgotten(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_order(app)
+        receive_postback(notice("FAST0001", payment.reference))
+
+        with provider(app) as calls:
+            calls.invoice_is_made("FAST0001")
+            calls.invoice_is("paid")
+            open_invoice(payment, gateway(app))
+            sweep(gateway(app), utcnow())
+
+        assert order.status is OrderStatus.FULFILLED
+
+
+def test_a_notice_about_an_unknown_invoice_reaches_a_person_after_five_minutes(app: Flask) -> None:
+    with app.app_context():
+        assert receive_postback(notice("WHOSE123")) is None
+
+        sweep(gateway(app), utcnow() + timedelta(minutes=4))
+        assert open_attention() == []
+        sweep(gateway(app), utcnow() + timedelta(minutes=6))
+        sweep(gateway(app), utcnow() + timedelta(minutes=7))
+
+        assert [item.kind for item in open_attention()] == ["unmatched_invoice"]
+
+
+def test_a_notice_that_the_provider_does_not_confirm_reaches_a_person_after_a_day(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        assert payment.invoice_id
+        receive_postback(notice(payment.invoice_id, payment.reference))
+
+        with provider(app) as calls:
+            calls.invoice_is("created")
+            sweep(gateway(app), utcnow() + timedelta(minutes=1))
+            assert open_attention() == []
+            sweep(gateway(app), utcnow() + timedelta(hours=25))
+
+        assert [item.kind for item in open_attention()] == ["not_confirmed"]
+        assert order.status is not OrderStatus.PAID
+
+
+def test_a_repeated_notice_is_counted_and_not_stored_again(app: Flask) -> None:
+    with app.app_context():
+        _, payment = make_open_order(app)
+        assert payment.invoice_id
+
+        for _ in range(3):
+            receive_postback(notice(payment.invoice_id, payment.reference))
+
+        assert [stored.hits for stored in db.session.query(Postback)] == [3]
+
+
+def test_an_unpaid_order_is_closed_after_a_day_and_its_invoice_watched_for_another(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+
+        with provider(app) as calls:
+            calls.invoice_is("created")
+            sweep(gateway(app), utcnow() + timedelta(hours=24, minutes=1))
+            assert (order.status, payment.state) == (OrderStatus.EXPIRED, PaymentState.CANCELED)
+            calls.invoice_is("paid")
+            sweep(gateway(app), utcnow() + timedelta(hours=26))
+
+        assert db.session.get_one(Payment, payment.id).state is PaymentState.PAID
+        assert order.status is OrderStatus.FULFILLED

@@ -1,0 +1,315 @@
+"""Rules that no single test would notice when they are broken: who may do what, where."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from shop.config import ROOT
+from shop.orders.links import order_token
+from shop.web.security import FROM_ELSEWHERE, SAFE_METHODS, csrf
+from tests.buyer import Buyer
+from tests.factories import make_open_order, make_product
+
+SHOP = ROOT / "shop"
+TEMPLATES = ROOT / "templates"
+
+BY_TOKEN = {
+    "checkout.update_cart",
+    "checkout.submit",
+    "checkout.check",
+    "checkout.pay",
+}
+"""Routes that change something and demand a CSRF token."""
+
+BY_ORIGIN = {"checkout.add_to_cart"}
+"""… that only look at where the form comes from, because their page is the same for everybody."""
+
+BY_SIGNATURE = {"payments.postback"}
+"""… that other people's servers call, with a signature."""
+
+READERS = {
+    "catalogue.index",
+    "catalogue.media",
+    "catalogue.product",
+    "checkout.cart",
+    "checkout.checkout",
+    "checkout.order",
+    "checkout.order_status",  # asks the provider, at most every ten seconds
+    "checkout.payment_success",  # likewise
+    "checkout.payment_fail",
+    "fulfilment.download",  # counts
+    "ops.healthz",
+    "ops.readyz",
+}
+"""Routes that anybody may open as often as they like: nothing is bought, paid or lost by it."""
+
+
+@pytest.fixture
+def engine() -> str:
+    return "sqlite"
+
+
+def test_every_route_has_been_considered(app: Flask) -> None:
+    """A new one fails this until somebody has said which of the lists above it belongs to."""
+    writing = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if not (rule.methods or set()) <= SAFE_METHODS
+    }
+    reading = {rule.endpoint for rule in app.url_map.iter_rules()} - writing
+
+    assert writing == BY_TOKEN | BY_ORIGIN | BY_SIGNATURE
+    assert reading == READERS
+
+
+def test_a_route_either_reads_or_writes(app: Flask) -> None:
+    """A view that does both would be asked for its token on one way in only."""
+    for rule in app.url_map.iter_rules():
+        methods = rule.methods or set()
+        assert not {"GET", "POST"} <= methods, rule
+        assert not methods & {"PUT", "PATCH", "DELETE"}, rule
+
+
+def test_only_the_listed_routes_are_spared_the_token(app: Flask) -> None:
+    spared = {
+        endpoint
+        for endpoint, view in app.view_functions.items()
+        if f"{view.__module__}.{view.__name__}" in csrf._exempt_views
+    }
+
+    assert spared == BY_ORIGIN | BY_SIGNATURE
+    assert not csrf._exempt_blueprints
+    assert app.config["WTF_CSRF_ENABLED"]
+    assert app.config["WTF_CSRF_CHECK_DEFAULT"]
+
+
+def test_only_the_postback_is_spared_the_look_at_the_origin() -> None:
+    assert FROM_ELSEWHERE == BY_SIGNATURE
+
+
+def test_without_a_token_nothing_happens(app: Flask) -> None:
+    with app.app_context():
+        slug, token = make_product().slug, link(app)
+    buyer = Buyer(app)
+    buyer.puts_into_cart(slug)
+    buyer.opens("/cart")
+
+    for endpoint, path in paths(app, token):
+        for wrong in (
+            {},
+            {"csrf_token": ""},
+            {"csrf_token": "forged"},
+            {"csrf_token": of_another(app)},
+        ):
+            answer = buyer.browser.post(path, data={"remove": slug} | wrong)
+            assert "open too long" in (answer.text + messages(buyer)), endpoint
+    assert slug in buyer.opens("/cart").text
+
+
+def test_a_get_does_nothing(app: Flask) -> None:
+    with app.app_context():
+        token = link(app)
+
+    for _, path in paths(app, token):
+        answer = app.test_client().get(f"{path}?csrf_token=x")
+        assert answer.status_code in (200, 303, 405)  # the cart and the checkout have a page there
+        if answer.status_code != 405:
+            assert path in ("/cart", "/checkout")
+
+
+def link(app: Flask) -> str:
+    return order_token(make_open_order(app)[0])
+
+
+def paths(app: Flask, token: str) -> list[tuple[str, str]]:
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint in BY_TOKEN]
+    return [(rule.endpoint, rule.rule.replace("<token>", token)) for rule in rules]
+
+
+def of_another(app: Flask) -> str:
+    """A genuine token, of another browser's session."""
+    other = Buyer(app)
+    with app.app_context():
+        slug = make_product().slug
+    other.puts_into_cart(slug)
+    found = re.search(r'name="csrf_token" value="([^"]+)"', other.opens("/cart").text)
+    assert found
+    return found[1]
+
+
+def messages(buyer: Buyer) -> str:
+    return buyer.opens("/cart").text
+
+
+def templates(*folders: str) -> Iterator[Path]:
+    for path in sorted(TEMPLATES.rglob("*.*")):
+        if not folders or path.relative_to(TEMPLATES).parts[0] in folders:
+            yield path
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Templates of pages. Mails are none: their programs know no style sheets."""
+    for path in templates():
+        name = path.relative_to(TEMPLATES).as_posix()
+        if not name.startswith("email/"):
+            yield name, path.read_text("utf-8")
+
+
+DRAWN_BY_US = 'viewBox="0 0 24 24" aria-hidden="true">{{ shapes[name]|safe }}</svg>'
+"""The icons' shapes are a table in the macro itself; no data gets there."""
+
+
+def test_no_template_switches_escaping_off() -> None:
+    for path in templates():
+        text = path.read_text("utf-8").replace(DRAWN_BY_US, "")
+        assert not re.search(r"\|\s*safe\b|autoescape|\bMarkup\b", text), path
+
+
+def test_every_template_is_escaped_or_plain_text() -> None:
+    """Flask escapes by the name's ending; a template with another one would not be."""
+    for path in templates():
+        assert path.suffix in (".html", ".txt"), path
+        assert path.suffix == ".html" or "email" in path.parts, path
+
+
+def test_no_page_has_inline_scripts_styles_or_handlers() -> None:
+    for name, text in pages():
+        assert not re.search(r"<style\b|\sstyle\s*=|javascript:", text, re.I), name
+        assert not re.search(r"<[^>]*\son[a-z]+\s*=\s*[\"']", text, re.I), name
+        for script in re.findall(r"<script\b[^>]*>", text):
+            assert " src=" in script, name
+
+
+def test_every_attribute_is_quoted() -> None:
+    """Escaping does not help where a value stands without quotes."""
+    for name, text in pages():
+        assert not re.search(r"<[^>]*\s[a-z-]+=\{\{", text), name
+
+
+def test_public_templates_hold_no_token_and_no_session() -> None:
+    for name, text in pages():
+        if name.startswith(("catalogue/", "errors/")) or name == "base.html":
+            assert not re.search(r"csrf_token|session|get_flashed_messages", text), name
+
+
+def test_every_form_that_is_sent_holds_a_token_but_the_one_to_the_cart() -> None:
+    for name, text in pages():
+        if name.startswith("sandbox/"):
+            continue
+        for form in re.findall(r'<form[^>]*method="post".*?</form>', text, re.S):
+            if "checkout.add_to_cart" not in form:
+                assert re.search(r"csrf_token", form), name
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(SHOP.rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        yield name, ast.parse(path.read_text("utf-8"))
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def test_models_know_no_web_framework() -> None:
+    found = 0
+    for name, tree in sources():
+        if name.endswith("/models.py"):
+            found += 1
+            for module in imports(tree):
+                assert module.partition(".")[0] not in ("flask", "werkzeug", "wtforms"), name
+    assert found >= 5
+
+
+READ_THE_ENVIRONMENT = {
+    "shop/config.py",
+    "shop/sandbox/settings.py",
+    # These two only compare its names with the known ones, to warn of a misspelt setting.
+    "shop/app.py",
+    "shop/ops/doctor.py",
+}
+
+
+def test_nothing_but_the_settings_reads_the_environment() -> None:
+    reading = {
+        name
+        for name, tree in sources()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv"))
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    }
+
+    assert reading <= READ_THE_ENVIRONMENT
+    for name, tree in sources():
+        if name in ("shop/app.py", "shop/ops/doctor.py"):
+            text = ast.unparse(tree)
+            assert text.count("os.environ") == text.count("unknown_names(os.environ)"), name
+
+
+def test_nothing_prints_or_runs_programs_or_evaluates() -> None:
+    forbidden = {"print", "eval", "exec", "breakpoint", "__import__"}
+    for name, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in forbidden, f"{name}:{node.lineno}"
+        assert not {"subprocess", "pickle", "marshal"} & set(imports(tree)), name
+
+
+def test_money_is_never_a_float() -> None:
+    """Seconds may be; amounts, prices and rates may not."""
+    for name, tree in sources():
+        if "/sandbox/" in name or name.startswith("shop/ops/"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "float", f"{name}:{node.lineno}"
+
+
+def test_one_place_makes_an_order_paid() -> None:
+    callers = {
+        name
+        for name, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "mark_paid"
+    }
+
+    assert callers == {"shop/payments/service.py"}
+
+
+def test_only_the_transaction_commits() -> None:
+    for name, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr == "commit":
+                assert name == "shop/db.py", f"{name}:{node.lineno}"
+
+
+def test_calls_go_one_way() -> None:
+    """The contracts stand in pyproject.toml."""
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [str(linter), "--no-cache"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,434 @@
+"""Settings are right, all of them, or the shop does not start and says what to mend."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from shop.config import (
+    ROOT,
+    SANDBOX,
+    ConfigurationError,
+    Settings,
+    load,
+    unknown_names,
+)
+
+NAMES = [name.upper() for name in Settings.model_fields]
+SECRETS = {
+    "SECRET_KEY": "canary-flask-secret-0123456789-0123456789",
+    "CRYPTOCLOUD_API_KEY": "canary-api-key-0123456789",
+    "CRYPTOCLOUD_SECRET_KEY": "canary-postback-secret-0123456789",
+    "SMTP_URL": "smtps://mailer:canary-password@mail.example",
+    "DATABASE_URL": "postgresql://shop:canary-database@db.example/shop",
+    "QUEUE_URL": "redis://:canary-queue@redis.example/0",
+}
+NEEDED = {
+    "SECRET_KEY": SECRETS["SECRET_KEY"],
+    "CRYPTOCLOUD_API_KEY": SECRETS["CRYPTOCLOUD_API_KEY"],
+    "CRYPTOCLOUD_SHOP_ID": "SHOP000000000001",
+    "CRYPTOCLOUD_SECRET_KEY": SECRETS["CRYPTOCLOUD_SECRET_KEY"],
+    "SHOP_PUBLIC_URL": "https://shop.example",
+}
+"""All that a shop in production must be told."""
+
+
+@pytest.fixture
+def no_dotenv(tmp_path: Path) -> Path:
+    return tmp_path / "no.env"
+
+
+def problems(environ: dict[str, str], dotenv: Path) -> list[str]:
+    with pytest.raises(ConfigurationError) as error:
+        load(environ, dotenv)
+    return error.value.problems
+
+
+def named(lines: list[str]) -> set[str]:
+    return {line.partition(" ")[0] for line in lines}
+
+
+def test_a_shop_in_production_needs_five_settings(no_dotenv: Path) -> None:
+    settings = load(NEEDED, no_dotenv)
+
+    assert settings.shop_public_url == "https://shop.example"
+    assert settings.cryptocloud_api_url == "https://api.cryptocloud.plus"
+    assert settings.cryptocloud_pay_hosts == ("https://pay.cryptocloud.plus",)
+    assert settings.shop_currencies == ("USD", "RUB", "EUR", "GBP", "UAH")
+    assert not settings.development
+    assert settings.secure
+
+
+def test_every_missing_setting_is_named_at_once(no_dotenv: Path) -> None:
+    assert sorted(problems({}, no_dotenv)) == sorted(f"{name} is missing" for name in NEEDED)
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("blank", ["", "   ", "\n"])
+def test_a_blank_setting_is_a_missing_one(no_dotenv: Path, name: str, blank: str) -> None:
+    assert problems(NEEDED | {name: blank}, no_dotenv) == [f"{name} is missing"]
+
+
+MALFORMED = {
+    "SECRET_KEY": ["short", "x" * 31],
+    "CRYPTOCLOUD_API_KEY": ["a key", "two\nlines", "ключ"],
+    "CRYPTOCLOUD_API_URL": ["http://api.cryptocloud.plus", "https://api.example/v1", "ftp://a.example"],
+    "CRYPTOCLOUD_API_VERSION": ["2", "v1", "1.0"],
+    "CRYPTOCLOUD_PAY_HOSTS": [",", "http://pay.example", "pay.example,https://x/y", "*"],
+    "CRYPTOCLOUD_SEND_EMAIL": ["perhaps", "2"],
+    "DATABASE_URL": ["mysql://db.example/shop", "shop.db", "postgresql://u:p@db.example:port/shop", "//"],
+    "SHOP_NAME": ["x" * 61],
+    "SHOP_PUBLIC_URL": [
+        "http://shop.example", "https://shop.example/shop", "https://", "https://shop example",
+        "https://user:password@shop.example", "https://shop.example:port", "https://shop.example?a=b",
+        "https://shop.example#top", "https://магазин.example", "https://[::1", "ftp://shop.example",
+        "javascript:alert(1)", "https://shop..example", "https://shop.example:",
+    ],
+    "SHOP_SUPPORT_EMAIL": ["help", "Help <help@shop.example>", "a@b.example, c@d.example", "a@b\nc: d"],
+    "SHOP_BASE_CURRENCY": ["usd", "BTC", "JPY"],
+    "SHOP_CURRENCIES": ["USD,BTC", "usd", ","],
+    "SHOP_RATE_MAX_AGE_DAYS": ["0", "-1", "a month", "1e9", "4000"],
+    "SHOP_TRUSTED_PROXIES": ["-1", "6", "one", "1.5"],
+    "SHOP_DEVELOPMENT": ["perhaps"],
+    "SMTP_URL": ["mail.example", "http://mail.example", "smtp://", "smtp://u:pa/ss@mail.example",
+                 "smtp://mail.example:port", "smtps://[::1"],
+    "SHOP_MAIL_FROM": ["shop", "Shop <shop@shop.example>"],
+    "QUEUE_URL": ["amqp://queue.example", "queue.db", "sqlite:///queue.db"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in MALFORMED.items() for value in values]
+)
+def test_a_malformed_setting_is_named_alone(no_dotenv: Path, name: str, value: str) -> None:
+    found = problems(NEEDED | {name: value}, no_dotenv)
+
+    assert named(found) == {name}
+    assert len(found[0]) < 140
+
+
+def test_only_these_settings_may_hold_anything() -> None:
+    free = {
+        "SHOP_DATA_DIR", "SHOP_TRUSTED_HOSTS", "CRYPTOCLOUD_SHOP_ID", "CRYPTOCLOUD_SECRET_KEY",
+    }  # fmt: skip
+
+    assert set(MALFORMED) | free == set(NAMES)
+
+
+def test_every_malformed_setting_is_named_at_once_with_the_missing_ones(no_dotenv: Path) -> None:
+    wrong = {name: values[0] for name, values in MALFORMED.items() if name != "SHOP_DEVELOPMENT"}
+
+    found = problems(wrong, no_dotenv)
+
+    assert named(found) == {*wrong, "CRYPTOCLOUD_SHOP_ID", "CRYPTOCLOUD_SECRET_KEY"}
+
+
+def test_the_message_is_a_list_to_work_through(no_dotenv: Path) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load(NEEDED | {"SECRET_KEY": "", "SHOP_TRUSTED_PROXIES": "9"}, no_dotenv)
+
+    assert str(error.value).splitlines() == [
+        "The shop cannot start until these settings are right:",
+        "  - SECRET_KEY is missing",
+        "  - SHOP_TRUSTED_PROXIES input should be less than or equal to 5",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "CRYPTOCLOUD_API_KEY", "CRYPTOCLOUD_SHOP_ID", "CRYPTOCLOUD_SECRET_KEY"]
+)
+def test_production_refuses_the_published_development_values(no_dotenv: Path, name: str) -> None:
+    found = problems(
+        NEEDED
+        | {name: SANDBOX[name.lower()]}
+        | {
+            "CRYPTOCLOUD_API_URL": "https://api.example",
+            "CRYPTOCLOUD_PAY_HOSTS": "pay.example",
+        },
+        no_dotenv,
+    )
+
+    assert found == [f"{name} is a published development value: use one of your own"]
+
+
+def test_development_needs_nothing_and_talks_to_the_sandbox(no_dotenv: Path) -> None:
+    settings = load({"SHOP_DEVELOPMENT": "1"}, no_dotenv)
+
+    assert settings.development
+    assert settings.cryptocloud_api_url == "http://127.0.0.1:5001"
+    assert settings.cryptocloud_pay_hosts == ("http://127.0.0.1:5001",)
+    assert settings.cryptocloud_shop_id == SANDBOX["cryptocloud_shop_id"]
+    assert settings.shop_public_url == "http://127.0.0.1:8000"
+    assert not settings.secure
+
+
+def test_development_with_a_key_of_its_own_talks_to_the_provider(no_dotenv: Path) -> None:
+    settings = load(NEEDED | {"SHOP_DEVELOPMENT": "1"}, no_dotenv)
+
+    assert settings.cryptocloud_api_url == "https://api.cryptocloud.plus"
+    assert settings.cryptocloud_pay_hosts == ("https://pay.cryptocloud.plus",)
+
+
+@pytest.mark.parametrize("value", ["0", "false", "no", "off"])
+def test_development_can_be_switched_off_in_words(no_dotenv: Path, value: str) -> None:
+    assert not load(NEEDED | {"SHOP_DEVELOPMENT": value}, no_dotenv).development
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("shop.example", "https://shop.example"),
+        ("https://shop.example/", "https://shop.example"),
+        ("HTTPS://Shop.Example", "https://shop.example"),
+        ("https://shop.example:443", "https://shop.example"),
+        ("https://shop.example:8443", "https://shop.example:8443"),
+        ("https://[::1]:8443", "https://[::1]:8443"),
+    ],
+)
+def test_an_address_is_kept_as_browsers_write_an_origin(
+    no_dotenv: Path, given: str, origin: str
+) -> None:
+    settings = load(NEEDED | {"SHOP_PUBLIC_URL": given, "CRYPTOCLOUD_PAY_HOSTS": given}, no_dotenv)
+
+    assert settings.shop_public_url == origin
+    assert settings.cryptocloud_pay_hosts == (origin,)
+
+
+def test_lists_are_separated_by_commas(no_dotenv: Path) -> None:
+    settings = load(
+        NEEDED
+        | {
+            "CRYPTOCLOUD_PAY_HOSTS": "pay.example, https://pay2.example:8443 ,",
+            "SHOP_TRUSTED_HOSTS": "10.0.0.7,health.example",
+            "SHOP_CURRENCIES": "EUR,GBP",
+        },
+        no_dotenv,
+    )
+
+    assert settings.cryptocloud_pay_hosts == ("https://pay.example", "https://pay2.example:8443")
+    assert settings.pay_hosts == ["pay.example", "pay2.example:8443"]
+    assert settings.shop_trusted_hosts == ("10.0.0.7", "health.example")
+    assert settings.shop_currencies == ("USD", "EUR", "GBP")  # the base currency is always one
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_setting_may_stand_in_a_file(no_dotenv: Path, tmp_path: Path, name: str) -> None:
+    value = {
+        **NEEDED, **SECRETS, "SHOP_NAME": "From a file", "SHOP_DEVELOPMENT": "0",
+        "SHOP_BASE_CURRENCY": "EUR", "SHOP_CURRENCIES": "EUR,USD", "SHOP_DATA_DIR": str(tmp_path),
+        "SHOP_RATE_MAX_AGE_DAYS": "7", "SHOP_TRUSTED_PROXIES": "1", "CRYPTOCLOUD_SEND_EMAIL": "0",
+        "CRYPTOCLOUD_API_VERSION": "1", "CRYPTOCLOUD_API_URL": "https://api.example",
+        "CRYPTOCLOUD_PAY_HOSTS": "pay.example",
+    }.get(name, "file@shop.example")  # fmt: skip
+    (tmp_path / "value").write_text(f"{value}\n")
+    direct = NEEDED | {name: value}
+    by_file = {n: v for n, v in NEEDED.items() if n != name} | {f"{name}_FILE": f"{tmp_path}/value"}
+
+    assert load(by_file, no_dotenv) == load(direct, no_dotenv)
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_like_any_other(
+    no_dotenv: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    given = {
+        **NEEDED,
+        "SHOP_NAME_FILE": str(tmp_path / "nowhere"),
+        "SMTP_URL_FILE": str(tmp_path / "binary"),
+        "QUEUE_URL_FILE": "\x00",
+        "SHOP_TRUSTED_PROXIES": "9",
+    }
+
+    assert problems(given, no_dotenv) == [
+        "SHOP_NAME_FILE names a file that cannot be read: No such file or directory",
+        "SMTP_URL_FILE names a file that is not text",
+        "QUEUE_URL_FILE names a file that is not text",
+        "SHOP_TRUSTED_PROXIES input should be less than or equal to 5",
+    ]
+
+
+def test_the_environment_stands_above_the_dotenv_file(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(
+        "# a comment\n"
+        + "".join(f"{name}={value}\n" for name, value in NEEDED.items())
+        + 'SHOP_NAME="From the file"\nSHOP_SUPPORT_EMAIL=file@shop.example\n'
+    )
+
+    settings = load({"SHOP_NAME": "From the environment"}, dotenv)
+
+    assert settings.shop_name == "From the environment"
+    assert settings.shop_support_email == "file@shop.example"
+
+
+def test_the_process_s_own_environment_is_read_where_none_is_given(
+    no_dotenv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SHOP_NAME", "From the process")
+
+    assert load(dotenv=no_dotenv).shop_name == "From the process"
+
+
+def test_settings_do_not_change(no_dotenv: Path) -> None:
+    settings = load(NEEDED, no_dotenv)
+
+    with pytest.raises(ValidationError):
+        settings.shop_name = "Another"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        Settings.model_validate({**settings.model_dump(), "shop_nam": "x"})
+
+
+def test_no_secret_is_ever_printed(no_dotenv: Path) -> None:
+    settings = load({**NEEDED, **SECRETS}, no_dotenv)
+
+    for text in (repr(settings), str(settings), f"{settings}", repr(settings.__rich_repr__)):
+        assert "canary" not in text
+    assert {name.upper() for name, value in settings if isinstance(value, SecretStr)} == {
+        "SECRET_KEY", "CRYPTOCLOUD_API_KEY", "CRYPTOCLOUD_SECRET_KEY", "SMTP_URL",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "canary"),
+        ("CRYPTOCLOUD_API_KEY", "canary canary"),
+        ("SMTP_URL", "smtp://u:can/canary@mail.example"),
+        ("SMTP_URL", "smtp://u:canary@[mail.example"),
+        ("DATABASE_URL", "postgresql://u:canary@db.example:canary/shop"),
+        ("DATABASE_URL", "canary"),
+        ("QUEUE_URL", "amqp://u:canary@queue.example"),
+        ("SHOP_PUBLIC_URL", "https://u:canary@shop.example"),
+        ("CRYPTOCLOUD_API_URL", "https://canary@api.example"),
+        ("SHOP_TRUSTED_PROXIES", "canary"),
+    ],
+)
+def test_no_problem_repeats_the_value(no_dotenv: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load(NEEDED | {name: value}, no_dotenv)
+
+    assert "can" not in str(error.value).replace("cannot", "")
+    with pytest.raises(ValidationError) as bare:
+        Settings.model_validate({n.lower(): v for n, v in (NEEDED | {name: value}).items()})
+    assert "canary" not in str(bare.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p@db.example/shop", "postgresql+psycopg://u:p@db.example/shop"),
+        ("postgresql://u:p@db.example/shop", "postgresql+psycopg://u:p@db.example/shop"),
+        ("postgresql+psycopg://db.example/shop", "postgresql+psycopg://db.example/shop"),
+        ("sqlite:////srv/shop.db", "sqlite:////srv/shop.db"),
+    ],
+)
+def test_old_spellings_of_a_database_address_are_understood(
+    no_dotenv: Path, given: str, used: str
+) -> None:
+    assert load(NEEDED | {"DATABASE_URL": given}, no_dotenv).database == used
+
+
+def test_everything_is_kept_in_the_data_folder_where_nothing_else_is_said(
+    no_dotenv: Path, tmp_path: Path
+) -> None:
+    settings = load(NEEDED | {"SHOP_DATA_DIR": f"{tmp_path}/a/../b"}, no_dotenv)
+
+    assert settings.shop_data_dir == tmp_path / "b"
+    assert settings.database == f"sqlite:///{tmp_path}/b/shop.db"
+    assert load(NEEDED, no_dotenv).shop_data_dir == ROOT / "instance"
+
+
+@pytest.mark.parametrize(
+    ("given", "sender"),
+    [
+        ({"SHOP_MAIL_FROM": "a@shop.example", "SHOP_SUPPORT_EMAIL": "b@shop.example"}, "a@shop.example"),
+        ({"SHOP_SUPPORT_EMAIL": "b@shop.example"}, "b@shop.example"),
+        ({}, "shop@shop.example"),
+    ],
+)  # fmt: skip
+def test_mails_have_a_sender(no_dotenv: Path, given: dict[str, str], sender: str) -> None:
+    assert load(NEEDED | given, no_dotenv).mail_from == sender
+
+
+def test_names_that_look_like_settings_and_are_none_are_found() -> None:
+    environ = {
+        **NEEDED, "SHOP_NAME_FILE": "x", "SHOP_CURENCIES": "USD", "CRYPTOCLOUD_KEY": "x",
+        "SHOPPING": "x", "PATH": "x", "DATABASE_URI": "x", "shop_name": "x",
+    }  # fmt: skip
+
+    assert unknown_names(environ) == ["CRYPTOCLOUD_KEY", "SHOP_CURENCIES"]
+
+
+def table() -> list[tuple[str, str, str]]:
+    """The README's rows that begin with the name of a setting: name, default, description."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([A-Z][A-Z_]+)` \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
+    return [(name, default.strip("`"), description) for name, default, description in rows]
+
+
+def documented(name: str) -> tuple[str, str, str]:
+    """The row that the README should have for a setting. Make the whole table with
+    `python -m tests.test_config`."""
+    field = Settings.model_fields[name.lower()]
+    default = field.default
+    if isinstance(default, SecretStr):
+        default = default.get_secret_value()
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    if isinstance(default, bool):
+        default = int(default)
+    if isinstance(default, Path):
+        default = default.relative_to(ROOT)
+    return name, str(default), (field.description or "").replace("|", r"\|")
+
+
+def test_the_readme_has_a_row_for_every_setting_as_the_code_describes_it() -> None:
+    assert table() == [documented(name) for name in NAMES]
+
+
+EXAMPLE = re.compile(r"^((?:# .*\n)+?)(# )?([A-Z][A-Z_]+)=(.*)$", re.MULTILINE)
+"""A comment that describes, then `NAME=` where it must be filled in, or `# NAME=default`."""
+
+
+def test_the_example_file_describes_every_setting_and_leaves_open_what_must_be_filled_in() -> None:
+    found = EXAMPLE.findall((ROOT / ".env.example").read_text("utf-8"))
+
+    assert [(name, plain(comment)) for comment, _, name, _ in found] == [
+        (name, plain(description)) for name, _, description in map(documented, NAMES)
+    ]
+    assert {name for _, commented, name, _ in found if not commented} == set(NEEDED)
+    assert all(default == documented(name)[1] for _, hash, name, default in found if hash)
+
+
+def plain(text: str) -> str:
+    """Without the marks of comments and of Markdown, and however its lines are broken."""
+    return " ".join(re.sub(r"^# |`", "", text, flags=re.MULTILINE).split())
+
+
+def test_the_example_file_holds_no_secret_and_is_a_shop_that_starts(tmp_path: Path) -> None:
+    text = (ROOT / ".env.example").read_text("utf-8")
+    (tmp_path / ".env").write_text(text)
+
+    settings = load({"SHOP_DEVELOPMENT": "1"}, tmp_path / ".env")
+
+    for name, value in settings:
+        if isinstance(value, SecretStr):
+            assert value.get_secret_value() in ("", *SANDBOX.values()), name
+
+
+def print_table() -> None:
+    rows = [documented(name) for name in NAMES]
+    lines = ["| Setting | Default | What it is |", "|---|---|---|"]
+    for name, default, description in rows:
+        shown = f"`{default}`" if default else ""
+        lines.append(f"| `{name}` | {shown} | {description} |")
+    print("\n".join(lines))  # noqa: T201 - that is what it is for
+
+
+if __name__ == "__main__":
+    print_table()
