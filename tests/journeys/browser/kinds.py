@@ -1,0 +1,250 @@
+"""Every kind of page there is, and how to bring the shop to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page
+from sqlalchemy import update
+
+from shop.catalogue.models import Product
+from shop.catalogue.queries import find_product
+from shop.db import transaction, utcnow
+from shop.orders.links import order_url
+from shop.orders.models import Order, OrderFlag, OrderStatus
+from shop.payments.service import open_invoice
+from tests.factories import gateway, make_order
+from tests.journeys.books import Books
+from tests.journeys.browser.test_purchases import put_into_cart
+from tests.journeys.till import Till
+
+REFUND_DUE = (OrderStatus.REVIEW, OrderStatus.REFUND_DUE)
+
+
+@dataclass(frozen=True)
+class World:
+    """The shop, the provider and the browser of a test."""
+
+    app: Flask
+    shop: str
+    till: Till
+    page: Page
+    monkeypatch: pytest.MonkeyPatch
+
+    def orders(self, *slugs: str, opened: bool = True) -> tuple[Order, str, str]:
+        """A new order of these products: itself, its page, and its pay page."""
+        with self.app.app_context():
+            products = [found for slug in slugs if (found := find_product(slug))]
+            order, payment = make_order(self.app, *products)
+            if opened:
+                open_invoice(payment, gateway(self.app))
+            return order, order_url(order), payment.pay_url or ""
+
+    def pays(self, action: str, *slugs: str) -> tuple[str, str]:
+        """An order to whose invoice this has happened: its page and its pay page."""
+        _, page, pay_url = self.orders(*slugs)
+        self.till.does(action, pay_url)
+        Books(self.app).sweeps(seconds=16)
+        return page, pay_url
+
+    def moves(self, *path: OrderStatus, flag: OrderFlag | None = None) -> str:
+        """The page of an order that was taken along this path by hand."""
+        order, page, _ = self.orders("rain")
+        for status in path:
+            with self.app.app_context(), transaction() as session:
+                found = session.get_one(Order, order.id)
+                if status is OrderStatus.PAID:
+                    found.mark_paid(at=utcnow(), why="a test")
+                else:
+                    found.move(status, why="a test")
+        with self.app.app_context(), transaction() as session:
+            session.get_one(Order, order.id).flag = flag or OrderFlag.NONE
+        return page
+
+
+Way = Callable[[World], str]
+T = TypeVar("T", bound=Way)
+KINDS: dict[str, dict[str, Way]] = {}
+
+
+def kind(group: str) -> Callable[[T], T]:
+    """Note a way to a page, under the function's name."""
+
+    def note(way: T) -> T:
+        KINDS.setdefault(group, {})[way.__name__] = way
+        return way
+
+    return note
+
+
+@kind("public")
+def index(world: World) -> str:
+    return world.shop
+
+
+@kind("public")
+def index_in_another_currency(world: World) -> str:
+    return f"{world.shop}/?currency=RUB"
+
+
+@kind("public")
+def product_with_pictures(world: World) -> str:
+    return f"{world.shop}/products/rain"
+
+
+@kind("public")
+def product_of_few(world: World) -> str:
+    return f"{world.shop}/products/few"
+
+
+@kind("public")
+def product_sold_out(world: World) -> str:
+    return f"{world.shop}/products/gone?currency=UAH"
+
+
+@kind("public")
+def page_that_does_not_exist(world: World) -> str:
+    return f"{world.shop}/none"
+
+
+@kind("public")
+def link_that_has_expired(world: World) -> str:
+    return f"{world.shop}/downloads/none"
+
+
+@kind("public")
+def our_own_mistake(world: World) -> str:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a test")
+
+    world.monkeypatch.setattr("shop.checkout.views.find_payment_by_reference", fail)
+    return f"{world.shop}/payment/success?order_id=1"
+
+
+@kind("buying")
+def empty_cart(world: World) -> str:
+    return f"{world.shop}/cart"
+
+
+@kind("buying")
+def cart(world: World) -> str:
+    for slug in ("rain", "few", "keyed"):
+        put_into_cart(world.page, world.shop, slug)
+    return f"{world.shop}/cart"
+
+
+@kind("buying")
+def cart_that_had_to_be_changed(world: World) -> str:
+    put_into_cart(world.page, world.shop, "rain")
+    put_into_cart(world.page, world.shop, "few")
+    with world.app.app_context(), transaction() as session:
+        session.execute(update(Product).where(Product.slug == "few").values(available=0))
+    return f"{world.shop}/cart"
+
+
+@kind("buying")
+def checkout(world: World) -> str:
+    put_into_cart(world.page, world.shop, "keyed")
+    return f"{world.shop}/checkout"
+
+
+@kind("buying")
+def back_in_a_browser_that_knows_no_order(world: World) -> str:
+    return f"{world.shop}/payment/success"
+
+
+@kind("open order")
+def order_opening(world: World) -> str:
+    return world.orders("rain", opened=False)[1]
+
+
+@kind("open order")
+def order_waiting(world: World) -> str:
+    return world.orders("few", "keyed")[1]
+
+
+@kind("open order")
+def order_checking(world: World) -> str:
+    return world.orders("rain")[1] + "?returned=1"
+
+
+@kind("open order")
+def order_partial(world: World) -> str:
+    return world.pays("short", "rain")[0]
+
+
+@kind("open order")
+def order_failed(world: World) -> str:
+    world.till.is_switched("down")
+    page = world.orders("rain")[1]
+    world.till.is_switched("up")
+    return page
+
+
+@kind("open order")
+def order_expired(world: World) -> str:
+    return world.pays("expire", "rain")[0]
+
+
+@kind("closed order")
+def order_paid(world: World) -> str:
+    return world.moves(OrderStatus.PAID)
+
+
+@kind("closed order")
+def order_delivered(world: World) -> str:
+    return world.pays("pay", "rain", "keyed", "few")[0]
+
+
+@kind("closed order")
+def order_cancelled(world: World) -> str:
+    return world.moves(OrderStatus.CANCELLED)
+
+
+@kind("closed order")
+def order_in_review(world: World) -> str:
+    return world.moves(OrderStatus.REVIEW, flag=OrderFlag.NO_STOCK)
+
+
+@kind("closed order")
+def order_with_refund_due(world: World) -> str:
+    return world.moves(*REFUND_DUE, flag=OrderFlag.PAID_TWICE)
+
+
+@kind("closed order")
+def order_refunded(world: World) -> str:
+    return world.moves(*REFUND_DUE, OrderStatus.REFUNDED, flag=OrderFlag.PAID_OVER)
+
+
+@kind("provider")
+def pay_page(world: World) -> str:
+    return world.orders("few")[2]
+
+
+@kind("provider")
+def pay_page_partial(world: World) -> str:
+    return world.pays("short", "few")[1]
+
+
+@kind("provider")
+def pay_page_expired(world: World) -> str:
+    return world.pays("expire", "rain")[1]
+
+
+@kind("provider")
+def pay_page_paid(world: World) -> str:
+    return world.pays("pay", "rain")[1]
+
+
+@kind("provider")
+def control_panel(world: World) -> str:
+    return world.till.address
+
+
+@kind("provider")
+def pay_page_of_nothing(world: World) -> str:
+    return f"{world.till.address}/NONE0000"

@@ -1,0 +1,87 @@
+"""Every kind of page: no complaint, no stranger asked, fits a small phone, accessible in both schemes."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Page
+
+from tests.journeys.browser.kinds import KINDS, World
+from tests.journeys.browser.watch import Watch, origin
+from tests.journeys.till import Till
+
+pytestmark = pytest.mark.browser
+
+PHONE = 320
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture
+def world(
+    app: Flask, stocked: str, till: Till, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    page.set_viewport_size({"width": PHONE, "height": 640})
+    return World(app, stocked, till, page, monkeypatch)
+
+
+def problems_on(page: Page) -> list[str]:
+    """What axe finds, in the colour scheme that is on."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("group", KINDS)
+def test_every_page(world: World, watch: Watch, group: str, subtests: pytest.Subtests) -> None:
+    page = world.page
+    for name, way in KINDS[group].items():
+        with subtests.test(name):
+            address = way(world)
+            watch.troubles.clear()
+            watch.origins.clear()
+            # Without motion, because a colour on its way from light to dark is neither.
+            page.emulate_media(color_scheme="light", reduced_motion="reduce")
+            page.goto(address)
+            world.monkeypatch.undo()
+
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+            assert problems_on(page) == []
+            page.emulate_media(color_scheme="dark")
+            assert problems_on(page) == []
+            assert watch.troubles == []
+            assert watch.origins == {origin(address)}
+
+
+def test_a_form_with_mistakes(world: World, watch: Watch) -> None:
+    page = world.page
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.goto(KINDS["buying"]["checkout"](world))
+    page.get_by_label("Email address").fill("buyer@" + "x" * 60)
+    page.get_by_role("button", name="Continue to payment").click()
+    page.get_by_role("alert").wait_for()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+    assert problems_on(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert problems_on(page) == []
+    assert watch.troubles == []
+
+
+def test_the_checks_above_find_what_they_look_for(world: World, watch: Watch) -> None:
+    """The control: a page spoilt on purpose."""
+    page = world.page
+    page.goto(world.shop)
+
+    page.evaluate(
+        """() => {
+          const main = document.querySelector("main");
+          main.style.inlineSize = "400px";
+          main.insertAdjacentHTML("beforeend",
+            "<p style='color: #aaa; background: #fff'>pale</p><img src='//example.invalid/x.png'>");
+        }"""
+    )
+
+    assert page.evaluate("document.documentElement.scrollWidth") > PHONE
+    found = " ".join(problems_on(page))
+    assert "image-alt" in found
+    assert any("img-src" in trouble for trouble in watch.troubles)

@@ -1,0 +1,99 @@
+"""The order page shows a payment as soon as the shop knows of it, without being touched."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.buyer import Buyer
+from tests.journeys.browser.watch import Watch
+from tests.journeys.till import Till
+
+pytestmark = pytest.mark.browser
+
+LONGER_THAN_A_PAUSE = 4_500
+
+
+@pytest.fixture
+def pay_url(stocked: str, buyer: Buyer) -> str:
+    return buyer.buys("keyed")
+
+
+@pytest.fixture
+def waiting(page: Page, watch: Watch, stocked: str, buyer: Buyer, pay_url: str) -> Page:
+    """The order page of an open payment; its time passes when a test says so."""
+    page.clock.install()
+    buyer.looks_at_order()
+    page.goto(f"{stocked}{buyer.page.request.path}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Waiting for your payment")
+    return page
+
+
+def test_the_page_turns_into_the_goods_when_the_postback_arrives(
+    waiting: Page, watch: Watch, till: Till, pay_url: str
+) -> None:
+    till.does("pay", pay_url)
+
+    waiting.clock.fast_forward(LONGER_THAN_A_PAUSE)
+
+    expect(waiting.get_by_role("heading", level=1)).to_have_text("Paid, thank you")
+    expect(waiting.locator("code")).to_contain_text("TIDE-")
+    expect(waiting.locator("[role=status][data-announce]")).to_have_text("Paid, thank you")
+    assert waiting.title().startswith("Paid, thank you")
+    assert watch.troubles == []
+
+
+def test_the_page_finds_out_by_itself_when_the_postback_is_lost(
+    waiting: Page, till: Till, pay_url: str
+) -> None:
+    till.does("pay", pay_url, postback="lose")
+
+    waiting.clock.fast_forward(LONGER_THAN_A_PAUSE)
+
+    expect(waiting.get_by_role("heading", level=1)).to_have_text("Paid, thank you")
+
+
+def test_the_page_is_left_alone_while_nothing_has_changed(waiting: Page) -> None:
+    waiting.evaluate("document.querySelector('h1').dataset.mark = 'the same'")
+
+    with waiting.expect_response("**/status*"):
+        waiting.clock.fast_forward(LONGER_THAN_A_PAUSE)
+
+    expect(waiting.get_by_role("heading", level=1)).to_have_attribute("data-mark", "the same")
+
+
+def test_the_page_stops_asking_once_nothing_will_change(
+    waiting: Page, till: Till, pay_url: str
+) -> None:
+    till.does("pay", pay_url)
+    waiting.clock.fast_forward(LONGER_THAN_A_PAUSE)
+    expect(waiting.get_by_role("heading", level=1)).to_have_text("Paid, thank you")
+    asked: list[str] = []
+    waiting.on("request", lambda request: asked.append(request.url))
+
+    waiting.clock.fast_forward(20 * LONGER_THAN_A_PAUSE)
+    waiting.evaluate("fetch('/healthz')")  # what was asked before this has been noticed by now
+
+    assert [address for address in asked if "/status" in address] == []
+
+
+def test_an_impatient_second_press_sends_nothing(waiting: Page, till: Till) -> None:
+    till.is_switched("slow", seconds=1)
+    sent: list[str] = []
+    waiting.on("request", lambda request: sent.append(request.method))
+
+    # In the page, because Playwright itself would wait for the first press to lead somewhere.
+    with waiting.expect_console_message() as said, waiting.expect_navigation():
+        waiting.evaluate(
+            """() => {
+              const button = document.querySelector("form[action$='/check'] button");
+              button.form.requestSubmit(button);
+              setTimeout(() => {
+                console.info(button.textContent.trim(), button.disabled);
+                button.form.requestSubmit();
+              }, 200);
+            }"""
+        )
+
+    assert said.value.text == "Checking… true"
+    assert sent.count("POST") == 1

@@ -1,0 +1,150 @@
+"""CryptoCloud down, slow, garbled or refusing: the order is kept, and one press more pays for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+from flask import Flask
+
+from tests.buyer import Buyer
+from tests.factories import make_product
+from tests.journeys.books import Books
+from tests.journeys.till import Till
+
+pytestmark = pytest.mark.usefixtures("hasty")
+
+# What is known afterwards: no invoice, or perhaps one that nobody was shown.
+FAULTS = {
+    "down": "unknown",
+    "slow": "unknown",
+    "garbled": "unknown",
+    "401": "failed",
+    "406": "failed",
+}
+
+
+@pytest.fixture
+def slug(app: Flask) -> str:
+    with app.app_context():
+        return make_product(stock=5).slug
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_order_is_kept_and_trying_again_pays_for_it(
+    buyer: Buyer, till: Till, books: Books, slug: str, fault: str
+) -> None:
+    till.is_switched(fault)
+    buyer.puts_into_cart(slug)
+    buyer.checks_out()
+    page = buyer.reads_answer()
+    assert "The payment page did not open" in page
+    assert "Nothing was charged" in page
+    assert f"Order {books.order().number}" in page
+    assert books.payments() == [FAULTS[fault]]
+
+    till.is_switched("up")
+    pay_url = buyer.presses("pay").headers["Location"]
+    page = buyer.comes_back(till.does("pay", pay_url)["return_url"])
+
+    assert "Paid, thank you" in page
+    assert books.state() == ("fulfilled", "none")
+    assert books.left(slug) == 4
+
+
+def test_a_provider_that_cannot_be_reached_is_the_same_to_the_buyer(
+    app: Flask, buyer: Buyer, till: Till, books: Books, slug: str
+) -> None:
+    gateway = app.extensions["cryptocloud"]
+    app.extensions["cryptocloud"] = dataclasses.replace(gateway, url="http://127.0.0.1:9")
+    buyer.puts_into_cart(slug)
+    buyer.checks_out()
+    assert "The payment page did not open" in buyer.reads_answer()
+    assert books.payments() == ["failed"]
+
+    app.extensions["cryptocloud"] = gateway
+    pay_url = buyer.presses("pay").headers["Location"]
+
+    assert pay_url.startswith(till.address)
+    assert books.payments() == ["failed", "open"]
+
+
+def test_only_a_refused_key_is_put_before_a_person(
+    buyer: Buyer, till: Till, books: Books, slug: str
+) -> None:
+    till.is_switched("406")
+    buyer.puts_into_cart(slug)
+    buyer.checks_out()
+    assert books.attention() == []
+
+    till.is_switched("401")
+    buyer.reads_answer()
+    buyer.presses("pay")
+
+    assert books.attention() == ["key_refused"]
+
+
+def test_the_page_says_so_when_the_provider_still_fails(
+    buyer: Buyer, till: Till, books: Books, slug: str
+) -> None:
+    till.is_switched("down")
+    buyer.puts_into_cart(slug)
+    buyer.checks_out()
+    buyer.reads_answer()
+
+    buyer.presses("pay")
+
+    assert "The payment page did not open" in buyer.reads_answer()
+    assert books.state() == ("pending", "none")
+    assert books.payments() == ["abandoned", "unknown"]
+
+
+def test_an_invoice_whose_answer_was_lost_is_never_shown_to_the_buyer(
+    buyer: Buyer, till: Till, slug: str
+) -> None:
+    till.is_switched("slow")
+    buyer.puts_into_cart(slug)
+    buyer.checks_out()
+    page = buyer.reads_answer()
+    (lost,) = till.invoices()
+    assert lost["pay_url"] not in page
+
+    till.is_switched("up")
+    shown = buyer.presses("pay").headers["Location"]
+
+    assert shown != lost["pay_url"]
+    assert lost["pay_url"] not in buyer.looks_at_order()
+
+
+def test_an_answer_that_drips_in_does_not_hold_the_buyer(
+    buyer: Buyer, till: Till, slug: str
+) -> None:
+    till.is_switched("drip", seconds=0.2)
+    buyer.puts_into_cart(slug)
+    started = time.monotonic()
+
+    buyer.checks_out()
+
+    assert time.monotonic() - started < 5  # the whole answer would take half a minute
+    assert "The payment page did not open" in buyer.reads_answer()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_asking_about_a_payment_changes_nothing_while_the_provider_fails(
+    buyer: Buyer, till: Till, books: Books, slug: str, fault: str
+) -> None:
+    pay_url = buyer.buys(slug)
+    till.is_switched(fault)
+    buyer.looks_at_order()
+    buyer.presses("check")
+    page = buyer.reads_answer()
+    assert "CryptoCloud does not answer at the moment" in page
+    assert "Waiting for your payment" in page
+    assert f'href="{pay_url}"' in page
+
+    till.is_switched("up")
+    invoice = till.does("pay", pay_url, postback="lose")
+    books.sweeps(hours=1)
+
+    assert "Paid, thank you" in buyer.comes_back(invoice["return_url"])
