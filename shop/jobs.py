@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 from flask import current_app
+from sqlalchemy.exc import OperationalError
 
 from .db import insert_if_new, transaction, utcnow
 from .fulfilment.outbox import send_due_mails
@@ -18,10 +19,27 @@ log = structlog.get_logger()
 
 
 def sweep() -> None:
-    """Everything that may have been left behind: payments, deliveries, mails."""
+    """Everything that may have been left behind: payments, deliveries, mails.
+
+    A part that breaks does not keep the others from their work. It is raised in the end, so that
+    the sweep does not count as done and `flask doctor` shows it.
+    """
+    broken = []
+    for part in (check_payments, deliveries, mails):
+        try:
+            part()
+        except OperationalError:
+            raise  # the database is away, and the other parts need it too
+        except Exception as error:
+            log.exception("job_broken", job=part.__name__)
+            broken.append(error)
+    if broken:
+        raise ExceptionGroup("parts of the sweep broke", broken)
+
+
+def check_payments() -> None:
+    """Ask the provider about what is open, and close what is over."""
     payments.sweep(current_app.extensions["cryptocloud"])
-    deliveries()
-    mails()
 
 
 def deliveries() -> None:

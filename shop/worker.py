@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from . import jobs
-from .queue import connect
+from .queue import connect, wake
 from .schema import migrated
 
 log = structlog.get_logger()
@@ -33,7 +33,6 @@ def worker() -> None:
         with app.app_context():
             jobs.run("sweep")
 
-    with app.app_context():
-        jobs.run("sweep")  # what waited while no worker ran need not wait for another minute
+    wake("sweep")  # what waited while no worker ran need not wait for another minute
     log.info("worker_started")
     queue.create_consumer(workers=2, periodic=True, initial_delay=0.1, max_delay=1.0).run()

@@ -1,0 +1,36 @@
+"""The worker's jobs, as far as they are more than the use cases they call."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from shop import jobs
+from shop.db import db
+from shop.fulfilment.models import MailState, OutboxMail
+from shop.ops.models import JobRun
+from shop.payments.service import refresh
+from tests.factories import gateway, make_open_order, provider
+
+
+@pytest.mark.parametrize("part", ["payments.sweep", "waiting_deliveries"])
+def test_a_part_of_the_sweep_that_breaks_does_not_hold_up_the_mails(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """A row that nothing can be done with must not cost every other buyer their goods."""
+    with app.app_context():
+        _, payment = make_open_order(app)
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            refresh(payment, gateway(app))
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("a row that cannot be")
+
+        monkeypatch.setattr(f"shop.jobs.{part}", broken)
+
+        with pytest.raises(ExceptionGroup, match="parts of the sweep broke"):
+            jobs.run("sweep")
+
+        assert db.session.query(OutboxMail).one().state is MailState.SENT
+        assert db.session.get(JobRun, "sweep") is None, "it must not count as done"
