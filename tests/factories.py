@@ -6,10 +6,12 @@ import itertools
 import json
 import secrets
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import jwt
 import responses
 from flask import Flask
+from requests import PreparedRequest
 
 from shop.catalogue.models import DeliveryKind, Price, Product
 from shop.checkout.cart import Cart, add, load_cart
@@ -130,9 +132,73 @@ class Provider(responses.RequestsMock):
         )
 
 
+class ProviderV2(Provider):
+    """The same for a shop that speaks API v2; it knows what each invoice was made for."""
+
+    made: ClassVar[dict[str, dict[str, object]]] = {}
+    """By invoice id, for as long as the tests run: an order is often opened in another block."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        base = f"{settings.cryptocloud_api_url}/v2/invoice"
+        self.create_url = f"{base}/create"
+        self.info_url = f"{base}/merchant/info"
+        self.list_url = f"{base}/merchant/list"
+        self.cancel_url = f"{base}/merchant/canceled"
+
+    def invoice_is_made(self, invoice_id: str | None = None) -> str:
+        """The next create call makes this invoice, for what the call asks for."""
+        number = invoice_id or f"T{next(_numbers):07}"
+
+        def make(request: PreparedRequest) -> Reply:
+            asked = json.loads(request.body or "")
+            self.made[number] = {
+                "uuid": f"INV-{number}",
+                "status": "created",
+                "amount_in_fiat": float(asked["amount"]),
+                "fiat_currency": asked["currency"],
+                "order_id": asked["order_id"],
+                "link": f"{self.pay_origin}/{number}",
+                "test_mode": False,
+            }
+            return say(self.made[number])
+
+        self.add_callback(responses.POST, self.create_url, make)
+        return number
+
+    def invoice_is(self, status: str, **facts: object) -> None:
+        """Whoever asks about any invoice is told this; facts given here win over what it was made for."""
+
+        def tell(request: PreparedRequest) -> Reply:
+            uuids = json.loads(request.body or "")["uuids"]
+            known = [self.made[uuid.removeprefix("INV-")] for uuid in uuids]
+            return say([each | {"status": status} | facts for each in known])
+
+        self.remove(responses.POST, self.info_url)
+        self.add_callback(responses.POST, self.info_url, tell)
+
+    def invoices_are_listed(self, *ids: str) -> None:
+        """The list of invoices holds these."""
+        listed = {"status": "success", "result": [self.made[each] for each in ids]}
+        self.upsert(responses.POST, self.list_url, json=listed)
+
+    def invoices_can_be_canceled(self) -> None:
+        """Every call to cancel succeeds."""
+        self.upsert(responses.POST, self.cancel_url, json={"status": "success", "result": ["ok"]})
+
+
+Reply = tuple[int, dict[str, str], str]
+
+
+def say(result: object) -> Reply:
+    """What API v2 wraps a result in."""
+    return 200, {}, json.dumps({"status": "success", "result": result})
+
+
 def provider(app: Flask) -> Provider:
     """Answers in place of the provider, within a `with` block."""
-    return Provider(app.config["SETTINGS"])
+    settings = app.config["SETTINGS"]
+    return ProviderV2(settings) if settings.cryptocloud_api_version == "2" else Provider(settings)
 
 
 def make_token(settings: Settings, invoice_id: str, **claims: object) -> str:

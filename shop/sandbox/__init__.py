@@ -2,7 +2,7 @@
 
     flask --app shop.sandbox run --port 5001
 
-It behaves like CryptoCloud's API v1, shows a pay page with a button for every ending, and sends
+It behaves like CryptoCloud's API v1 and v2, shows a pay page with a button for every ending, and sends
 signed postbacks. The shop runs against it unchanged; only addresses and keys differ.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from flask import Flask, Response
 from werkzeug.routing import BaseConverter
 
-from shop.sandbox import api, machine, pages
+from shop.sandbox import api, api_v2, machine, pages
 from shop.sandbox.settings import Settings
 from shop.sandbox.state import Sandbox, current_sandbox
 
@@ -32,7 +32,7 @@ def create_app(**overrides: object) -> Flask:
     app.url_map.converters["invoice_id"] = InvoiceId
     settings = replace(Settings.from_environment(), **overrides)  # type: ignore[arg-type]  # dataclass checks the names
     app.extensions["sandbox"] = Sandbox(settings)
-    for module in (api, machine, pages):
+    for module in (api, api_v2, machine, pages):
         app.register_blueprint(module.blueprint)
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/favicon.ico", view_func=no_icon)

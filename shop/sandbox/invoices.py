@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
-    """What a buyer, or time, does to an invoice."""
+    """What a buyer, time or the merchant does to an invoice."""
 
     PAY = "pay"
     SHORT = "short"
@@ -31,6 +31,8 @@ class Action(StrEnum):
     LATE = "late"
     EXPIRE = "expire"
     REST = "rest"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
     NOTHING = "nothing"
 
 
@@ -45,7 +47,11 @@ class Mode(StrEnum):
 
 
 SETTLED = (Status.PAID, Status.OVERPAID)
-SILENT = (Action.SHORT, Action.EXPIRE)  # the provider documents no postback for these
+SILENT = (
+    Action.SHORT,
+    Action.EXPIRE,
+    Action.CANCEL,
+)  # the provider documents no postback for these
 
 # The states an invoice goes through, by where it is and what happens. A partial invoice is
 # cancelled at its deadline like an unpaid one: a guess, the documents speak only of unpaid ones.
@@ -59,7 +65,11 @@ _MOVES: dict[tuple[Status, Action], tuple[Status, ...]] = {
     (Status.PARTIAL, Action.LATE): (Status.CANCELED, Status.PAID),
     (Status.PARTIAL, Action.EXPIRE): (Status.CANCELED,),
     (Status.CANCELED, Action.LATE): (Status.PAID,),
+    (Status.PARTIAL, Action.CONFIRM): (Status.PAID,),  # the merchant is content with less
+    (Status.CREATED, Action.CONFIRM): (Status.PAID,),  # without money: test invoices only
+    (Status.CREATED, Action.CANCEL): (Status.CANCELED,),
 }
+_WITHOUT_MONEY = (Action.EXPIRE, Action.CONFIRM, Action.CANCEL)
 _SHARE_SENT = {Action.SHORT: Decimal("0.9"), Action.OVER: Decimal("1.1")}
 
 
@@ -96,6 +106,9 @@ class Invoice:
     received: Decimal = Decimal(0)
     postbacks: tuple[Sent, ...] = ()
     due: int = 0
+    finished: datetime | None = None
+    test_mode: bool = False
+    api: str = "v1"
 
     @property
     def status(self) -> Status:
@@ -119,6 +132,8 @@ class Invoice:
 
     def can(self, action: Action) -> bool:
         """Say whether the action makes sense in the present state."""
+        if action is Action.CONFIRM and self.status is Status.CREATED and not self.test_mode:
+            return False
         return action is Action.NOTHING or (self.status, action) in _MOVES
 
     def after(
@@ -133,7 +148,7 @@ class Invoice:
         if action is Action.OVER and overpaid:
             steps = (Status.OVERPAID,)
         invoice = replace(self, history=self.history + steps)
-        return invoice if action is Action.EXPIRE else invoice._with_money(action, coin)
+        return invoice if action in _WITHOUT_MONEY else invoice._with_money(action, coin)
 
     def _with_money(self, action: Action, coin: Coin | None) -> "Invoice":
         # What has arrived in one coin cannot be completed in another.

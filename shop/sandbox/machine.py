@@ -104,6 +104,8 @@ def describe(invoice: Invoice) -> dict[str, object]:
         "email": invoice.email,
         "created": _iso(invoice.created),
         "deadline": _iso(invoice.deadline),
+        "api": invoice.api,
+        "test_mode": invoice.test_mode,
         "coin": invoice.coin.code,
         "amount_crypto": str(invoice.price),
         "received_crypto": str(invoice.received),

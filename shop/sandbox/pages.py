@@ -49,7 +49,7 @@ def turn() -> ResponseReturnValue:
     form = request.form
     wanted: dict[str, object] = {name: form.get(name, "") for name in ("api", "seconds")}
     wanted["postback_format"] = form.get("postback_format", "")
-    wanted |= {name: name in form for name in ("overpaid", "extras")}
+    wanted |= {name: name in form for name in ("overpaid", "extras", "test_mode")}
     try:
         current_sandbox().turn(wanted)
     except BadSwitch as error:

@@ -9,6 +9,7 @@ import jwt
 import requests
 
 from shop.sandbox.coins import Coin
+from shop.sandbox.facts import known_facts
 from shop.sandbox.invoices import Action, Invoice, Mode, Sent, announces
 from shop.sandbox.state import Sandbox
 
@@ -57,7 +58,7 @@ def _lost(sandbox: Sandbox) -> Sent:
 
 def _send(sandbox: Sandbox, invoice: Invoice, mode: Mode) -> Sent:
     encoding = sandbox.switches.postback_format
-    fields = _fields(invoice)
+    fields = _fields(sandbox, invoice)
     sent = Sent(mode, sandbox.clock(), encoding, fields, None, "", None)
     signed = fields | {"token": _token(sandbox, invoice, mode)}
     try:
@@ -71,13 +72,16 @@ def _post(url: str, fields: dict[str, object], encoding: str) -> requests.Respon
     with requests.Session() as session:
         session.trust_env = False  # a proxy setting must not catch calls to this machine
         if encoding == "form":
-            return session.post(url, data=fields, timeout=TIMEOUT, allow_redirects=False)
+            nested = {
+                name: json.dumps(each) for name, each in fields.items() if isinstance(each, dict)
+            }
+            return session.post(url, data=fields | nested, timeout=TIMEOUT, allow_redirects=False)
         body = json.dumps(fields, default=float)  # the provider writes amounts as numbers here
         headers = {"Content-Type": "application/json"}
         return session.post(url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
 
 
-def _fields(invoice: Invoice) -> dict[str, object]:
+def _fields(sandbox: Sandbox, invoice: Invoice) -> dict[str, object]:
     fields: dict[str, object] = {
         "status": "success",
         "invoice_id": invoice.id,
@@ -86,6 +90,9 @@ def _fields(invoice: Invoice) -> dict[str, object]:
     }
     if invoice.order_id is not None:
         fields["order_id"] = invoice.order_id
+    if invoice.api == "v2":
+        link = sandbox.settings.pay_url(invoice.id)
+        fields["invoice_info"] = known_facts(sandbox.settings, invoice, link)
     return fields
 
 

@@ -4,7 +4,7 @@ import secrets
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event, RLock
 
@@ -13,7 +13,7 @@ from flask import current_app
 from shop.sandbox.coins import Coin
 from shop.sandbox.invoices import Action, Invoice, Sent, newest_first
 from shop.sandbox.settings import Settings
-from shop.sandbox.switches import Switches
+from shop.sandbox.switches import Api, Switches
 
 _ID_LETTERS = string.ascii_uppercase + string.digits
 
@@ -62,16 +62,28 @@ class Sandbox:
         return not self._interrupted.wait(seconds)
 
     def create(
-        self, amount: Decimal, currency: str, order_id: str | None, email: str | None
+        self,
+        amount: Decimal,
+        currency: str,
+        order_id: str | None,
+        email: str | None,
+        *,
+        lifetime: timedelta | None = None,
+        api: str = "v1",
     ) -> Invoice:
         """Open an invoice. The same order id gives another one each time, as at the provider."""
         now = self.clock()
+        deadline = now + (lifetime or self.settings.lifetime)
         with self._lock:
+            if self.switches.api is Api.REPEAT and (earlier := self._invoice_of_another(order_id)):
+                return earlier
             number = self._unused_id()
-            deadline = now + self.settings.lifetime
             invoice = Invoice(number, amount, currency, order_id, email, now, deadline)
-            self._invoices[number] = invoice
-            return invoice
+            return self._keep(replace(invoice, test_mode=self.switches.test_mode, api=api))
+
+    def _invoice_of_another(self, order_id: str | None) -> Invoice | None:
+        others = [each for each in self.invoices() if each.order_id != order_id]
+        return others[0] if others else None
 
     def _unused_id(self) -> str:
         while True:
@@ -104,7 +116,8 @@ class Sandbox:
         with self._lock:
             invoice = self.get(number)
             moved = invoice.after(action, coin=coin, overpaid=self.switches.overpaid)
-            return self._keep(replace(moved, due=moved.due + postbacks))
+            finished = self.clock() if moved.settled and not invoice.settled else moved.finished
+            return self._keep(replace(moved, due=moved.due + postbacks, finished=finished))
 
     def record(self, number: str, sent: Sent) -> None:
         """Note a postback that was sent, or dropped; an invoice forgotten meanwhile stays so."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Api(StrEnum):
-    """How the API answers. Only `slow` and `drip` do the work; every other fault does nothing."""
+    """How the API answers. Some faults do the work and spoil the answer; the others do nothing."""
 
     UP = "up"
     DOWN = "down"
@@ -14,7 +14,13 @@ class Api(StrEnum):
     GARBLED = "garbled"
     UNAUTHENTICATED = "401"
     NOT_ACCEPTABLE = "406"
+    TOO_MANY = "429"
+    BROKEN = "500"
     DRIP = "drip"
+    RESET = "reset"
+    REDIRECT = "redirect"
+    FOREIGN_LINK = "foreign_link"
+    REPEAT = "repeat"
 
 
 class BadSwitch(ValueError):
@@ -30,6 +36,7 @@ class Switches:
     postback_format: str = "form"
     overpaid: bool = False
     extras: bool = False
+    test_mode: bool = False
 
     def turned(self, wanted: Mapping[str, object]) -> "Switches":
         """Return the switches with some of them turned, or raise BadSwitch and turn none."""
@@ -64,7 +71,7 @@ def _postback_format(value: object) -> str:
 
 def _yes_or_no(value: object) -> bool:
     if not isinstance(value, bool):
-        raise BadSwitch("overpaid and extras must be true or false.")
+        raise BadSwitch("overpaid, extras and test_mode must be true or false.")
     return value
 
 
@@ -74,4 +81,5 @@ _READ = {
     "postback_format": _postback_format,
     "overpaid": _yes_or_no,
     "extras": _yes_or_no,
+    "test_mode": _yes_or_no,
 }

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shop.payments import cryptocloud
-from shop.payments.cryptocloud import Invoice, TooManyCalls, Unclear
+from shop.payments.cryptocloud import CryptoCloud, Invoice, TooManyCalls, Unclear, calls
 from tests.payments.wire import (
     API_KEY,
     MADE_REPLY,
@@ -85,13 +84,13 @@ def test_a_caller_in_a_hurry_may_shorten_the_limit_and_not_lengthen_it() -> None
     with serving(DRIPS["headers"]) as url:
         patient, hurried = make_client(url, call_seconds=30), make_client(url, call_seconds=0.5)
         with quickly(), pytest.raises(Unclear):
-            patient.invoice_status("DZLF4212", seconds=0.3)
+            patient.invoice_infos(["DZLF4212"], seconds=0.3)
         with quickly(), pytest.raises(Unclear):
-            hurried.invoice_status("DZLF4212", seconds=30)
+            hurried.invoice_infos(["DZLF4212"], seconds=30)
 
 
 def test_a_body_that_drips_gives_its_place_back_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cryptocloud, "CALLS_AT_ONCE", 1)
+    monkeypatch.setattr(calls, "CALLS_AT_ONCE", 1)
     scripts = iter([DRIPS["body"]])
     with serving(lambda c: next(scripts, says(MADE_REPLY))(c)) as url:
         client = make_client(url)
@@ -101,7 +100,7 @@ def test_a_body_that_drips_gives_its_place_back_soon(monkeypatch: pytest.MonkeyP
         assert ask_when_there_is_room(client, within=FAR_TOO_LONG).id == "DZLF4212"
 
 
-def ask_when_there_is_room(client: cryptocloud.CryptoCloud, within: float) -> Invoice:
+def ask_when_there_is_room(client: CryptoCloud, within: float) -> Invoice:
     deadline = time.monotonic() + within
     while True:
         try:
@@ -235,7 +234,7 @@ class Gate:
 def test_more_calls_than_allowed_are_refused_at_once_and_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cryptocloud, "CALLS_AT_ONCE", 2)
+    monkeypatch.setattr(calls, "CALLS_AT_ONCE", 2)
     gate = Gate()
     answers: list[str] = []
     with serving(gate) as url:
@@ -258,7 +257,7 @@ def test_more_calls_than_allowed_are_refused_at_once_and_others_go_on(
 def test_a_call_that_timed_out_keeps_its_place_until_its_socket_gives_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cryptocloud, "CALLS_AT_ONCE", 1)
+    monkeypatch.setattr(calls, "CALLS_AT_ONCE", 1)
     with serving(DRIPS["headers"]) as url:
         client = make_client(url, call_seconds=0.3)
         with pytest.raises(Unclear):
@@ -274,13 +273,12 @@ def test_a_machine_without_threads_left_refuses_and_forgets_no_place(
     def none_left(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(cryptocloud, "CALLS_AT_ONCE", 1)
-    client = make_client()
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", none_left)
-        with pytest.raises(TooManyCalls):
-            ask(client)
-
+    monkeypatch.setattr(calls, "CALLS_AT_ONCE", 1)
     with serving(says(MADE_REPLY)) as url:
-        object.__setattr__(client, "url", url)
+        client = make_client(url)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", none_left)
+            with pytest.raises(TooManyCalls):
+                ask(client)
+
         assert ask(client).id == "DZLF4212"

@@ -11,8 +11,7 @@ import pytest
 import requests
 import responses
 
-from shop.payments import cryptocloud
-from shop.payments.cryptocloud import NotSent, Unclear
+from shop.payments.cryptocloud import CryptoCloudError, NotSent, Unclear, calls
 from tests.payments.wire import CREATE, MADE_REPLY, ask, make_client, read_request, says, serving
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
@@ -39,7 +38,7 @@ def test_a_refused_connection_means_not_sent() -> None:
 
 def test_a_connection_that_nobody_takes_up_means_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     def silence(connection: socket.socket, address: object) -> None:
-        assert connection.gettimeout() == cryptocloud.CONNECT_SECONDS
+        assert connection.gettimeout() == calls.CONNECT_SECONDS
         raise TimeoutError("timed out")
 
     monkeypatch.setattr(socket.socket, "connect", silence)
@@ -137,7 +136,7 @@ def test_whatever_breaks_after_sending_leaves_the_outcome_unclear(script: object
 def test_an_address_or_key_that_cannot_be_used_is_an_error_of_the_client_like_any_other(
     url: str, key: str
 ) -> None:
-    with pytest.raises(cryptocloud.CryptoCloudError) as error:
+    with pytest.raises(CryptoCloudError) as error:
         ask(make_client(url, api_key=key))
 
     assert key not in str(error.value).split()

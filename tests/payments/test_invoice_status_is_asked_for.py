@@ -1,12 +1,16 @@
-"""`invoice_status` is the one source of truth about money, so it believes only what it knows."""
+"""`invoice_infos` is the one source of truth about money, so it believes only what it knows."""
 
 from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
 
 import pytest
 import responses
 from responses.matchers import query_param_matcher
 
 from shop.payments.cryptocloud import (
+    InvoiceInfo,
     InvoiceStatus,
     KeyRefused,
     Rejected,
@@ -21,7 +25,7 @@ def test_the_prefixed_id_goes_into_the_query_and_no_body_is_sent() -> None:
     matcher = query_param_matcher({"uuid": "INV-DZLF4212"})
     responses.get(INFO, json={"status": "success", "status_invoice": "paid"}, match=[matcher])
 
-    make_client().invoice_status("DZLF4212")
+    make_client().invoice_infos(["DZLF4212"])
 
     request = responses.calls[0].request
     assert request.body is None
@@ -42,7 +46,7 @@ def test_the_prefixed_id_goes_into_the_query_and_no_body_is_sent() -> None:
 def test_every_known_status_is_understood(said: str, status: InvoiceStatus) -> None:
     responses.get(INFO, json={"status": "success", "status_invoice": said})
 
-    assert make_client().invoice_status("DZLF4212") is status
+    assert make_client().invoice_infos(["DZLF4212"]) == {"DZLF4212": InvoiceInfo(status)}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,7 @@ def test_a_status_that_is_not_known_is_never_guessed(said: object) -> None:
     responses.get(INFO, json={"status": "success", "status_invoice": said})
 
     with pytest.raises(Unclear, match="does not know"):
-        make_client().invoice_status("DZLF4212")
+        make_client().invoice_infos(["DZLF4212"])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_only_a_reply_of_the_documented_shape_can_say_paid(reply: object) -> Non
     responses.get(INFO, json=reply)
 
     with pytest.raises(Unclear):
-        make_client().invoice_status("DZLF4212")
+        make_client().invoice_infos(["DZLF4212"])
 
 
 @responses.activate
@@ -83,7 +87,7 @@ def test_an_error_that_also_names_a_status_is_an_error() -> None:
     responses.get(INFO, json={"status": "error", "status_invoice": "paid"})
 
     with pytest.raises(Rejected):
-        make_client().invoice_status("DZLF4212")
+        make_client().invoice_infos(["DZLF4212"])
 
 
 @responses.activate
@@ -93,6 +97,46 @@ def test_the_key_is_good_when_the_provider_answers_that_there_is_no_such_invoice
     make_client().check_key()
 
     assert len(responses.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"),
+    [
+        ("Sun, 22 Nov 2026 10:00:30 GMT", 30),
+        ("Sun, 22 Nov 2026 09:55:00 GMT", -300),
+        ("Sun, 22 Nov 2026 10:00:00 -0000", 0),
+        (None, None),
+        ("", None),
+        ("yesterday", None),
+        ("Sun, 99 Nov 2026 10:00:30 GMT", None),
+    ],
+)
+@responses.activate
+def test_looking_at_the_key_tells_how_far_the_providers_clock_is_ahead(
+    monkeypatch: pytest.MonkeyPatch, date: str | None, ahead: float | None
+) -> None:
+    now = datetime(2026, 11, 22, 10, 0, tzinfo=UTC).timestamp()
+    monkeypatch.setattr(time, "time", lambda: now)
+    headers = {} if date is None else {"Date": date}
+    responses.get(INFO, status=400, json={"status": "error"}, headers=headers)
+
+    assert make_client().check_key() == ahead
+
+
+@responses.activate
+def test_v1_has_no_list_to_look_through_and_nothing_to_cancel_with() -> None:
+    client = make_client()
+
+    assert client.find_invoice("order-1", datetime(2026, 11, 22, tzinfo=UTC)) is None
+    client.cancel_invoice("DZLF4212")
+
+    assert len(responses.calls) == 0
+
+
+def test_v1_asks_about_one_invoice_at_a_time() -> None:
+    assert make_client().batch == 1
+    with pytest.raises(ValueError, match="unpack"):
+        make_client().invoice_infos(["DZLF4212", "DZLF4213"])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shop.payments.cryptocloud import Unclear
-from tests.payments.wire import CREATE, MADE, ask, make_client, patient
+from tests.payments.wire import (
+    CREATE,
+    CREATE_V2,
+    MADE,
+    MADE_V2,
+    ask,
+    make_client,
+    make_client_v2,
+    patient,
+    well,
+)
 
 HOST = "pay.cryptocloud.plus"
 GOOD = [
@@ -82,6 +92,17 @@ def test_any_other_link_leaves_the_outcome_unclear_and_is_not_repeated(link: obj
         ask(make_client())
 
     assert "evil.example" not in str(error.value)
+
+
+@pytest.mark.parametrize("link", GOOD + BAD)
+@responses.activate
+def test_v2s_link_is_checked_in_the_same_way(link: object) -> None:
+    responses.post(CREATE_V2, json=well(MADE_V2 | {"link": link}))
+    if link in GOOD:
+        assert ask(make_client_v2()).pay_url == link
+    else:
+        with pytest.raises(Unclear, match="pay_url"):
+            ask(make_client_v2())
 
 
 @responses.activate

@@ -7,6 +7,7 @@ import contextlib
 import hmac
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -395,6 +396,107 @@ def test_a_refusal_says_why_without_showing_what_was_sent() -> None:
         assert len(str(error.value)) < 80
         assert "eyJ" not in str(error.value)
         assert SECRET_KEY not in str(error.value)
+
+
+PREVIOUS_KEY = "the-secret-before-this-one-0123456789-0123"
+ITS_END = datetime.fromtimestamp(NOW, UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "until", "accepted"),
+    [
+        (NOW - 1, ITS_END, True),
+        (NOW, ITS_END, False),
+        (NOW + 1, ITS_END, False),
+        (NOW - 1, None, False),
+    ],
+)
+def test_the_previous_secret_proves_notices_until_its_end(
+    now: int, until: datetime | None, accepted: bool
+) -> None:
+    client = make_client(previous_secret_key=PREVIOUS_KEY, previous_until=until)
+    body = json.dumps(notice(token=sign(key=PREVIOUS_KEY))).encode()
+    if accepted:
+        assert client.read_postback(JSON, body, now=now) == PROVEN
+    else:
+        with pytest.raises(BadPostback, match="InvalidSignature"):
+            client.read_postback(JSON, body, now=now)
+
+
+def test_the_present_secret_goes_on_proving_beside_the_previous_one() -> None:
+    client = make_client(previous_secret_key=PREVIOUS_KEY, previous_until=ITS_END)
+    body = json.dumps(notice()).encode()
+
+    for now in (NOW - 1, NOW + 1):
+        assert client.read_postback(JSON, body, now=now) == PROVEN
+
+
+@pytest.mark.parametrize("kind", [k for k, token in FORGED.items() if isinstance(token, str)])
+def test_a_previous_secret_lets_no_forged_token_in(kind: str) -> None:
+    client = make_client(previous_secret_key=PREVIOUS_KEY, previous_until=ITS_END)
+    body = json.dumps(notice(token=FORGED[kind])).encode()
+
+    with pytest.raises(BadPostback):
+        client.read_postback(JSON, body, now=NOW - 1)
+
+
+@pytest.mark.parametrize("changes", [{"exp": NOW - 62}, {"id": "PAIDPAID"}, {"exp": NOW + 900}])
+def test_a_token_of_the_previous_secret_must_be_as_good_as_any_other(
+    changes: dict[str, object],
+) -> None:
+    client = make_client(previous_secret_key=PREVIOUS_KEY, previous_until=ITS_END)
+    body = json.dumps(notice(token=sign(CLAIMS | changes, key=PREVIOUS_KEY))).encode()
+
+    with pytest.raises(BadPostback):
+        client.read_postback(JSON, body, now=NOW - 1)
+
+
+def test_an_empty_previous_secret_proves_nothing() -> None:
+    client = make_client(previous_until=ITS_END)
+    body = json.dumps(notice(token=sign(key=""))).encode()
+
+    with pytest.raises(BadPostback):
+        client.read_postback(JSON, body, now=NOW - 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"token": sign(key="some-other-secret-0123456789-0123456789")}, "DZLF4212"),
+        ({"token": ...}, None),
+        ({"token": None}, "DZLF4212"),
+        ({"token": "x" * 5000, "invoice_id": "INV-DZLF4212"}, "DZLF4212"),
+        ({"invoice_id": "PAIDPAID"}, "PAIDPAID"),
+        ({"invoice_id": "dzlf4212"}, None),
+        ({"invoice_id": ["DZLF4212"]}, None),
+        ({"invoice_id": ...}, None),
+    ],
+)
+def test_a_refusal_says_which_invoice_was_named_without_believing_it(
+    fields: dict[str, Any], named: str | None
+) -> None:
+    with pytest.raises(BadPostback) as error:
+        read_json(**fields)
+
+    assert error.value.invoice_id == named
+
+
+V2_FACTS = {
+    "uuid": "INV-DZLF4212",
+    "status": "paid",
+    "invoice_status": "success",
+    "amount_in_fiat": 10.0,
+    "currency": {"code": "USDT", "network": {"code": "TRC20"}},
+    "tx_list": ["0x1"],
+    "test_mode": False,
+}
+
+
+@pytest.mark.parametrize("facts", [V2_FACTS, V2_FACTS | {"uuid": "INV-PAIDPAID"}, None, []])
+def test_the_facts_that_v2_adds_are_neither_needed_nor_believed(facts: object) -> None:
+    assert read_json(invoice_info=facts) == PROVEN
+    assert read_form(invoice_info=json.dumps(facts)) == PROVEN
+    assert read_form(invoice_info=str(facts)) == PROVEN
 
 
 def values(floats: st.SearchStrategy[float]) -> st.SearchStrategy[object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
+from datetime import UTC, datetime
 
 import pytest
 import responses
@@ -78,7 +80,7 @@ def test_an_answer_means_the_same_for_both_calls(
     with pytest.raises(CryptoCloudError) as created:
         ask(make_client())
     with pytest.raises(CryptoCloudError) as asked:
-        make_client().invoice_status("DZLF4212")
+        make_client().invoice_infos(["DZLF4212"])
 
     assert (created.type, asked.type) == (error, error)
 
@@ -114,6 +116,38 @@ def test_a_refusal_repeats_the_providers_words_under_whichever_name_they_came(
         ask(make_client())
 
     assert str(error.value) == f"the provider said no (400): {reason}"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("20", 20),
+        ("0", 0),
+        ("999999", 3600),
+        ("Sun, 22 Nov 2026 10:01:00 GMT", 60),
+        ("Sun, 22 Nov 2026 09:00:00 GMT", 0),
+        ("Sun, 22 Nov 2099 09:00:00 GMT", 3600),
+        (None, None),
+        ("", None),
+        ("-5", None),
+        ("1.5", None),
+        ("soon", None),
+        ("9" * 5000, None),
+    ],
+)
+@pytest.mark.parametrize("status", [406, 429])
+@responses.activate
+def test_who_is_told_to_come_back_later_hears_when(
+    monkeypatch: pytest.MonkeyPatch, status: int, header: str | None, seconds: float | None
+) -> None:
+    now = datetime(2026, 11, 22, 10, 0, tzinfo=UTC).timestamp()
+    monkeypatch.setattr(time, "time", lambda: now)
+    responses.post(CREATE, status=status, headers={} if header is None else {"Retry-After": header})
+
+    with pytest.raises(Unavailable) as error:
+        ask(make_client())
+
+    assert error.value.retry_after == seconds
 
 
 @responses.activate

@@ -14,11 +14,15 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from shop.money import Money
-from shop.payments.cryptocloud import CryptoCloud, Invoice
+from shop.payments.cryptocloud import CryptoCloud, CryptoCloudV2, Invoice
 
 API = "https://api.cryptocloud.plus"
 CREATE = f"{API}/v1/invoice/create"
 INFO = f"{API}/v1/invoice/info"
+CREATE_V2 = f"{API}/v2/invoice/create"
+INFO_V2 = f"{API}/v2/invoice/merchant/info"
+LIST_V2 = f"{API}/v2/invoice/merchant/list"
+CANCEL_V2 = f"{API}/v2/invoice/merchant/canceled"
 API_KEY = "the-api-key-of-the-tests-0123456789"
 SECRET_KEY = "the-postback-secret-of-the-tests-0123456789"
 TEN_EUROS = Money(1000, "EUR")
@@ -30,6 +34,45 @@ MADE = {
     "invoice_id": "DZLF4212",
 }
 """The reply to a create call as the provider documents it."""
+
+MADE_V2 = {
+    "uuid": "INV-DZLF4212",
+    "created": "2021-11-22 10:00:00.000001",
+    "address": "",
+    "expiry_date": "2021-11-23 10:00:00.000001",
+    "side_commission": "client",
+    "side_commission_cc": "merchant",
+    "amount": 10.01,
+    "amount_usd": 10.8,
+    "amount_in_fiat": 10.0,
+    "fee": 1.4,
+    "fee_usd": 1.4,
+    "service_fee": 0.19,
+    "service_fee_usd": 0.19,
+    "type_payments": "crypto",
+    "fiat_currency": "EUR",
+    "status": "created",
+    "is_email_required": False,
+    "link": "https://pay.cryptocloud.plus/DZLF4212",
+    "invoice_id": None,
+    "currency": {"id": 4, "code": "USDT", "fullcode": "USDT_TRC20", "network": {"code": "TRC20"}},
+    "project": {"id": 1, "name": "Shop", "fail": "", "success": "", "logo": ""},
+    "test_mode": False,
+}
+"""An invoice as v2 describes it when it is made."""
+
+TOLD_V2 = MADE_V2 | {
+    "order_id": "order-1",
+    "invoice_status": "success",
+    "status": "paid",
+    "date_finished": "2021-11-22 10:05:00.000001",
+    "received": 9.82,
+    "amount_to_pay": 11.6,
+    "amount_paid": 11.6,
+    "to_surcharge": 0.0,
+    "tx_list": ["0x1"],
+}
+"""The same when it is asked about, after it was paid."""
 
 MADE_REPLY = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
@@ -46,6 +89,17 @@ def make_client(url: str = API, **values: Any) -> CryptoCloud:
     """A client of one project, which waits for half a second at most."""
     given = {"api_key": API_KEY, "shop_id": "SHOP000000000001", "secret_key": SECRET_KEY}
     return CryptoCloud(**given | {"url": url, "call_seconds": 0.5} | values)
+
+
+def make_client_v2(url: str = API, **values: Any) -> CryptoCloudV2:
+    """The same, in API v2."""
+    given = {"api_key": API_KEY, "shop_id": "SHOP000000000001", "secret_key": SECRET_KEY}
+    return CryptoCloudV2(**given | {"url": url, "call_seconds": 0.5} | values)
+
+
+def well(result: object) -> dict[str, object]:
+    """What v2 wraps a result in."""
+    return {"status": "success", "result": result}
 
 
 def ask(client: CryptoCloud) -> Invoice:

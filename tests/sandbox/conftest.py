@@ -103,6 +103,19 @@ class Driver:
     def status(self, number: str) -> str:
         return str(self.info(number).json()["status_invoice"])
 
+    def v2(self, path: str, **call: Any) -> requests.Response:
+        url = f"{self.url}/v2/invoice/{path}"
+        return requests.post(url, timeout=10, **{"headers": self.headers} | call)
+
+    def new_v2(self, **wishes: object) -> dict[str, Any]:
+        reply = self.v2("create", json=self.wishes | wishes)
+        assert reply.status_code == 200
+        return dict(reply.json()["result"])
+
+    def told(self, number: str) -> dict[str, Any]:
+        (facts,) = self.v2("merchant/info", json={"uuids": [number]}).json()["result"]
+        return dict(facts)
+
     def act(self, number: str, action: str, **wishes: Any) -> requests.Response:
         url = f"{self.url}/_sandbox/invoices/{number}/{action}"
         return requests.post(url, json={"wait": True} | wishes, timeout=10)

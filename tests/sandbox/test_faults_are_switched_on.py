@@ -8,7 +8,9 @@ import requests
 from .conftest import Driver
 
 
-@pytest.mark.parametrize(("api", "answer"), [("down", 503), ("401", 401), ("406", 406)])
+@pytest.mark.parametrize(
+    ("api", "answer"), [("down", 503), ("401", 401), ("406", 406), ("429", 429), ("500", 500)]
+)
 def test_a_failing_api_answers_its_code_and_makes_nothing(
     sandbox: Driver, api: str, answer: int
 ) -> None:
@@ -65,6 +67,78 @@ def test_a_dripping_api_sends_the_whole_answer_one_byte_at_a_time(sandbox: Drive
     assert time.monotonic() - started >= 0.3
 
 
+@pytest.mark.parametrize(
+    ("api", "answer"), [("down", 503), ("401", 401), ("406", 406), ("429", 429), ("500", 500)]
+)
+def test_v2_fails_in_the_same_ways(sandbox: Driver, api: str, answer: int) -> None:
+    number = sandbox.new_v2()["uuid"]
+    sandbox.switch(api=api)
+
+    assert sandbox.v2("create", json=sandbox.wishes).status_code == answer
+    assert sandbox.v2("merchant/info", json={"uuids": [number]}).status_code == answer
+    assert len(sandbox.sandbox.invoices()) == 1
+
+
+def test_too_many_requests_are_told_when_to_come_back(sandbox: Driver) -> None:
+    sandbox.switch(api="429")
+
+    assert sandbox.create().headers["Retry-After"] == "20"
+
+
+def create_either(sandbox: Driver, version: str) -> requests.Response:
+    return sandbox.create() if version == "v1" else sandbox.v2("create", json=sandbox.wishes)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_reset_connection_gives_no_answer_and_the_invoice_exists(
+    sandbox: Driver, version: str
+) -> None:
+    sandbox.switch(api="reset")
+
+    with pytest.raises(requests.ConnectionError):
+        create_either(sandbox, version)
+
+    assert len(sandbox.sandbox.invoices()) == 1
+
+
+@pytest.mark.parametrize("path", ["v1/invoice/create", "v2/invoice/create"])
+def test_a_redirect_leads_to_another_host_and_makes_nothing(sandbox: Driver, path: str) -> None:
+    sandbox.switch(api="redirect")
+
+    reply = requests.post(
+        f"{sandbox.url}/{path}", json=sandbox.wishes, allow_redirects=False, timeout=10
+    )
+
+    assert reply.status_code == 302
+    assert reply.headers["Location"] == f"https://elsewhere.invalid/{path}"
+    assert sandbox.sandbox.invoices() == []
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_foreign_link_leads_to_another_host_and_the_invoice_exists(
+    sandbox: Driver, version: str
+) -> None:
+    sandbox.switch(api="foreign_link")
+
+    reply = create_either(sandbox, version).json()
+
+    link = reply["pay_url"] if version == "v1" else reply["result"]["link"]
+    (made,) = sandbox.sandbox.invoices()
+    assert link == f"https://elsewhere.invalid/{made.id}"
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_repeat_answers_with_the_invoice_of_another_order_if_there_is_one(
+    sandbox: Driver, version: str
+) -> None:
+    sandbox.switch(api="repeat")
+    first = sandbox.create(json=sandbox.wishes | {"order_id": "A-0"}).json()["invoice_id"]
+
+    assert first in create_either(sandbox, version).text
+
+    assert [made.order_id for made in sandbox.sandbox.invoices()] == ["A-0"]
+
+
 def test_pages_work_while_the_api_is_down(sandbox: Driver) -> None:
     number = sandbox.new()
     sandbox.switch(api="down")
@@ -90,6 +164,7 @@ def test_switched_up_again_the_api_works(sandbox: Driver) -> None:
         {"seconds": "nan"},
         {"postback_format": "xml"},
         {"overpaid": "yes"},
+        {"test_mode": "yes"},
         {"colour": "red"},
     ],
 )
@@ -118,4 +193,5 @@ def test_reset_forgets_everything_and_frees_who_waits(sandbox: Driver) -> None:
         "postback_format": "form",
         "overpaid": False,
         "extras": False,
+        "test_mode": False,
     }

@@ -1,0 +1,42 @@
+"""CryptoCloud's API as a small library: no Flask, no database, usable on its own.
+
+    gateway = CryptoCloud(api_key="…", shop_id="…", secret_key="…")
+    invoice = gateway.create_invoice(Money.parse("10.00", "EUR"), reference="order-1")
+    gateway.invoice_infos([invoice.id])[invoice.id].status
+
+`CryptoCloud` speaks API v1; `CryptoCloudV2` has the same methods and can tell more. Everything that
+can go wrong is drawn in `errors.py`.
+"""
+
+from .errors import (
+    BadPostback,
+    CryptoCloudError,
+    KeyRefused,
+    NotSent,
+    Rejected,
+    TooManyCalls,
+    Unavailable,
+    Unclear,
+)
+from .invoices import Invoice, InvoiceInfo, InvoiceStatus, normalise_invoice_id
+from .postbacks import Postback
+from .v1 import CryptoCloud
+from .v2 import CryptoCloudV2
+
+__all__ = [
+    "BadPostback",
+    "CryptoCloud",
+    "CryptoCloudError",
+    "CryptoCloudV2",
+    "Invoice",
+    "InvoiceInfo",
+    "InvoiceStatus",
+    "KeyRefused",
+    "NotSent",
+    "Postback",
+    "Rejected",
+    "TooManyCalls",
+    "Unavailable",
+    "Unclear",
+    "normalise_invoice_id",
+]

@@ -1,0 +1,151 @@
+"""Calls over HTTP, each with a limit on everything that the other side could make long or large."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from typing import Any
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
+
+from .answers import Answer
+from .errors import CryptoCloudError, KeyRefused, NotSent, TooManyCalls, Unclear
+
+CONNECT_SECONDS = 3.0
+CALL_SECONDS = 8.0
+LARGEST_REPLY = 64 * 1024
+CALLS_AT_ONCE = 24
+KEY_REFUSED_SECONDS = 30.0
+"""A key that was refused is not tried again for so long: the provider may count such calls."""
+
+
+class Calls:
+    """The way to one project's API. Safe to share between threads."""
+
+    def __init__(self, url: str, api_key: str, call_seconds: float) -> None:
+        self.url, self.api_key, self.call_seconds = url, api_key, call_seconds
+        self._slots = threading.BoundedSemaphore(CALLS_AT_ONCE)
+        self._refused_at: float | None = None
+
+    def call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        """One call that is answered with success; otherwise the error that the answer amounts to."""
+        return self.judge(self.ask(method, path, **arguments))
+
+    def judge(self, answer: Answer) -> dict[str, Any]:
+        """The answer's reply; remembers for a while when the key was refused."""
+        try:
+            return answer.reply()
+        except KeyRefused:
+            self._refused_at = time.monotonic()
+            raise
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        seconds: float | None = None,
+        largest: int = LARGEST_REPLY,
+        **content: Any,
+    ) -> Answer:
+        """One call with a limit on the whole of it, and on how many wait at once.
+
+        It runs in a thread of its own, because no timeout of `requests` bounds a slow name look-up
+        or an answer that drips in byte by byte: after the deadline the caller goes on, and the
+        thread keeps its place among CALLS_AT_ONCE until its socket gives up.
+        """
+        self._stop_if_refused()
+        limit = min(seconds or self.call_seconds, self.call_seconds)
+        if not self._slots.acquire(blocking=False):
+            raise TooManyCalls("too many calls are waiting for the provider")
+        outcome: list[Answer | BaseException] = []
+        deadline = time.monotonic() + limit
+
+        def work() -> None:
+            try:
+                outcome.append(self._request(method, path, deadline, largest, **content))
+            except BaseException as error:  # handed to the caller below
+                outcome.append(error)
+            finally:
+                self._slots.release()
+
+        thread = threading.Thread(target=work, name="cryptocloud-call", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has no thread to give
+            self._slots.release()
+            raise TooManyCalls("no thread is free to call the provider") from None
+        thread.join(limit)
+        if not outcome:
+            raise Unclear("no answer in time")
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
+
+    def _stop_if_refused(self) -> None:
+        refused_at = self._refused_at
+        if refused_at is not None and time.monotonic() < refused_at + KEY_REFUSED_SECONDS:
+            raise KeyRefused("the provider refused the API key a moment ago")
+
+    def _request(
+        self, method: str, path: str, deadline: float, largest: int, **content: Any
+    ) -> Answer:
+        with _Session() as session:
+            session.trust_env = False  # neither a proxy nor a .netrc may see the key
+            try:
+                with session.request(
+                    method,
+                    f"{self.url}{path}",
+                    headers={
+                        "Authorization": f"Token {self.api_key}",
+                        "Accept": "application/json",
+                        "Accept-Encoding": "identity",  # no reply that unpacks to a gigabyte
+                    },
+                    timeout=(CONNECT_SECONDS, self.call_seconds),
+                    allow_redirects=False,
+                    stream=True,
+                    **content,
+                ) as response:
+                    body = _read(response, deadline, largest)
+                    # A page about a mistake may show the request that made it.
+                    body = body.replace(self.api_key.encode(), b"-")
+                    return Answer.of(response.status_code, response.headers, body)
+            except CryptoCloudError:
+                raise
+            except requests.ConnectTimeout:
+                raise NotSent("the provider could not be reached") from None
+            except requests.ConnectionError as error:
+                if _never_connected(error):
+                    raise NotSent("the provider could not be reached") from None
+                raise Unclear("the connection broke before an answer came") from None
+            except Exception as error:  # `requests` lets some of what it stands on through
+                raise Unclear(f"no usable answer: {type(error).__name__}") from None
+
+
+class _Session(requests.Session):
+    """Even when told not to follow a redirect, `requests` reads the whole of its body, however long."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Nowhere: a redirect is an answer like any other."""
+        return None
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    """Whether the failure was in finding, reaching or trusting the host, before anything was sent."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    if isinstance(reason, NewConnectionError | ConnectTimeoutError):
+        return True
+    cause = reason.args[0] if isinstance(reason, SSLError) and reason.args else None
+    return isinstance(cause, ssl.SSLCertVerificationError)
+
+
+def _read(response: requests.Response, deadline: float, largest: int) -> bytes:
+    body = bytearray()
+    # What has come so far, and no waiting for more: a drip would last past the deadline.
+    while piece := response.raw.read1(16 * 1024, decode_content=True):
+        body += piece
+        if len(body) > largest or time.monotonic() > deadline:
+            raise Unclear("the reply is too large or too slow")
+    return bytes(body)

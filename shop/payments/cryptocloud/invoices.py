@@ -1,0 +1,91 @@
+"""What the provider knows about an invoice, in plain values."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from .errors import Unclear
+
+LONGEST_PAY_URL = 512
+INVOICE_ID = re.compile(r"(?:INV-)?([A-Z0-9]{4,32})", re.ASCII)
+
+
+class InvoiceStatus(enum.StrEnum):
+    """Every status that is known; `overpaid` is v2's and accepted from v1 just in case."""
+
+    CREATED = "created"
+    PAID = "paid"
+    OVERPAID = "overpaid"
+    PARTIAL = "partial"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """What the provider made: its id without the INV- prefix, and the page to pay on."""
+
+    id: str
+    pay_url: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceInfo:
+    """What the provider says about an invoice now; v1 tells the status and nothing else."""
+
+    status: InvoiceStatus
+    amount: Decimal | None = None
+    currency: str = ""
+    """With `amount`: what the invoice was made for, in ordinary money."""
+    reference: str | None = None
+    test_mode: bool = False
+    coin: str = ""
+    due: Decimal | None = None
+    """The whole of what is to be sent, in `coin`."""
+    received: Decimal | None = None
+    """The whole of what has arrived, in `coin`, before the provider's fees."""
+
+
+def normalise_invoice_id(text: object) -> str:
+    """The bare id of `INV-ABCD1234` or `ABCD1234`; ValueError for anything else."""
+    match = INVOICE_ID.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError("not an invoice id")
+    return match[1]
+
+
+def named_invoice(text: object) -> str:
+    """The bare id that a reply names, or Unclear."""
+    try:
+        return normalise_invoice_id(text)
+    except ValueError:
+        raise Unclear("the reply names no usable invoice id") from None
+
+
+def checked_pay_url(pay_url: object, origins: Sequence[str]) -> str:
+    """The pay link, if a buyer may be sent there; a link to anywhere else is treated as no answer."""
+    if not isinstance(pay_url, str) or len(pay_url) > LONGEST_PAY_URL:
+        raise Unclear("the reply has no usable pay_url")
+    if not re.fullmatch(r"[!-\[\]-~]+", pay_url):  # printable ASCII without space and backslash
+        raise Unclear("the reply's pay_url holds characters that no link has")
+    try:
+        parts = urlsplit(pay_url)
+        origin = f"{parts.scheme}://{parts.netloc}".lower().removesuffix(
+            ":443" if parts.scheme == "https" else ":80"
+        )
+    except ValueError:
+        raise Unclear("the reply's pay_url is no address") from None
+    if origin not in origins:
+        raise Unclear("the reply's pay_url leads to a host that is not configured")
+    return pay_url
+
+
+def plain_text(value: object) -> str:
+    """Printable ASCII and short, whatever came: it goes into a column and in front of a person."""
+    return re.sub(r"[^ -~]", "?", str(value)[:120]) if isinstance(value, str | int) else ""

@@ -1,0 +1,123 @@
+"""API v1, which every project has: make an invoice, and ask for its status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from ...money import Money
+from . import postbacks
+from .answers import Answer
+from .calls import CALL_SECONDS, Calls
+from .errors import KeyRefused, Rejected, Unavailable, Unclear
+from .invoices import Invoice, InvoiceInfo, InvoiceStatus, checked_pay_url, named_invoice
+from .postbacks import Postback
+
+NOBODYS_INVOICE = "DOCTOR00"
+
+
+@dataclass(eq=False)
+class CryptoCloud:
+    """One CryptoCloud project. Safe to share between threads."""
+
+    api_key: str
+    shop_id: str
+    secret_key: str
+    url: str = "https://api.cryptocloud.plus"
+    pay_origins: Sequence[str] = ("https://pay.cryptocloud.plus",)
+    call_seconds: float = CALL_SECONDS
+    previous_secret_key: str = ""
+    previous_until: datetime | None = None
+    """The previous secret key proves notices until then; without a date it proves none."""
+    invoice_life: timedelta = timedelta(hours=24)
+    """How long a buyer has to pay; API v1 knows 24 hours only."""
+
+    batch: ClassVar[int] = 1
+    """How many invoices `invoice_infos` asks about in one call, at most."""
+
+    _calls: Calls = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._calls = Calls(self.url, self.api_key, self.call_seconds)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url}, shop_id={self.shop_id})"
+
+    def create_invoice(self, amount: Money, *, reference: str, email: str | None = None) -> Invoice:
+        """Ask for an invoice. The provider knows no idempotency: each call that arrives makes another.
+
+        Raises NotSent, Rejected or Unclear; after Unclear an invoice may exist that nobody was shown.
+        """
+        body = self._order(amount, reference, email)
+        reply = self._calls.call("POST", "/v1/invoice/create", json=body)
+        invoice_id = named_invoice(reply.get("invoice_id"))
+        return Invoice(invoice_id, checked_pay_url(reply.get("pay_url"), self.pay_origins))
+
+    def _order(self, amount: Money, reference: str, email: str | None) -> dict[str, object]:
+        body: dict[str, object] = {
+            "shop_id": self.shop_id,
+            "amount": f"{amount.decimal:.2f}",
+            "currency": amount.currency,
+            "order_id": reference,
+        }
+        return body | {"email": email} if email else body
+
+    def invoice_infos(
+        self, ids: Sequence[str], *, seconds: float | None = None
+    ) -> dict[str, InvoiceInfo]:
+        """What the provider says about these invoices, by id: the one source of truth. Safe to repeat.
+
+        At most `batch` of them. One that it does not know, or says nothing clear about, is left out
+        when others can be told; with none to tell, that is Rejected or Unclear.
+        """
+        reply = self._calls.judge(self._ask_about(ids, seconds))
+        try:
+            status = InvoiceStatus(str(reply.get("status_invoice")))
+        except ValueError:
+            raise Unclear("the invoice has a status that this shop does not know") from None
+        return {ids[0]: InvoiceInfo(status)}
+
+    def _ask_about(self, ids: Sequence[str], seconds: float | None = None) -> Answer:
+        (invoice_id,) = ids
+        return self._calls.ask(
+            "GET", "/v1/invoice/info", params={"uuid": f"INV-{invoice_id}"}, seconds=seconds
+        )
+
+    def find_invoice(self, reference: str, since: datetime) -> Invoice | None:
+        """The invoice made for this reference, if there is one. API v1 has no list to look through."""
+        return None
+
+    def cancel_invoice(self, invoice_id: str) -> None:
+        """Let an invoice that waits for money be payable no longer. API v1 has no such call."""
+
+    def check_key(self) -> float | None:
+        """See whether the API answers and accepts the key, by asking about an invoice that nobody has.
+
+        Gives the seconds that the provider's clock is ahead of ours, if it tells its time. Raises
+        what `invoice_infos` would, except for the answer that there is no such invoice.
+        """
+        answer = self._ask_about([NOBODYS_INVOICE])
+        try:
+            self._calls.judge(answer)
+        except (KeyRefused, Unavailable):
+            raise
+        except Rejected:
+            pass  # it has no such invoice, and said so to this key
+        return answer.clock_ahead
+
+    def read_postback(
+        self, content_type: str | None, body: bytes, *, now: float | None = None
+    ) -> Postback:
+        """Prove that a notice comes from the provider, or raise BadPostback.
+
+        The token (HS256, signed with the project's secret key) covers the invoice id and its own
+        expiry and nothing else: status, amount and order id can be altered by whoever replays it.
+        """
+        now = time.time() if now is None else now
+        secrets = [self.secret_key]
+        if self.previous_until and now < self.previous_until.timestamp():
+            secrets.append(self.previous_secret_key)
+        return postbacks.read_postback(content_type, body, secrets=secrets, now=now)

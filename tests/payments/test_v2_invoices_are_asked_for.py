@@ -1,0 +1,170 @@
+"""`create_invoice` in API v2: the same order, a life of its own, and a reply that must fit it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import responses
+from responses.matchers import json_params_matcher
+
+from shop.money import Money
+from shop.payments.cryptocloud import CryptoCloudError, Invoice, KeyRefused, Rejected, Unclear
+from tests.payments.wire import API_KEY, CREATE_V2, MADE_V2, ask, make_client_v2, well
+
+LINK = "https://pay.cryptocloud.plus/DZLF4212"
+
+
+@responses.activate
+def test_the_body_holds_the_documented_fields_and_nothing_else() -> None:
+    body = {
+        "shop_id": "SHOP000000000001",
+        "amount": "10.00",
+        "currency": "EUR",
+        "order_id": "order-1",
+        "email": "buyer@example.com",
+        "add_fields": {"time_to_pay": {"hours": 24, "minutes": 0}},
+    }
+    responses.post(CREATE_V2, json=well(MADE_V2), match=[json_params_matcher(body)])
+
+    invoice = ask(make_client_v2())
+
+    assert (invoice.id, invoice.pay_url) == ("DZLF4212", LINK)
+    assert responses.calls[0].request.headers["Authorization"] == f"Token {API_KEY}"
+
+
+@pytest.mark.parametrize(
+    ("life", "sent"),
+    [
+        (timedelta(hours=1), {"hours": 1, "minutes": 0}),
+        (timedelta(minutes=90), {"hours": 1, "minutes": 30}),
+        (timedelta(days=30), {"hours": 720, "minutes": 0}),
+    ],
+)
+@responses.activate
+def test_the_time_to_pay_is_sent_in_hours_and_minutes(
+    life: timedelta, sent: dict[str, int]
+) -> None:
+    responses.post(CREATE_V2, json=well(MADE_V2))
+
+    ask(make_client_v2(invoice_life=life))
+
+    body = json.loads(responses.calls[0].request.body)
+    assert body["add_fields"] == {"time_to_pay": sent}
+
+
+@pytest.mark.parametrize("after", [timedelta(minutes=1), timedelta(hours=2), timedelta(hours=25)])
+@responses.activate
+def test_the_end_of_the_invoices_life_is_handed_on(after: timedelta) -> None:
+    end = datetime.now(UTC) + after
+    responses.post(CREATE_V2, json=well(MADE_V2 | {"expiry_date": f"{end:%Y-%m-%d %H:%M:%S.%f}"}))
+
+    assert ask(make_client_v2(invoice_life=timedelta(hours=2))).expires_at == end
+
+
+@pytest.mark.parametrize(
+    "date", [None, "", 7, [], "tomorrow", "2020-01-01 00:00:00.000000", "9999-01-01 00:00:00", "2026-13-01"]
+)  # fmt: skip
+@responses.activate
+def test_an_end_that_cannot_be_is_no_end(date: object) -> None:
+    responses.post(CREATE_V2, json=well(MADE_V2 | {"expiry_date": date}))
+
+    assert ask(make_client_v2()) == Invoice("DZLF4212", LINK, None)
+
+
+@pytest.mark.parametrize("amount", ["10.00", "10", 10, 10.0])
+@responses.activate
+def test_the_amount_may_be_written_as_a_number_or_as_text(amount: object) -> None:
+    responses.post(CREATE_V2, json=well(MADE_V2 | {"amount_in_fiat": amount}))
+
+    assert ask(make_client_v2()).id == "DZLF4212"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"amount_in_fiat": 10.01},
+        {"amount_in_fiat": 1000},
+        {"amount_in_fiat": "10,00"},
+        {"amount_in_fiat": True},
+        {"amount_in_fiat": None},
+        {"fiat_currency": "USD"},
+        {"fiat_currency": "eur"},
+        {"fiat_currency": None},
+    ],
+)
+@responses.activate
+def test_an_invoice_for_another_amount_is_not_shown_to_anybody(wrong: dict[str, object]) -> None:
+    responses.post(CREATE_V2, json=well(MADE_V2 | wrong))
+
+    with pytest.raises(Unclear, match=r"amount|invoice is for|for another"):
+        ask(make_client_v2())
+
+
+@responses.activate
+def test_an_amount_is_compared_to_the_last_digit() -> None:
+    body = json.dumps(well(MADE_V2 | {"fiat_currency": "RUB"}))
+    assert '"amount_in_fiat": 10.0,' in body
+    responses.post(CREATE_V2, body=body.replace(": 10.0,", ": 9999999999999.99,"))
+    client = make_client_v2()
+
+    client.create_invoice(Money(10**15 - 1, "RUB"), reference="order-1")
+    with pytest.raises(Unclear):
+        client.create_invoice(Money(10**15, "RUB"), reference="order-1")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"status": "success"},
+        well(None),
+        well("DZLF4212"),
+        well([MADE_V2]),
+        well({}),
+        well(MADE_V2 | {"uuid": None}),
+        well(MADE_V2 | {"uuid": 4212}),
+        well(MADE_V2 | {"uuid": "inv-dzlf4212"}),
+        well(MADE_V2 | {"uuid": ["INV-DZLF4212"]}),
+        {"status": "success"} | MADE_V2,
+        {"result": MADE_V2},
+    ],
+)
+@responses.activate
+def test_a_reply_of_another_shape_is_unclear(reply: object) -> None:
+    responses.post(CREATE_V2, json=reply)
+
+    with pytest.raises(Unclear):
+        ask(make_client_v2())
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "error", "said"),
+    [
+        (400, {"amount": "A valid number is required."}, Rejected, "A valid number is required"),
+        (400, {"validate_error": "Something"}, Rejected, "Something"),
+        (400, {"authorization": "Unauthorized request."}, KeyRefused, "refused the API key"),
+        (401, {"authorization": "Unauthorized request."}, KeyRefused, "refused the API key"),
+        (200, {"shop_id": "Unknown shop"}, Rejected, "Unknown shop"),
+        (500, {"amount": "x"}, Unclear, "500"),
+    ],
+)
+@responses.activate
+def test_a_refusal_says_why_in_the_providers_words(
+    status: int, result: object, error: type[CryptoCloudError], said: str
+) -> None:
+    responses.post(CREATE_V2, status=status, json={"status": "error", "result": result})
+
+    with pytest.raises(CryptoCloudError, match=said) as raised:
+        ask(make_client_v2())
+
+    assert raised.type is error
+    assert len(responses.calls) == 1
+
+
+@responses.activate
+def test_a_refusal_with_a_detail_only_is_about_the_key() -> None:
+    responses.post(CREATE_V2, status=403, json={"detail": "Forbidden"})
+
+    with pytest.raises(KeyRefused):
+        ask(make_client_v2())
