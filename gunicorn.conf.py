@@ -1,7 +1,8 @@
 """gunicorn's settings, for production and `dev.py run` alike: `gunicorn wsgi:app` reads them.
 
-From the environment: BIND (address:port, or unix:/path), WEB_WORKERS, WEB_THREADS, and
-WEB_MAX_REQUESTS (0: never start a worker anew).
+From the environment: BIND (address:port, unix:/path, or fd://N for an open socket), WEB_WORKERS,
+WEB_THREADS, and WEB_MAX_REQUESTS (0: never start a worker anew). A socket from systemd
+(deploy/systemd) goes before BIND.
 """
 
 import contextlib
@@ -24,9 +25,10 @@ workers = int(os.environ.get("WEB_WORKERS", "2"))
 threads = int(os.environ.get("WEB_THREADS", "32"))
 preload_app = False  # a database connection must not be shared by two processes
 
-# A call to the provider has 8 seconds in all; a stopping worker lets it end.
-timeout = 30
-graceful_timeout = 20
+# A stopping worker answers what it has begun. The longest is a checkout: 8 seconds for the provider,
+# and up to 10 for a busy database both before and after.
+graceful_timeout = 30
+timeout = 30  # without a sign of life of the worker itself, not of one request
 keepalive = 5
 
 # A leak, should there be one, ends with its process; the jitter keeps both from going at once.

@@ -26,20 +26,34 @@ class Child:
     """A process that was started and is to be stopped with everything it started itself."""
 
     def __init__(
-        self, name: str, command: tuple[str, ...], environment: dict[str, str], logs: Path
+        self,
+        name: str,
+        command: tuple[str, ...],
+        environment: dict[str, str],
+        logs: Path,
+        inherits: tuple[int, ...] = (),
     ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self.name = name
+        self.command = command
+        self.environment = environment
+        self.inherits = inherits
         self.log = logs / f"{name}.log"
+        self.log.write_bytes(b"")
         self.shown = 0
-        with self.log.open("wb") as output:
+        self.start()
+
+    def start(self) -> None:
+        """Start the process; its log goes on where it was."""
+        with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                command,
+                self.command,
                 cwd=ROOT,
-                env=environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                pass_fds=self.inherits,
                 # Ctrl-C reaches this process only, and it stops the children in order.
                 start_new_session=True,
                 preexec_fn=_end_with_parent,

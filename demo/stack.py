@@ -2,6 +2,9 @@
 
 `python -m demo.stack` is what `dev.py run` becomes. The children share one data folder and write a
 log file each; when one of them ends, or this process is told to, all of them are stopped.
+
+The shop's port is opened here and handed to gunicorn, as systemd does it (deploy/systemd): while
+gunicorn starts anew, who comes waits in the socket's queue instead of being refused.
 """
 
 from __future__ import annotations
@@ -22,11 +25,13 @@ from types import FrameType
 from typing import NoReturn
 
 from demo.child import Child, StackError
-from demo.surroundings import ROOT, environment, free_ports
+from demo.surroundings import ROOT, bound_socket, environment, free_ports
 
 BIN = Path(sys.executable).parent
 STARTS_WITHIN = 60
 STOPS_WITHIN = 6
+RESTARTS_WITHIN = 35  # longer than gunicorn's graceful_timeout
+BACKLOG = 2048
 
 
 class Stopped(BaseException):
@@ -39,7 +44,9 @@ class Stack:
     def __init__(
         self, data: Path, ports: tuple[int, int] = (0, 0), extra: dict[str, str] | None = None
     ) -> None:
-        web, sandbox = free_ports(*ports)
+        self.listener = bound_socket(ports[0])
+        web = self.listener.getsockname()[1]
+        (sandbox,) = free_ports(ports[1])
         self.data = data
         self.shop_url = f"http://127.0.0.1:{web}"
         self.sandbox_url = f"http://127.0.0.1:{sandbox}"
@@ -70,14 +77,26 @@ class Stack:
         flask = str(BIN / "flask")
         port = self.sandbox_url.rpartition(":")[2]
         self.spawn("sandbox", flask, "--app", "shop.sandbox", "run", "--port", port)
-        self.spawn("shop", str(BIN / "gunicorn"), "-c", "gunicorn.conf.py", "wsgi:app")
+        self.listener.listen(BACKLOG)
+        door = self.listener.fileno()
+        gunicorn = (str(BIN / "gunicorn"), "-c", "gunicorn.conf.py", "wsgi:app")
+        self.spawn("shop", *gunicorn, inherits=(door,), BIND=f"fd://{door}")
         self.spawn("worker", flask, "--app", "wsgi", "worker")
 
-    def spawn(self, name: str, *command: str, **extra: str) -> Child:
+    def spawn(
+        self, name: str, *command: str, inherits: tuple[int, ...] = (), **extra: str
+    ) -> Child:
         """Start one more child, over the same data."""
-        child = Child(name, command, self.environment | extra, self.data / "logs")
+        child = Child(name, command, self.environment | extra, self.data / "logs", inherits)
         self.children.append(child)
         return child
+
+    def restart(self, name: str) -> None:
+        """Let a child finish what it is doing and start it anew; the shop's port stays open."""
+        child = next(child for child in self.children if child.name == name)
+        child.ask_to_end()
+        child.end(RESTARTS_WITHIN)
+        child.start()
 
     def wait_until_answering(self, *urls: str) -> None:
         """Return once all answer; raise StackError when a child ends or it takes too long."""
@@ -117,7 +136,9 @@ class Stack:
 
     def command(self, words: str) -> str:
         """How a person runs one of the shop's commands on this very shop."""
-        flask = (BIN / "flask").relative_to(ROOT)
+        flask = BIN / "flask"
+        if flask.is_relative_to(ROOT):
+            flask = flask.relative_to(ROOT)
         return f"SHOP_DEVELOPMENT=1 SHOP_DATA_DIR={self.data} {flask} --app wsgi {words}"
 
     def stock(self, product: str) -> int | None:
@@ -133,6 +154,7 @@ class Stack:
         """Ask every child to end, and make those that do not; asking again does not hurry it."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        self.listener.close()
         for child in self.children:
             child.ask_to_end()
         deadline = time.monotonic() + STOPS_WITHIN

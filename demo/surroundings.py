@@ -50,10 +50,11 @@ def free_ports(*wanted: int) -> tuple[int, ...]:
     """The wanted ports or, where one is taken, the next free one above it; 0 asks for any."""
     with contextlib.ExitStack() as stack:
         # All stay bound until the last is found, so that no two are the same.
-        return tuple(stack.enter_context(_bound(port)).getsockname()[1] for port in wanted)
+        return tuple(stack.enter_context(bound_socket(port)).getsockname()[1] for port in wanted)
 
 
-def _bound(wanted: int) -> socket.socket:
+def bound_socket(wanted: int) -> socket.socket:
+    """A socket on the wanted port, or on the next free one above it; 0 asks for any."""
     above = range(wanted + 1, min(wanted + 20, 65536)) if wanted else ()
     for port in (wanted, *above, 0):
         candidate = socket.socket()
