@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The way in on a fresh machine; needs Python 3.11 or newer and nothing else.
 
-  python3 dev.py run     the shop with a demo catalogue, and a stand-in for the payment provider
-  python3 dev.py demo    one whole purchase, shown step by step; ends by itself
-  python3 dev.py test    the tests; further arguments go to pytest
-  python3 dev.py check   style, types, package boundaries and migrations
-  python3 dev.py bench   speed and memory, next to the goals (--quick for a first look)
-  python3 dev.py help    this text
+  python3 dev.py run       the shop with a demo catalogue, and a stand-in for the payment provider
+  python3 dev.py demo      one whole purchase, shown step by step; ends by itself
+  python3 dev.py test      the tests; further arguments go to pytest
+  python3 dev.py check     style, types, package boundaries and migrations
+  python3 dev.py bench     speed and memory, next to the goals (--quick for a first look)
+  python3 dev.py promises  the tests of docs/promises.md at their full figures, and its table
+  python3 dev.py help      this text
 
 The first command makes .venv and installs into it; later ones install again only when
 pyproject.toml, constraints.txt or Python itself has changed.
@@ -44,12 +45,18 @@ TOOLS = {
     "bench": ("", "benchmarks"),
 }
 
+ONE_PROCESS = ("-n", "--numprocesses", "-s", "--capture=no", "--pdb", "--collect-only", "--co")
+"""Arguments that decide on processes, or that make sense in one only."""
+
 
 def main(arguments: list[str]) -> None:
     """Do what the first argument says."""
     command = arguments[0] if arguments else "help"
     if command in TOOLS:
-        hand_over(*TOOLS[command], arguments[1:])
+        more = arguments[1:]
+        hand_over(*TOOLS[command], [*in_parallel(more), *more] if command == "test" else more)
+    elif command == "promises":
+        promises(arguments[1:])
     elif command == "check":
         check()
     elif command in ("help", "-h", "--help"):
@@ -63,6 +70,20 @@ def hand_over(extra: str, module: str, arguments: list[str]) -> None:
     ensure(extra)
     os.chdir(ROOT)
     os.execve(PYTHON, [str(PYTHON), "-m", module, *arguments], tool_environment())
+
+
+def in_parallel(arguments: list[str]) -> list[str]:
+    """What spreads the tests over all cores, unless the arguments say otherwise or name a file."""
+    if any(given.startswith(ONE_PROCESS) or ".py" in given for given in arguments):
+        return []
+    return ["-n", "auto", "--dist", "worksteal"]
+
+
+def promises(arguments: list[str]) -> None:
+    """Run the tests of the goal sheet, each at its full figure, and write the table."""
+    os.environ["DEV_COMMAND"] = " ".join(["python3 dev.py promises", *arguments])
+    chosen = ["-m", "long or promise", "--promises", "docs/promises.md", *in_parallel(arguments)]
+    hand_over("[dev]", "pytest", [*chosen, *arguments])
 
 
 def tool_environment() -> dict[str, str]:

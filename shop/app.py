@@ -7,14 +7,14 @@ import os
 from flask import Flask
 from jinja2 import StrictUndefined
 
-from . import cli, db, jobs, schema
+from . import cli, db, failpoints, jobs, schema
 from .catalogue.views import bp as catalogue_pages
 from .checkout.views import bp as checkout_pages
 from .config import ROOT, Settings, load, unknown_names
 from .fulfilment.views import bp as download_pages
 from .ops import logs
 from .ops.health import bp as health_pages
-from .payments.cryptocloud import CryptoCloud
+from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
 from .payments.views import bp as postback_pages
 from .web import errors, filters, security, static
 
@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["cryptocloud"] = gateway(settings)
     app.extensions["jobs"] = {name: (lambda name=name: jobs.run(name)) for name in jobs.JOBS}
 
+    failpoints.arm(settings.shop_failpoints)
     logs.configure(settings)
     logs.init_app(app)
     db.init_app(app, settings.database)
@@ -60,10 +61,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def gateway(settings: Settings) -> CryptoCloud:
     """The provider's client, as the settings describe it."""
-    return CryptoCloud(
+    client = CryptoCloudV2 if settings.cryptocloud_api_version == "2" else CryptoCloud
+    return client(
         api_key=settings.cryptocloud_api_key.get_secret_value(),
         shop_id=settings.cryptocloud_shop_id,
         secret_key=settings.cryptocloud_secret_key.get_secret_value(),
         url=settings.cryptocloud_api_url,
         pay_origins=settings.cryptocloud_pay_hosts,
+        previous_secret_key=settings.cryptocloud_previous_secret_key.get_secret_value(),
+        previous_until=settings.cryptocloud_previous_secret_until,
+        invoice_life=settings.invoice_life,
     )

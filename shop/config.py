@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -106,11 +107,27 @@ class Settings(BaseModel):
     cryptocloud_secret_key: SecretStr = Field(
         SecretStr(""), description="The project's secret key, which signs postbacks"
     )
+    cryptocloud_previous_secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="After changing the secret key: the one before, still accepted for a while",
+    )
+    cryptocloud_previous_secret_until: datetime | None = Field(
+        None,
+        description="When the previous secret key ends, with its time zone: 2027-01-31T12:00:00Z",
+    )
     cryptocloud_api_url: str = Field(
         "https://api.cryptocloud.plus", description="Where the provider's API is"
     )
-    cryptocloud_api_version: str = Field(
-        "1", description="The provider's API version; only 1 for now"
+    cryptocloud_api_version: Literal["1", "2"] = Field(
+        "1",
+        description="The provider's API version. 2 tells amounts and test mode, "
+        "and lets the shop find and cancel invoices",
+    )
+    cryptocloud_invoice_hours: int = Field(
+        24,
+        ge=1,
+        le=720,
+        description="How long a buyer has to pay; other than 24 needs API version 2",
     )
     cryptocloud_pay_hosts: CommaList = Field(
         ("pay.cryptocloud.plus",),
@@ -137,12 +154,23 @@ class Settings(BaseModel):
     shop_support_email: str = Field(
         "", description="Where buyers write for help; shown on every page and in every mail"
     )
+    shop_alert_email: str = Field(
+        "",
+        description="Where you are told what needs a person; empty means the support address",
+    )
     shop_base_currency: str = Field("USD", description="The currency every product has a price in")
     shop_currencies: CommaList = Field(
         tuple(CURRENCIES), description="Currencies a buyer may choose from, separated by commas"
     )
     shop_rate_max_age_days: int = Field(
         30, ge=1, le=3650, description="An exchange rate older than this many days is not used"
+    )
+    shop_late_payment_hours: int = Field(
+        72,
+        ge=0,
+        le=8760,
+        description="Money that comes up to this many hours after an order's end still buys what is "
+        "in stock; later, a person decides. A product may have its own figure",
     )
     shop_data_dir: Path = Field(
         ROOT / "instance",
@@ -163,6 +191,13 @@ class Settings(BaseModel):
         "empty writes mails into the data folder's `outbox/`",
     )
     shop_mail_from: str = Field("", description="Sender of mails; empty means the support address")
+    shop_backup_dir: Path | None = Field(
+        None, description="Where your backups are kept; `doctor` looks whether the newest is fresh"
+    )
+    shop_failpoints: str = Field(
+        "",
+        description="For tests only, refused without SHOP_DEVELOPMENT=1: where the process kills itself",
+    )
     queue_url: str = Field(
         "",
         repr=False,  # may hold a password
@@ -201,7 +236,11 @@ class Settings(BaseModel):
         return value
 
     @field_validator(
-        "secret_key", "cryptocloud_api_key", "cryptocloud_shop_id", "cryptocloud_secret_key"
+        "secret_key",
+        "cryptocloud_api_key",
+        "cryptocloud_shop_id",
+        "cryptocloud_secret_key",
+        "cryptocloud_previous_secret_key",
     )
     @classmethod
     def _own(cls, value: SecretStr | str, info: ValidationInfo) -> SecretStr | str:
@@ -242,11 +281,21 @@ class Settings(BaseModel):
             raise ValueError("must begin with https:// (plain http needs SHOP_DEVELOPMENT=1)")
         return origin
 
-    @field_validator("cryptocloud_api_version")
+    @field_validator("cryptocloud_invoice_hours")
     @classmethod
-    def _version(cls, value: str) -> str:
-        if value != "1":
-            raise ValueError("must be 1: this release speaks API v1")
+    def _hours(cls, value: int, info: ValidationInfo) -> int:
+        if value != 24 and info.data.get("cryptocloud_api_version") == "1":
+            raise ValueError("must be 24, or CRYPTOCLOUD_API_VERSION 2: API v1 offers no other")
+        return value
+
+    @field_validator("cryptocloud_previous_secret_until")
+    @classmethod
+    def _zoned(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
+        previous = info.data.get("cryptocloud_previous_secret_key")
+        if previous and previous.get_secret_value() and value is None:
+            raise ValueError("is missing: say when the previous secret key ends")
+        if value and value.tzinfo is None:
+            raise ValueError("needs a time zone, such as the Z in 2027-01-31T12:00:00Z")
         return value
 
     @field_validator("shop_base_currency")
@@ -306,7 +355,14 @@ class Settings(BaseModel):
             raise ValueError("may hold no line ends or other control characters")
         return value
 
-    @field_validator("shop_support_email", "shop_mail_from")
+    @field_validator("shop_failpoints")
+    @classmethod
+    def _tests_only(cls, value: str, info: ValidationInfo) -> str:
+        if value and not info.data.get("shop_development"):
+            raise ValueError("is for tests: remove it")
+        return value
+
+    @field_validator("shop_support_email", "shop_mail_from", "shop_alert_email")
     @classmethod
     def _bare_email(cls, value: str) -> str:
         if value and not re.fullmatch(r"[^\s<>@,]+@[^\s<>@,]+", value):
@@ -335,6 +391,16 @@ class Settings(BaseModel):
         """The sender of mails."""
         host = urlsplit(self.shop_public_url).hostname
         return self.shop_mail_from or self.shop_support_email or f"shop@{host}"
+
+    @property
+    def alert_email(self) -> str:
+        """Who is told by mail what waits for a person; empty when there is nobody."""
+        return self.shop_alert_email or self.shop_support_email
+
+    @property
+    def invoice_life(self) -> timedelta:
+        """How long a buyer has to pay."""
+        return timedelta(hours=self.cryptocloud_invoice_hours)
 
     @property
     def pay_hosts(self) -> list[str]:

@@ -6,18 +6,20 @@ import contextlib
 import inspect
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import structlog
-from flask import Flask
+from flask import Flask, g
 from flask_sqlalchemy_lite import SQLAlchemy
 from sqlalchemy import (
     Connection,
     CursorResult,
     DateTime,
     Engine,
+    ExceptionContext,
     Executable,
     MetaData,
     Table,
@@ -26,7 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
+
+from .failpoints import failpoint
 
 try:
     from pysqlite3 import dbapi2 as sqlite_driver
@@ -37,6 +42,7 @@ log = structlog.get_logger()
 
 BUSY_SECONDS = 10
 """How long a writer waits for its turn before the buyer is told that the shop is busy."""
+READ_ONLY_SQLSTATE = "25006"
 
 
 class DatabaseBusy(Exception):
@@ -100,6 +106,8 @@ def engine_options(url: str) -> dict[str, Any]:
             "max_overflow": 16,
         }
     limits = "-c lock_timeout=3000 -c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000"
+    # A server may be set to answer before a commit is on its disk: a power cut would lose orders.
+    limits += " -c synchronous_commit=on"
     return {
         "url": url,
         "hide_parameters": True,
@@ -122,9 +130,25 @@ def init_app(app: Flask, url: str) -> None:
         for function in app.teardown_appcontext_funcs
         if not inspect.iscoroutinefunction(function)
     ]
+    app.teardown_appcontext(_leave_sessions)  # runs before the extension's own, which closes them
     with app.app_context():
+        event.listen(db.engine, "handle_error", _leave_read_only_connections)
         if db.engine.dialect.name == "sqlite":
             _set_up_sqlite(db.engine)
+
+
+def _leave_sessions(error: BaseException | None) -> None:
+    """End what is open: a connection cut after the answer was made must not turn it into an error."""
+    for session in g.get("_sqlalchemy_sessions", {}).values():
+        session.expunge_all()  # what was read stays as it was: the rollback would have it forgotten
+        _roll_back(session)
+
+
+def _leave_read_only_connections(context: ExceptionContext) -> None:
+    """A connection opened while the database was read-only stays so: open new ones, do not restart."""
+    error = context.original_exception
+    if "readonly database" in str(error) or getattr(error, "sqlstate", "") == READ_ONLY_SQLSTATE:
+        context.is_disconnect = True
 
 
 def journal_mode() -> str:
@@ -144,15 +168,29 @@ def _set_up_sqlite(engine: Engine) -> None:
             f"journal_mode={journal_mode()}",
             "synchronous=FULL",
             "foreign_keys=ON",
-            f"busy_timeout={BUSY_SECONDS * 1000}",
+            f"busy_timeout={int(BUSY_SECONDS * 1000)}",
             "mmap_size=0",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        kind = connection.get_execution_options().get("sqlite_begin", "")
-        connection.exec_driver_sql(f"BEGIN {kind}")
+        until = connection.get_execution_options().get("write_until")
+        if until is None:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_writing(connection, until)
+
+
+def _begin_writing(connection: Connection, until: float) -> None:
+    """Take SQLite's write lock by `until`: what the turn within the process has cost is not waited again."""
+    left = max(0, int((until - time.monotonic()) * 1000))
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={left}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        if not connection.invalidated:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
 
 
 def end_read() -> None:
@@ -160,37 +198,48 @@ def end_read() -> None:
 
     What has been read is forgotten, because it may be different when it is needed again.
     """
-    db.session.rollback()
+    _roll_back(db.session)
     db.session.expire_all()  # a rollback does it only where a transaction was open
 
 
+def _roll_back(session: Session) -> None:
+    """Roll back; a connection that was cut meanwhile has done so by itself, and is not used again."""
+    with contextlib.suppress(DBAPIError):
+        session.rollback()
+
+
 @contextlib.contextmanager
-def transaction() -> Iterator[Session]:
+def transaction(name: str = "write") -> Iterator[Session]:
     """The one way to write: everything inside is committed together at the end, or not at all.
 
+    `name` says what is written; tests let the process die `before_…`, `inside_…` or `after_…` it.
     What was read before is read anew, because it may have changed. On SQLite the write lock is
     taken at the start (a deferred one fails when two readers want to write), and only one thread
     of a process queues for it (SQLite's own waiting is not fair).
     """
+    failpoint(f"before_{name}")
     session = db.session
     if session.info.get("writing"):
         raise RuntimeError("a transaction is open already: one use case, one commit")
     end_read()
     on_sqlite = db.engine.dialect.name == "sqlite"
+    until = time.monotonic() + BUSY_SECONDS
     if on_sqlite and not _write_lock.acquire(timeout=BUSY_SECONDS):
         raise DatabaseBusy
     session.info["writing"] = True
     try:
-        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        session.connection(execution_options={"write_until": until})
         yield session
+        failpoint(f"inside_{name}")
         session.commit()
     except BaseException:
-        session.rollback()
+        _roll_back(session)  # without hiding what went wrong
         raise
     finally:
         session.info["writing"] = False
         if on_sqlite:
             _write_lock.release()
+    failpoint(f"after_{name}")
 
 
 def insert_if_new(session: Session, model: type[Base], **values: Any) -> bool:

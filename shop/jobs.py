@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import structlog
 from flask import current_app
-from sqlalchemy.exc import OperationalError
 
 from .db import insert_if_new, transaction, utcnow
 from .fulfilment.outbox import send_due_mails
-from .fulfilment.queries import waiting_deliveries
+from .fulfilment.queries import undelivered_orders
 from .fulfilment.service import deliver_order
+from .ops.isolation import each
 from .ops.models import JobRun
 from .payments import sweep as payments
 
@@ -24,17 +24,7 @@ def sweep() -> None:
     A part that breaks does not keep the others from their work. It is raised in the end, so that
     the sweep does not count as done and `flask doctor` shows it.
     """
-    broken = []
-    for part in (check_payments, deliveries, mails):
-        try:
-            part()
-        except OperationalError:
-            raise  # the database is away, and the other parts need it too
-        except Exception as error:
-            log.exception("job_broken", job=part.__name__)
-            broken.append(error)
-    if broken:
-        raise ExceptionGroup("parts of the sweep broke", broken)
+    each((check_payments, deliveries, mails), lambda part: part(), "the sweep's parts")
 
 
 def check_payments() -> None:
@@ -44,8 +34,7 @@ def check_payments() -> None:
 
 def deliveries() -> None:
     """Hand out goods whose order is paid and whose deliverer died, or that waited for keys."""
-    for order_id in {delivery.order_id for delivery in waiting_deliveries()}:
-        deliver_order(order_id)
+    each(undelivered_orders(), deliver_order, "undelivered orders")
 
 
 def mails() -> None:
@@ -59,7 +48,7 @@ JOBS: dict[str, Callable[[], None]] = {"sweep": sweep, "deliveries": deliveries,
 def run(name: str) -> None:
     """Run a job and note that it ran, so that `flask doctor` can tell when the worker has stopped."""
     JOBS[name]()
-    with transaction() as session:
+    with transaction("job_run") as session:
         if not insert_if_new(session, JobRun, name=name, finished_at=utcnow()):
             session.get_one(JobRun, name).finished_at = utcnow()
     log.debug("job_done", job=name)

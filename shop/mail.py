@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -48,7 +50,7 @@ def render_mail(template: str, *, to: str, message_id: str, **values: Any) -> Ma
 
 
 def send(mail: Mail) -> None:
-    """Send the mail, or raise MailNotSent. Only the worker calls this: a mail server may hang."""
+    """Send the mail, or raise MailNotSent. No web process calls this: a mail server may hang."""
     settings = current_settings()
     message = _message(mail, settings)
     url = settings.smtp_url.get_secret_value()
@@ -56,7 +58,8 @@ def send(mail: Mail) -> None:
         _write(message, settings.shop_data_dir / "outbox", mail.message_id)
         return
     try:
-        _send_by_smtp(message, url)
+        with smtp_session(url) as client:
+            client.send_message(message)
     except (OSError, smtplib.SMTPException) as error:
         raise MailNotSent(type(error).__name__) from None
 
@@ -82,7 +85,9 @@ def _ascii(address: str) -> str:
     return address if domain.isascii() else f"{local}@{domain.encode('idna').decode()}"
 
 
-def _send_by_smtp(message: EmailMessage, url: str) -> None:
+@contextmanager
+def smtp_session(url: str) -> Iterator[smtplib.SMTP]:
+    """A connection to the mail server on which we are logged in; whatever it raises is the caller's."""
     parts = urlsplit(url)
     host, context = parts.hostname or "", ssl.create_default_context()
     client: smtplib.SMTP
@@ -99,7 +104,7 @@ def _send_by_smtp(message: EmailMessage, url: str) -> None:
                 raise MailNotSent("no STARTTLS, so the password was kept back")
         if parts.username:
             client.login(unquote(parts.username), unquote(parts.password or ""))
-        client.send_message(message)
+        yield client
 
 
 def _write(message: EmailMessage, folder: Path, message_id: str) -> None:

@@ -18,6 +18,8 @@ from shop.schema import migrations
 from tests.browsing import CHROMIUM, browser_arguments
 from tests.postgres import NoPostgres, postgres_database, postgres_server
 
+pytest_plugins = ["tests.promises"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_operator() -> None:

@@ -12,11 +12,12 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 STARTS_WITHIN = 20
-UNSAFE_AND_FAST = ("fsync", "synchronous_commit", "full_page_writes")
+UNSAFE_AND_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 class NoPostgres(Exception):
@@ -38,15 +39,65 @@ def postgres_server() -> Iterator[str]:
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
+    with own_server(UNSAFE_AND_FAST) as server:
+        yield server.url
+
+
+@contextmanager
+def own_server(settings: Sequence[str] = ("fsync=off",)) -> Iterator[Server]:
+    """A server of one's own, which may be crashed and started again; NoPostgres when there is none.
+
+    Without fsync it stands a crash of its own, but not one of the machine.
+    """
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        process = _start(Path(folder))
+        server = Server(Path(folder), settings)
+        server.start()
         try:
-            url = f"postgresql://postgres@/postgres?host={folder}"
-            _wait(url, process, Path(folder))
-            yield url
+            yield server
         finally:
-            process.terminate()
-            process.wait(30)
+            server.stop()
+
+
+class Server:
+    """One PostgreSQL in a folder of its own, reached over a socket there."""
+
+    def __init__(self, folder: Path, settings: Sequence[str]) -> None:
+        self.folder = folder
+        self.url = f"postgresql://postgres@/postgres?host={folder}"
+        self._user = _unprivileged(folder)
+        self._programs = _programs(folder, self._user)
+        self._options = ["-c", f"unix_socket_directories={folder}", "-c", "listen_addresses="]
+        for setting in settings:
+            self._options += ["-c", setting]
+        self._initialise()
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        with (self.folder / "log").open("ab") as output:
+            command = [f"{self._programs}/postgres", "-D", f"{self.folder}/data", *self._options]
+            self._process = subprocess.Popen[bytes](
+                command, cwd=self.folder, stdout=output, stderr=output, **self._user
+            )
+        _wait(self.url, self._process, self.folder)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Cut every connection and end; SIGQUIT leaves it as a crash does."""
+        self._process.send_signal(how)
+        self._process.wait(30)
+
+    def restart(self) -> None:
+        """Crash, and come back."""
+        self.stop(signal.SIGQUIT)
+        self.start()
+
+    def _initialise(self) -> None:
+        command = [f"{self._programs}/initdb", f"--pgdata={self.folder}/data", "--no-sync"]
+        command += ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]
+        done = subprocess.run(
+            command, cwd=self.folder, capture_output=True, check=False, **self._user
+        )
+        if done.returncode:
+            raise NoPostgres(f"initdb failed: {done.stderr!r}")
 
 
 @contextmanager
@@ -60,23 +111,6 @@ def postgres_database(server: str, template: str = "template1") -> Iterator[str]
             yield url.render_as_string(hide_password=False)
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def _start(folder: Path) -> subprocess.Popen[bytes]:
-    user = _unprivileged(folder)
-    programs = _programs(folder, user)
-    data, log = folder / "data", folder / "log"
-    initdb = [f"{programs}/initdb", f"--pgdata={data}", "--username=postgres", "--auth=trust"]
-    initdb += ["--encoding=UTF8", "--no-locale", "--no-sync"]
-    done = subprocess.run(initdb, cwd=folder, capture_output=True, check=False, **user)
-    if done.returncode:
-        raise NoPostgres(f"initdb failed: {done.stderr!r}")
-    options = ["-c", f"unix_socket_directories={folder}", "-c", "listen_addresses="]
-    for name in UNSAFE_AND_FAST:
-        options += ["-c", f"{name}=off"]
-    with log.open("wb") as output:
-        command = [f"{programs}/postgres", "-D", str(data), *options]
-        return subprocess.Popen[bytes](command, cwd=folder, stdout=output, stderr=output, **user)
 
 
 def _unprivileged(folder: Path) -> dict[str, Any]:

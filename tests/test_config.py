@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from shop.config import (
 )
 
 NAMES = [name.upper() for name in Settings.model_fields]
+SHOWN = [name for name in NAMES if name != "SHOP_FAILPOINTS"]
+"""What operators are told of: the tests' own setting is none of their business."""
 SECRETS = {
     "SECRET_KEY": "canary-flask-secret-0123456789-0123456789",
     "CRYPTOCLOUD_API_KEY": "canary-api-key-0123456789",
@@ -76,7 +79,9 @@ MALFORMED = {
     "SECRET_KEY": ["short", "x" * 31],
     "CRYPTOCLOUD_API_KEY": ["a key", "two\nlines", "ключ"],
     "CRYPTOCLOUD_API_URL": ["http://api.cryptocloud.plus", "https://api.example/v1", "ftp://a.example"],
-    "CRYPTOCLOUD_API_VERSION": ["2", "v1", "1.0"],
+    "CRYPTOCLOUD_API_VERSION": ["3", "v1", "1.0"],
+    "CRYPTOCLOUD_INVOICE_HOURS": ["0", "12", "721", "a day"],
+    "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": ["tomorrow", "2027-01-31T12:00:00"],
     "CRYPTOCLOUD_PAY_HOSTS": [",", "http://pay.example", "pay.example,https://x/y", "*"],
     "CRYPTOCLOUD_SEND_EMAIL": ["perhaps", "2"],
     "DATABASE_URL": ["mysql://db.example/shop", "shop.db", "postgresql://u:p@db.example:port/shop", "//"],
@@ -88,9 +93,12 @@ MALFORMED = {
         "javascript:alert(1)", "https://shop..example", "https://shop.example:",
     ],
     "SHOP_SUPPORT_EMAIL": ["help", "Help <help@shop.example>", "a@b.example, c@d.example", "a@b\nc: d"],
+    "SHOP_ALERT_EMAIL": ["help", "Help <help@shop.example>"],
     "SHOP_BASE_CURRENCY": ["usd", "BTC", "JPY"],
     "SHOP_CURRENCIES": ["USD,BTC", "usd", ","],
     "SHOP_RATE_MAX_AGE_DAYS": ["0", "-1", "a month", "1e9", "4000"],
+    "SHOP_LATE_PAYMENT_HOURS": ["-1", "8761", "a week"],
+    "SHOP_FAILPOINTS": ["after_call"],
     "SHOP_TRUSTED_PROXIES": ["-1", "6", "one", "1.5"],
     "SHOP_DEVELOPMENT": ["perhaps"],
     "SMTP_URL": ["mail.example", "http://mail.example", "smtp://", "smtp://u:pa/ss@mail.example",
@@ -112,7 +120,8 @@ def test_a_malformed_setting_is_named_alone(no_dotenv: Path, name: str, value: s
 
 def test_only_these_settings_may_hold_anything() -> None:
     free = {
-        "SHOP_DATA_DIR", "SHOP_TRUSTED_HOSTS", "CRYPTOCLOUD_SHOP_ID", "CRYPTOCLOUD_SECRET_KEY",
+        "SHOP_DATA_DIR", "SHOP_BACKUP_DIR", "SHOP_TRUSTED_HOSTS", "CRYPTOCLOUD_SHOP_ID",
+        "CRYPTOCLOUD_SECRET_KEY", "CRYPTOCLOUD_PREVIOUS_SECRET_KEY",
     }  # fmt: skip
 
     assert set(MALFORMED) | free == set(NAMES)
@@ -220,14 +229,37 @@ def test_any_setting_may_stand_in_a_file(no_dotenv: Path, tmp_path: Path, name: 
         **NEEDED, **SECRETS, "SHOP_NAME": "From a file", "SHOP_DEVELOPMENT": "0",
         "SHOP_BASE_CURRENCY": "EUR", "SHOP_CURRENCIES": "EUR,USD", "SHOP_DATA_DIR": str(tmp_path),
         "SHOP_RATE_MAX_AGE_DAYS": "7", "SHOP_TRUSTED_PROXIES": "1", "CRYPTOCLOUD_SEND_EMAIL": "0",
-        "CRYPTOCLOUD_API_VERSION": "1", "CRYPTOCLOUD_API_URL": "https://api.example",
+        "CRYPTOCLOUD_API_VERSION": "1", "CRYPTOCLOUD_INVOICE_HOURS": "24",
+        "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-01-31T12:00:00Z",
+        "SHOP_LATE_PAYMENT_HOURS": "24", "SHOP_FAILPOINTS": "", "CRYPTOCLOUD_API_URL": "https://api.example",
         "CRYPTOCLOUD_PAY_HOSTS": "pay.example",
     }.get(name, "file@shop.example")  # fmt: skip
     (tmp_path / "value").write_text(f"{value}\n")
-    direct = NEEDED | {name: value}
-    by_file = {n: v for n, v in NEEDED.items() if n != name} | {f"{name}_FILE": f"{tmp_path}/value"}
+    others = NEEDED | {"CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-02-01T00:00:00Z"}
+    direct = others | {name: value}
+    by_file = {n: v for n, v in others.items() if n != name} | {f"{name}_FILE": f"{tmp_path}/value"}
 
     assert load(by_file, no_dotenv) == load(direct, no_dotenv)
+
+
+def test_a_previous_secret_needs_an_end(no_dotenv: Path) -> None:
+    found = problems(NEEDED | {"CRYPTOCLOUD_PREVIOUS_SECRET_KEY": "the-old-one"}, no_dotenv)
+
+    assert found == [
+        "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL is missing: say when the previous secret key ends"
+    ]
+
+
+def test_another_life_of_invoices_needs_version_2(no_dotenv: Path) -> None:
+    given = NEEDED | {"CRYPTOCLOUD_API_VERSION": "2", "CRYPTOCLOUD_INVOICE_HOURS": "2"}
+
+    assert load(given, no_dotenv).invoice_life == timedelta(hours=2)
+
+
+def test_failpoints_are_for_development(no_dotenv: Path) -> None:
+    armed = load({"SHOP_DEVELOPMENT": "1", "SHOP_FAILPOINTS": "after_call=0.5"}, no_dotenv)
+
+    assert armed.shop_failpoints == "after_call=0.5"
 
 
 def test_a_file_that_cannot_be_read_is_a_problem_like_any_other(
@@ -289,7 +321,8 @@ def test_no_secret_is_ever_printed(no_dotenv: Path) -> None:
     for text in (repr(settings), str(settings), f"{settings}", repr(settings.__rich_repr__)):
         assert "canary" not in text
     assert {name.upper() for name, value in settings if isinstance(value, SecretStr)} == {
-        "SECRET_KEY", "CRYPTOCLOUD_API_KEY", "CRYPTOCLOUD_SECRET_KEY", "SMTP_URL",
+        "SECRET_KEY", "CRYPTOCLOUD_API_KEY", "CRYPTOCLOUD_SECRET_KEY",
+        "CRYPTOCLOUD_PREVIOUS_SECRET_KEY", "SMTP_URL",
     }  # fmt: skip
 
 
@@ -384,11 +417,15 @@ def documented(name: str) -> tuple[str, str, str]:
         default = int(default)
     if isinstance(default, Path):
         default = default.relative_to(ROOT)
-    return name, str(default), (field.description or "").replace("|", r"\|")
+    return (
+        name,
+        "" if default is None else str(default),
+        (field.description or "").replace("|", r"\|"),
+    )
 
 
 def test_the_readme_has_a_row_for_every_setting_as_the_code_describes_it() -> None:
-    assert table() == [documented(name) for name in NAMES]
+    assert table() == [documented(name) for name in SHOWN]
 
 
 EXAMPLE = re.compile(r"^((?:# .*\n)+?)(# )?([A-Z][A-Z_]+)=(.*)$", re.MULTILINE)
@@ -399,7 +436,7 @@ def test_the_example_file_describes_every_setting_and_leaves_open_what_must_be_f
     found = EXAMPLE.findall((ROOT / ".env.example").read_text("utf-8"))
 
     assert [(name, plain(comment)) for comment, _, name, _ in found] == [
-        (name, plain(description)) for name, _, description in map(documented, NAMES)
+        (name, plain(description)) for name, _, description in map(documented, SHOWN)
     ]
     assert {name for _, commented, name, _ in found if not commented} == set(NEEDED)
     assert all(default == documented(name)[1] for _, hash, name, default in found if hash)
@@ -422,7 +459,7 @@ def test_the_example_file_holds_no_secret_and_is_a_shop_that_starts(tmp_path: Pa
 
 
 def print_table() -> None:
-    rows = [documented(name) for name in NAMES]
+    rows = [documented(name) for name in SHOWN]
     lines = ["| Setting | Default | What it is |", "|---|---|---|"]
     for name, default, description in rows:
         shown = f"`{default}`" if default else ""

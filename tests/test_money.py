@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
+from urllib.parse import urlencode
 
+import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shop.money import CURRENCIES, LARGEST_MINOR, Money, MoneyError, exponent, format_money
+from shop.payments.cryptocloud import CryptoCloud
+from shop.payments.models import Payment
+from tests.promises import Promise
 
 PLACES = {"USD": 2, "RUB": 2, "EUR": 2, "GBP": 2, "UAH": 2, "JPY": 0, "KWD": 3}
 NBSP = "\N{NO-BREAK SPACE}"
+SECRET = "the-postback-secret-of-the-tests-0123456789"
+CLIENT = CryptoCloud(api_key="key", shop_id="shop", secret_key=SECRET)
 
 codes = st.sampled_from(sorted(PLACES))
 minors = st.integers(-LARGEST_MINOR, LARGEST_MINOR)
 small = st.integers(-(10**12), 10**12)
 rates = st.decimals("0.00000001", "99999999", places=8)
-patient = settings(deadline=None)
+
+
+def law(**values: st.SearchStrategy[object]) -> Callable[..., Callable[..., None]]:
+    """A claim that holds for all values of these kinds: a hundred of them always, more for the promises."""
+
+    def decorate(claim: Callable[..., None]) -> Callable[..., None]:
+        @pytest.mark.promise(24)
+        @pytest.mark.parametrize("examples", [100, pytest.param(20_000, marks=pytest.mark.long)])
+        def test(examples: int, promise: Promise) -> None:
+            settings(max_examples=examples, deadline=None)(given(**values)(claim))()
+
+            promise.cases += examples
+
+        test.__name__ = claim.__name__
+        return test
+
+    return decorate
 
 
 def test_the_provider_makes_invoices_in_five_currencies_of_two_places() -> None:
@@ -97,22 +123,19 @@ def test_an_amount_does_not_change() -> None:
         Money(1, "USD").minor = 2  # type: ignore[misc]
 
 
-@patient
-@given(minor=st.integers(0, LARGEST_MINOR), code=codes)
+@law(minor=st.integers(0, LARGEST_MINOR), code=codes)
 def test_what_is_written_is_read_as_the_same(minor: int, code: str) -> None:
     figure, written = str(Money(minor, code)).split(" ")
 
     assert Money.parse(figure, written) == Money(minor, code)
 
 
-@patient
-@given(minor=minors, code=codes)
+@law(minor=minors, code=codes)
 def test_the_decimal_is_exact(minor: int, code: str) -> None:
     assert Fraction(Money(minor, code).decimal) == Fraction(minor, 10 ** PLACES[code])
 
 
-@patient
-@given(minor=minors, code=codes)
+@law(minor=minors, code=codes)
 def test_what_people_read_is_the_exact_amount(minor: int, code: str) -> None:
     written, figure = format_money(Money(minor, code)).split(NBSP)
 
@@ -120,8 +143,7 @@ def test_what_people_read_is_the_exact_amount(minor: int, code: str) -> None:
     assert Decimal(figure.replace(",", "")) == Money(minor, code).decimal
 
 
-@patient
-@given(units=st.lists(small, min_size=1, max_size=20), code=codes)
+@law(units=st.lists(small, min_size=1, max_size=20), code=codes)
 def test_a_sum_of_lines_is_the_sum_of_their_minor_units(units: list[int], code: str) -> None:
     total = Money(0, code)
     for minor in units:
@@ -130,8 +152,7 @@ def test_a_sum_of_lines_is_the_sum_of_their_minor_units(units: list[int], code: 
     assert total == Money(sum(units), code)
 
 
-@patient
-@given(minor=small, code=codes, quantity=st.integers(0, 99))
+@law(minor=small, code=codes, quantity=st.integers(0, 99))
 def test_a_quantity_is_so_many_times_the_unit(minor: int, code: str, quantity: int) -> None:
     total = Money(0, code)
     for _ in range(quantity):
@@ -140,20 +161,112 @@ def test_a_quantity_is_so_many_times_the_unit(minor: int, code: str, quantity: i
     assert Money(minor, code) * quantity == total
 
 
-@patient
-@given(a=small, b=small, code=codes)
+@law(a=small, b=small, code=codes)
 def test_adding_and_taking_away_undo_each_other(a: int, b: int, code: str) -> None:
     assert Money(a, code) + Money(b, code) - Money(b, code) == Money(a, code)
 
 
-@patient
-@given(a=minors, b=minors, code=codes)
+@law(a=minors, b=minors, code=codes)
 def test_amounts_are_ordered_as_their_minor_units_are(a: int, b: int, code: str) -> None:
     one, other = Money(a, code), Money(b, code)
 
     assert (one < other, one <= other, one > other, one >= other, one == other) == (
         a < b, a <= b, a > b, a >= b, a == b,
     )  # fmt: skip
+
+
+PLAIN = re.compile(r"([0-9]+)(?:\.([0-9]+))?", re.ASCII)
+scribbles = st.one_of(
+    st.text("0123456789.,-+eE_ ", max_size=26),
+    st.text(max_size=26),
+    st.floats().map(repr),
+    st.decimals(allow_nan=True, allow_infinity=True).map(str),
+    st.integers(0, 10**20).map("{:,}".format),
+)
+
+
+@law(text=scribbles, code=codes)
+@example(text="1e400", code="USD")
+@example(text="NaN", code="USD")
+@example(text="1,000.00", code="USD")
+@example(text="10,50", code="EUR")
+def test_a_text_is_an_amount_exactly_when_it_is_plain_digits_with_one_point(
+    text: str, code: str
+) -> None:
+    plain = PLAIN.fullmatch(text)
+    figure = Fraction(text) if plain else Fraction(-1)
+    fits = plain and len(text) <= 24 and len(plain[2] or "") <= PLACES[code]
+
+    if fits and figure * 10 ** PLACES[code] <= LARGEST_MINOR:
+        assert Fraction(Money.parse(text, code).decimal) == figure
+    else:
+        with pytest.raises(MoneyError):
+            Money.parse(text, code)
+
+
+@law(whole=st.integers(0, 10**9), fraction=st.text("0123456789", max_size=5), code=codes)
+def test_no_currency_has_more_places_than_its_own_and_none_is_rounded_away(
+    whole: int, fraction: str, code: str
+) -> None:
+    text = f"{whole}.{fraction}" if fraction else str(whole)
+
+    if len(fraction) > PLACES[code]:
+        with pytest.raises(MoneyError, match="decimal places"):
+            Money.parse(text, code)
+    else:
+        assert Money.parse(text, code).minor == Fraction(text) * 10 ** PLACES[code]
+
+
+@law(units=st.lists(st.integers(0, 1000), max_size=8), code=codes, rate=rates)
+def test_what_is_not_negative_stays_so(units: list[int], code: str, rate: Decimal) -> None:
+    total = Money(0, code)
+    for minor in units:
+        total += Money(minor, code) * 3
+
+    assert total >= Money(0, code)
+    assert total.convert(rate, "USD") >= Money(0, "USD")
+
+
+@law(a=small, b=small, one=codes, other=codes)
+def test_two_currencies_are_never_mixed(a: int, b: int, one: str, other: str) -> None:
+    for mix in (Money.__add__, Money.__sub__, Money.__lt__, Money.__le__):
+        if one == other:
+            mix(Money(a, one), Money(b, other))
+        else:
+            with pytest.raises(MoneyError, match="cannot mix"):
+                mix(Money(a, one), Money(b, other))
+
+
+coins = st.decimals(0, 10**9, places=18).map("{:f}".format)
+
+
+@law(due=coins, received=coins)
+def test_what_came_and_what_is_missing_is_told_to_the_eighteenth_place(
+    due: str, received: str
+) -> None:
+    told = Payment(due=due, received=received, coin="USDT_TRC").figures
+
+    want, got = Fraction(due), Fraction(received)
+    short, over = [got, want, want - got], [got, got - want]
+    exact = [] if got == want else short if got < want else over
+    assert [Fraction(figure) for figure in re.findall(r"[0-9]+\.[0-9]+", told)] == exact
+
+
+@law(amount=coins, form=st.booleans())
+def test_a_notice_of_coins_keeps_every_digit(amount: str, form: bool) -> None:
+    token = jwt.encode({"id": "ABCD1234", "exp": 1_000_000_300}, SECRET, "HS256")
+    fields = {"invoice_id": "ABCD1234", "token": token}
+    body = json.dumps(fields)[:-1] + f', "amount_crypto": {amount}}}'
+    if form:
+        body = urlencode(fields | {"amount_crypto": amount})
+
+    notice = CLIENT.read_postback(
+        "application/x-www-form-urlencoded" if form else "application/json",
+        body.encode(),
+        now=1_000_000_000,
+    )
+
+    assert notice.amount_crypto == amount
 
 
 @pytest.mark.parametrize(
@@ -204,8 +317,7 @@ def test_a_conversion_rounds_half_to_even(
     assert Money(minor, "USD").convert(Decimal(rate), currency) == Money(converted, currency)
 
 
-@patient
-@given(minor=st.integers(0, 10**12), rate=rates, source=codes, target=codes)
+@law(minor=st.integers(0, 10**12), rate=rates, source=codes, target=codes)
 def test_a_conversion_is_rounded_once_from_the_exact_product(
     minor: int, rate: Decimal, source: str, target: str
 ) -> None:

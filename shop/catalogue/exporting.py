@@ -75,6 +75,8 @@ def _product(product: Product) -> dict[str, Value]:
         ]
     values["delivery"] = _delivery(product)
     values["active"] = "yes" if product.active else "no"
+    if product.honour_late_hours is not None:
+        values["honour_late_hours"] = str(product.honour_late_hours)
     return values
 
 

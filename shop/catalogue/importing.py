@@ -13,9 +13,10 @@ from .models import SLUG, DeliveryKind
 from .reading import CatalogueFileError, Problem, Reader, clipped, compose, line_of
 
 REQUIRED = ("slug", "title", "summary", "prices", "delivery")
-KEYS = (*REQUIRED, "description", "stock", "images", "active")
+KEYS = (*REQUIRED, "description", "stock", "images", "active", "honour_late_hours")
 LONGEST_TEXT = 20_000
 LARGEST_STOCK = 1_000_000_000
+LONGEST_LATE_HOURS = 8760
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Entry:
     delivery_file: Path | None
     delivery_line: int
     images: list[ImageEntry]
+    honour_late_hours: int | None
+    """How late money still buys it; None is what the shop's setting says."""
 
 
 def read_catalogue(path: Path, base_currency: str) -> list[Entry]:
@@ -93,6 +96,7 @@ class CatalogueReader(Reader):
             delivery_file=file,
             delivery_line=line_of(delivery) if delivery else line,
             images=self.images(values.get("images")),
+            honour_late_hours=self.late_hours(values.get("honour_late_hours")),
         )
 
     def slug(self, node: yaml.Node | None) -> str:
@@ -148,10 +152,23 @@ class CatalogueReader(Reader):
                 line_of(node),
                 "stock of licence keys is the number of unsold keys; leave it out",
             )
-        elif text != "unlimited" and not _is_number(text):
+        elif text != "unlimited" and not _is_number(text, LARGEST_STOCK):
             self.wrong(line_of(node), f"stock {clipped(text)} is not a whole number or `unlimited`")
         elif text != "unlimited":
             return int(text)
+        return None
+
+    def late_hours(self, node: yaml.Node | None) -> int | None:
+        """For how many hours after an order's end its money is still good; None is the shop's setting."""
+        if node is None:
+            return None
+        text = self.scalar(node, "honour_late_hours")
+        if _is_number(text, LONGEST_LATE_HOURS):
+            return int(text)
+        self.wrong(
+            line_of(node),
+            f"honour_late_hours {clipped(text)} is not a whole number from 0 to {LONGEST_LATE_HOURS}",
+        )
         return None
 
     def images(self, node: yaml.Node | None) -> list[ImageEntry]:
@@ -213,5 +230,5 @@ class CatalogueReader(Reader):
         return "has too long a name" if len(Path(name).name.encode()) > 200 else ""
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= LARGEST_STOCK
+def _is_number(text: str, largest: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= largest

@@ -124,23 +124,17 @@ def _refusal(product: Product, entry: Entry) -> Problem | None:
             entry.delivery_line,
             f"{entry.slug} cannot change to or from licence keys; make a new product for that",
         )
-    if entry.stock is None or product.stock_total is None or product.available is None:
-        return None
-    taken = product.stock_total - product.available
-    if entry.stock < taken:
-        text = f"stock {entry.stock} is less than the {taken} units sold or held already"
+    if entry.stock is not None and entry.stock < product.taken:
+        text = f"stock {entry.stock} is less than the {product.taken} units sold or held already"
         return Problem(entry.stock_line, text)
     return None
 
 
 def _merge_stock(product: Product, entry: Entry) -> bool:
-    """Move what is left by as much as the file's figure moved, so that sold units stay sold."""
+    """Put on sale what the file says, less what is held or sold already."""
     if entry.stock == product.stock_total:
         return False
-    if entry.stock is None or product.stock_total is None or product.available is None:
-        product.available = entry.stock
-    else:
-        product.available += entry.stock - product.stock_total
+    product.available = None if entry.stock is None else entry.stock - product.taken
     product.stock_total = entry.stock
     return True
 
@@ -151,6 +145,7 @@ def _plain_values(entry: Entry, stored: dict[str, str]) -> dict[str, object]:
         "summary": entry.summary,
         "description": entry.description,
         "active": entry.active,
+        "honour_late_hours": entry.honour_late_hours,
         "delivery_kind": entry.kind,
         "delivery_text": entry.delivery_text,
         "delivery_file": stored.get(entry.slug, ""),

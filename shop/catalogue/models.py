@@ -47,6 +47,8 @@ class Product(Base):
     """Units that may still be sold; None is unlimited. For licence keys: keys without a buyer."""
     stock_total: Mapped[int | None]
     """Units put on sale in all, as the catalogue file says; None is unlimited, or licence keys."""
+    taken: Mapped[int] = mapped_column(default=0)
+    """Units held for orders or sold, also while the stock is unlimited."""
     delivery_kind: Mapped[DeliveryKind] = mapped_column(
         Enum(
             DeliveryKind,
@@ -61,6 +63,8 @@ class Product(Base):
     """Markdown that the buyer gets: the goods themselves for a text, instructions otherwise."""
     delivery_file: Mapped[str] = mapped_column(String(255), default="")
     """The goods file's path below the data folder's `goods/`."""
+    honour_late_hours: Mapped[int | None]
+    """Money so many hours after an order's end still buys this; None is SHOP_LATE_PAYMENT_HOURS."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, onupdate=utcnow)
 

@@ -73,7 +73,7 @@ def take_stock(session: Session, product_id: int, quantity: int) -> bool:
         update(Product)
         .where(Product.id == product_id)
         .where(or_(Product.available.is_(None), Product.available >= quantity))
-        .values(available=Product.available - quantity)
+        .values(available=Product.available - quantity, taken=Product.taken + quantity)
     )
     return _rows(session, statement) == 1
 
@@ -83,8 +83,8 @@ def return_stock(session: Session, product_id: int, quantity: int) -> None:
     _require_positive(quantity)
     statement = (
         update(Product)
-        .where(Product.id == product_id, Product.available.is_not(None))
-        .values(available=Product.available + quantity)
+        .where(Product.id == product_id)
+        .values(available=Product.available + quantity, taken=Product.taken - quantity)
     )
     _rows(session, statement)
 

@@ -21,7 +21,7 @@ from .images import media as media_folder
 bp = Blueprint("catalogue", __name__)
 
 
-@bp.get("/")
+@bp.get("/", strict_slashes=False)  # else `GET http://host:99` is redirected, and to that port
 def index() -> Response:
     """Everything for sale."""
     currency = pages.chosen_currency()

@@ -11,11 +11,12 @@ from flask import url_for
 
 from ..db import utcnow
 from ..fulfilment.goods import Goods, goods_of
+from ..fulfilment.models import DeliveryState
 from ..money import Money
 from ..orders.links import order_token
 from ..orders.models import SETTLED, Order, OrderFlag, OrderLine, OrderStatus
 from ..payments.models import Payment, PaymentState
-from ..payments.queries import payments_of
+from ..payments.queries import figures_of, payments_of
 
 
 class PageState(enum.StrEnum):
@@ -26,6 +27,7 @@ class PageState(enum.StrEnum):
     CHECKING = "checking"
     PARTIAL = "partial"
     FAILED = "failed"
+    BUSY = "busy"
     PAID = "paid"
     DELIVERED = "delivered"
     EXPIRED = "expired"
@@ -41,6 +43,7 @@ HEADLINES = {
     PageState.CHECKING: "We are checking your payment",
     PageState.PARTIAL: "Part of the amount has arrived",
     PageState.FAILED: "The payment page did not open",
+    PageState.BUSY: "Payment is busy, your order is kept",
     PageState.PAID: "Paid, thank you",
     PageState.DELIVERED: "Paid, thank you",
     PageState.EXPIRED: "Payment time is over",
@@ -112,6 +115,8 @@ class OrderPage:
     created_at: datetime
     paid_at: datetime | None
     is_test: bool
+    figures: str
+    """How much came of what was asked for, where the provider tells it (API v2)."""
     deliveries: list[Goods]
     urls: Urls
 
@@ -145,13 +150,14 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         minutes_left=max(int(left.total_seconds() // 60), 0)
         if left and left < NEARLY_OVER
         else None,
-        can_pay_again=state in (PageState.FAILED, PageState.EXPIRED),
+        can_pay_again=state in (PageState.FAILED, PageState.BUSY, PageState.EXPIRED),
         can_check=state is PageState.OPENING or shown is not None,
         flag=order.flag.value if order.flag is not OrderFlag.NONE else None,
         created_at=order.created_at,
         paid_at=order.paid_at,
         is_test=order.is_test,
-        deliveries=goods_of(order) if order.status in SETTLED else [],
+        figures=figures_of(order.id),
+        deliveries=_goods(order),
         urls=Urls(
             status=url_for("checkout.order_status", token=token, returned=1 if asking else None),
             check=url_for("checkout.check", token=token),
@@ -160,10 +166,21 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     )
 
 
+def _goods(order: Order) -> list[Goods]:
+    """What the buyer has, or will have: once the money goes back, nothing more is prepared."""
+    if order.status not in SETTLED:
+        return []
+    ended = order.status in (OrderStatus.REFUND_DUE, OrderStatus.REFUNDED)
+    found = goods_of(order)
+    return [each for each in found if each.state is DeliveryState.DELIVERED or not ended]
+
+
 def _state(order: Order, payment: Payment | None, *, asking: bool) -> PageState:
     if order.status is not OrderStatus.PENDING:
         return BY_ORDER[order.status]
     if payment is None:
         return PageState.FAILED
     state = BY_PAYMENT[payment.state]
+    if state is PageState.FAILED and payment.retry_at:
+        return PageState.BUSY
     return PageState.CHECKING if asking and state is PageState.WAITING else state

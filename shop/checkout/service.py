@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ..config import current_settings
 from ..db import transaction, utcnow
 from ..money import Money
 from ..orders.models import Order, OrderLine, StockHold, new_number
@@ -15,7 +16,7 @@ from ..orders.queries import find_order_by_checkout_key
 from ..orders.service import take_holds
 from ..payments.models import Payment
 from ..payments.queries import find_payment_by_reference
-from ..payments.service import INVOICE_LIFE, new_payment
+from ..payments.service import new_payment
 from .cart import Cart
 from .forms import Buyer
 
@@ -58,7 +59,7 @@ def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
     if cart.empty or cart.seen != buyer.seen or cart.currency != buyer.currency:
         raise CartChanged
     try:
-        with transaction() as session:
+        with transaction("order") as session:
             order, payment = _write(session, cart, buyer)
     except IntegrityError:
         # Another request with the same key was faster; if it was anything else, say so.
@@ -74,7 +75,7 @@ def place_test_order(amount: Money, email: str, reference: str | None = None) ->
     if reference and find_payment_by_reference(reference):
         raise ReferenceTaken(reference)
     key, now = secrets.token_urlsafe(24), utcnow()
-    with transaction() as session:
+    with transaction("order") as session:
         order = Order(
             number=new_number(),
             checkout_key=key,
@@ -82,7 +83,7 @@ def place_test_order(amount: Money, email: str, reference: str | None = None) ->
             email=email,
             currency=amount.currency,
             total_minor=amount.minor,
-            expires_at=now + INVOICE_LIFE,
+            expires_at=now + current_settings().invoice_life,
             is_test=True,
         )
         order.lines = [
@@ -105,7 +106,7 @@ def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
         email=buyer.email,
         currency=buyer.currency,
         total_minor=cart.total.minor,
-        expires_at=now + INVOICE_LIFE,
+        expires_at=now + current_settings().invoice_life,
     )
     order.lines = [
         OrderLine(

@@ -31,6 +31,7 @@ from ..payments.models import Payment
 from ..payments.queries import find_payment_by_reference
 from ..payments.service import (
     NotPayable,
+    PaymentBusy,
     PaymentInProgress,
     claim_check,
     open_invoice,
@@ -187,6 +188,9 @@ def pay(token: str) -> ResponseReturnValue:
         flash(
             "Something in this order has sold out since. Please order what is left anew.", "warning"
         )
+        return _to_order(order)
+    except PaymentBusy:
+        flash("Payment is still busy. Your order is kept; please try again in a moment.", "info")
         return _to_order(order)
     except (PaymentInProgress, NotPayable):
         return _to_order(order)

@@ -12,6 +12,9 @@ from ..catalogue.models import DeliveryKind
 from ..db import Base, UtcDateTime, utcnow
 from ..orders.models import Order, OrderLine, enum_column
 
+GOODS_MAIL = "order-delivered"
+"""The mail that carries the goods."""
+
 
 class DeliveryState(enum.StrEnum):
     """`waiting` until the goods have been handed out."""
@@ -83,7 +86,10 @@ class OutboxMail(Base):
     dedupe_key: Mapped[str] = mapped_column(String(120), unique=True)
     """What the mail is about, such as `order-delivered:7K3M-Q9XD`; the same is never queued twice."""
     template: Mapped[str] = mapped_column(String(60))
-    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    """None for a mail to the operator."""
+    note: Mapped[str] = mapped_column(String(300), default="")
+    """A sentence for this mail alone, such as how much money is missing."""
     state: Mapped[MailState] = mapped_column(
         enum_column(MailState, "state"), default=MailState.QUEUED
     )
@@ -95,4 +101,4 @@ class OutboxMail(Base):
     last_error: Mapped[str] = mapped_column(String(200), default="")
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    order: Mapped[Order] = relationship()
+    order: Mapped[Order | None] = relationship()

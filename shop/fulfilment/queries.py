@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from ..db import db
 from ..orders.models import Order, OrderLine, OrderStatus
-from .models import Delivery, DeliveryState, LicenceKey, MailState, OutboxMail
+from .models import GOODS_MAIL, Delivery, LicenceKey, MailState, OutboxMail
 
 
 def deliveries_of(order_id: int) -> Sequence[Delivery]:
@@ -24,9 +24,9 @@ def find_delivery(number: str, position: int) -> Delivery | None:
     return db.session.scalar(query.where(Order.number == number, OrderLine.position == position))
 
 
-def waiting_deliveries() -> Sequence[Delivery]:
-    """Goods that have not been handed out yet."""
-    query = select(Delivery).where(Delivery.state == DeliveryState.WAITING).order_by(Delivery.id)
+def undelivered_orders() -> Sequence[int]:
+    """The ids of paid orders that have not got everything yet; oldest first."""
+    query = select(Order.id).where(Order.status == OrderStatus.PAID).order_by(Order.id)
     return db.session.scalars(query).all()
 
 
@@ -39,11 +39,12 @@ def is_due(now: datetime) -> ColumnElement[bool]:
 
 
 def due_mails(now: datetime, limit: int = 100) -> Sequence[OutboxMail]:
-    """Mails to send now. They carry the goods, so they wait until all have been handed out."""
+    """Mails to send now. One that carries goods waits until all of them have been handed out."""
     query = (
         select(OutboxMail)
-        .join(Order)
-        .where(is_due(now), Order.status == OrderStatus.FULFILLED)
+        .outerjoin(Order)
+        .where(is_due(now))
+        .where(or_(OutboxMail.template != GOODS_MAIL, Order.fulfilled_at.is_not(None)))
         .order_by(OutboxMail.next_try_at)
         .limit(limit)
     )

@@ -19,36 +19,49 @@ from ..catalogue.models import DeliveryKind, Product
 from ..config import current_settings
 from ..db import insert_if_new, rows_changed, transaction, utcnow
 from ..orders.models import Order, OrderStatus
-from ..orders.service import lock_order, raise_attention
+from ..orders.service import lock_order, raise_attention, resolve_attention
 from ..queue import wake
-from .models import Delivery, DeliveryState, LicenceKey, OutboxMail
+from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
 from .queries import deliveries_of
 
 log = structlog.get_logger()
 
 
-def plan_deliveries(session: Session, order: Order) -> None:
+def plan_deliveries(session: Session, order: Order, note: str = "") -> None:
     """Note what is to be handed over and mailed, inside the transaction that makes the order paid."""
     for line in order.lines:
         if line.kind:
             insert_if_new(
                 session, Delivery, order_id=order.id, order_line_id=line.id, kind=line.kind
             )
-    host = urlsplit(current_settings().shop_public_url).hostname
+    plan_mail(session, order, GOODS_MAIL, note=note)
+
+
+def plan_mail(
+    session: Session, order: Order, template: str, about: str = "", note: str = ""
+) -> None:
+    """Queue a mail to the buyer inside a transaction; the same about the same thing only once."""
     insert_if_new(
         session,
         OutboxMail,
-        dedupe_key=f"order-delivered:{order.number}",
-        template="order-delivered",
+        dedupe_key=f"{template}:{about or order.number}",
+        template=template,
         order_id=order.id,
+        note=note,
         next_try_at=utcnow(),
-        message_id=f"<{secrets.token_hex(16)}@{host}>",
+        message_id=new_message_id(),
     )
+
+
+def new_message_id() -> str:
+    """A Message-ID of this shop."""
+    host = urlsplit(current_settings().shop_public_url).hostname
+    return f"<{secrets.token_hex(16)}@{host}>"
 
 
 def deliver_order(order_id: int) -> None:
     """Hand out everything of a paid order that has not been handed out. Doing it again does nothing."""
-    with transaction() as session:
+    with transaction("delivery") as session:
         order = lock_order(session, order_id)
         if order.status is not OrderStatus.PAID:
             return
@@ -90,20 +103,27 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
         raise_attention(
             session,
             "keys_short",
-            f"delivery-{delivery.id}",
+            _name(delivery),
             f"Order {delivery.order.number} is paid and waits for keys of {product.slug}: "
             f"add some with `flask keys add {product.slug} FILE`.",
         )
         return False
     for unit, key in enumerate(keys, start=1):
         key.delivery_id, key.unit = delivery.id, unit
+    resolve_attention(
+        session, [_name(delivery)], kinds=["keys_short"], why="keys were added", who="shop"
+    )
     return True
+
+
+def _name(delivery: Delivery) -> str:
+    return f"delivery-{delivery.id}"
 
 
 def add_keys(product: Product, values: Iterable[str]) -> tuple[int, int]:
     """Put licence keys into stock; how many were new and how many were there already."""
     product_id = product.id
-    with transaction() as session:
+    with transaction("keys") as session:
         given = list(dict.fromkeys(values))
         new = sum(
             insert_if_new(session, LicenceKey, product_id=product_id, value=value)

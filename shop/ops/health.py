@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
-from flask.typing import ResponseReturnValue
-from sqlalchemy import text
+import hashlib
+import re
+import secrets
+import time
 
-from ..db import db
+from flask import Blueprint, current_app, request
+from flask.typing import ResponseReturnValue
+from itsdangerous import Signer
+from sqlalchemy import delete, insert
+
+from ..db import db, end_read, transaction, utcnow
 from ..schema import migrated
+from .models import JobRun
 
 bp = Blueprint("ops", __name__)
+
+NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
+WRITES_EVERY = 5.0
+"""Anybody may ask whether the shop is ready: this bounds what they can make it write, in seconds."""
+ROOM = 64 * 1024
+"""More than an order takes, in bytes; tried on SQLite, where the file may have reached its limit."""
 
 
 @bp.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """The process answers. Touches nothing else, so that a slow database restarts nobody."""
+    """The process answers. Touches nothing else, so that a slow database restarts nobody.
+
+    Asked with a nonce, it proves that it is this shop and not some other web server: the doctor
+    looks so whether the public address leads here.
+    """
+    nonce = request.args.get("nonce", "")
+    if NONCE.fullmatch(nonce):
+        return {"status": "ok", "proof": proof_for(nonce).decode()}
     return {"status": "ok"}
+
+
+def proof_for(nonce: str) -> bytes:
+    """What only a process with our SECRET_KEY can answer; the salt keeps it from signing anything else."""
+    key = str(current_app.secret_key)
+    signer = Signer(key, salt="healthz-proof", key_derivation="hmac", digest_method=hashlib.sha256)
+    return signer.get_signature(nonce)
 
 
 @bp.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """The database answers and has this version's tables."""
+    """The database answers, has this version's tables, and can be written to."""
     try:
-        db.session.execute(text("SELECT 1"))
-        current = migrated()
+        if not migrated():
+            return {"status": "migrations are missing"}, 503
+        end_read()
+        _write()
     except Exception as error:  # whatever is wrong, the answer is "not ready"
         return {"status": "unavailable", "reason": type(error).__name__}, 503
-    return {"status": "ok"} if current else ({"status": "migrations are missing"}, 503)
+    return {"status": "ok"}
+
+
+def _write() -> None:
+    """Write a row and take it away again: to a reader, a full or read-only database looks healthy."""
+    now, known = time.monotonic(), current_app.extensions
+    if now < known.get("writable_until", 0.0):
+        return
+    name = f"probe {secrets.token_hex(8)}" + "." * (db.engine.dialect.name == "sqlite") * ROOM
+    with transaction("probe") as session:
+        session.execute(insert(JobRun).values(name=name, finished_at=utcnow()))
+        session.execute(delete(JobRun).where(JobRun.name == name))
+    known["writable_until"] = now + WRITES_EVERY

@@ -35,3 +35,23 @@ def open_attention() -> Sequence[AttentionItem]:
     """What still waits for a person, oldest first."""
     query = select(AttentionItem).where(AttentionItem.resolved_at.is_(None))
     return db.session.scalars(query.order_by(AttentionItem.id)).all()
+
+
+def unmailed_attention() -> Sequence[AttentionItem]:
+    """What waits for a person whom no mail has told yet."""
+    query = select(AttentionItem).where(
+        AttentionItem.resolved_at.is_(None), AttentionItem.alert_key == ""
+    )
+    return db.session.scalars(query.order_by(AttentionItem.id)).all()
+
+
+def attention_mailed_by(alert_key: str) -> Sequence[AttentionItem]:
+    """What one mail to the operator is about."""
+    query = select(AttentionItem).where(AttentionItem.alert_key == alert_key)
+    return db.session.scalars(query.order_by(AttentionItem.id)).all()
+
+
+def recent_attention(limit: int = 50) -> Sequence[AttentionItem]:
+    """Items of the list, resolved ones included, the newest first."""
+    query = select(AttentionItem).order_by(AttentionItem.id.desc()).limit(limit)
+    return db.session.scalars(query).all()

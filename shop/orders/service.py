@@ -1,13 +1,15 @@
-"""What other use cases do to an order inside their own transaction. Nothing here commits."""
+"""What other use cases do to an order inside their own transaction, and the attention list."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ..catalogue.service import return_stock, take_stock
-from ..db import insert_if_new, rows_changed
+from ..db import insert_if_new, rows_changed, transaction, utcnow
 from .models import AttentionItem, HoldState, Order, StockHold
 
 log = structlog.get_logger()
@@ -37,10 +39,16 @@ def take_holds(session: Session, order: Order) -> None:
         hold.state = HoldState.HELD
 
 
-def release_holds(session: Session, order: Order) -> None:
-    """Put units that are still held back on sale; what was sold or released before stays as it is."""
+def release_holds(
+    session: Session,
+    order: Order,
+    *,
+    of: HoldState = HoldState.HELD,
+    but: Collection[int | None] = (),
+) -> None:
+    """Put units in state `of` back on sale, `but` these products; what is in another state stays."""
     for hold in sorted(order.holds, key=lambda hold: hold.product_id):
-        if _change_hold(session, hold, HoldState.HELD, HoldState.RELEASED):
+        if hold.product_id not in but and _change_hold(session, hold, of, HoldState.RELEASED):
             return_stock(session, hold.product_id, hold.quantity)
 
 
@@ -51,9 +59,42 @@ def commit_holds(session: Session, order: Order) -> None:
 
 
 def raise_attention(session: Session, kind: str, reference: str, note: str) -> None:
-    """Put something before a person; once, however often it is found."""
+    """Put something before a person; once, however often it is found before it is resolved."""
     if insert_if_new(session, AttentionItem, kind=kind, reference=reference, note=note):
         log.warning("attention", kind=kind, reference=reference)
+
+
+def raise_attention_once(session: Session, kind: str, reference: str, note: str) -> None:
+    """The same for what cannot be mended, only seen: once a person has resolved it, it stays so."""
+    seen = select(AttentionItem.id).where(
+        AttentionItem.kind == kind, AttentionItem.reference == reference
+    )
+    if session.scalar(seen.limit(1)) is None:
+        raise_attention(session, kind, reference, note)
+
+
+def resolve_attention(
+    session: Session, references: Collection[str], *, kinds: Collection[str], why: str, who: str
+) -> None:
+    """Close what is open of these kinds about these references, because it has been seen to."""
+    rows_changed(
+        session,
+        update(AttentionItem)
+        .where(AttentionItem.kind.in_(kinds), AttentionItem.reference.in_(references))
+        .where(AttentionItem.resolved_at.is_(None))
+        .values(resolved_at=utcnow(), resolved_by=who, resolution=why),
+    )
+
+
+def resolve_attention_item(item_id: int, *, why: str, who: str) -> AttentionItem | None:
+    """Close one item of the list; None when there is no open one of this id."""
+    with transaction("resolve") as session:
+        item = session.get(AttentionItem, item_id, with_for_update=True, populate_existing=True)
+        if item is None or item.resolved_at:
+            return None
+        item.resolved_at, item.resolved_by, item.resolution = utcnow(), who, why
+    log.info("attention_resolved", kind=item.kind, reference=item.reference)
+    return item
 
 
 def _change_hold(session: Session, hold: StockHold, old: HoldState, new: HoldState) -> bool:

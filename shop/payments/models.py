@@ -6,6 +6,7 @@ import enum
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import (
     BigInteger,
@@ -89,7 +90,15 @@ class Payment(Base):
     pay_url: Mapped[str | None] = mapped_column(String(512))
     error: Mapped[str] = mapped_column(String(300), default="")
     """Why there is no invoice, in the client's words; for operators."""
+    retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Set when it was only too busy: before then another attempt would fail as well."""
     provider_status: Mapped[str] = mapped_column(String(20), default="")
+    coin: Mapped[str] = mapped_column(String(40), default="")
+    due: Mapped[str] = mapped_column(String(60), default="")
+    """What the invoice asks for in `coin`, an exact decimal; API v2 only, like the next two."""
+    received: Mapped[str] = mapped_column(String(60), default="")
+    test_mode: Mapped[bool] = mapped_column(default=False)
+    """The provider's project is in test mode: what it calls paid is no money."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Until then the process that made this payment may still be asking for its invoice."""
@@ -99,6 +108,12 @@ class Payment(Base):
     next_check_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     checks: Mapped[int] = mapped_column(default=0)
     paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmed_by: Mapped[str] = mapped_column(String(80), default="")
+    """Who vouched for the money, when it was a person and not the provider."""
+    transaction_id: Mapped[str] = mapped_column(String(120), default="")
+    refused_postbacks: Mapped[int] = mapped_column(default=0)
+    """Refused notices that named this invoice, counted once a minute at most."""
+    refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     order: Mapped[Order] = relationship()
 
@@ -106,6 +121,30 @@ class Payment(Base):
     def money(self) -> Money:
         """The amount of the invoice."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def name(self) -> str:
+        """What to call it before people: by its invoice, which they find at the provider."""
+        return f"invoice {self.invoice_id}" if self.invoice_id else f"payment {self.reference}"
+
+    @property
+    def figures(self) -> str:
+        """How much came of what was asked for, in a sentence; empty when it was exact or nobody tells."""
+        if not self.due or not self.received or Decimal(self.due) == Decimal(self.received):
+            return ""
+        due, received, coin = Decimal(self.due), Decimal(self.received), self.coin.replace("_", " ")
+        if received < due:
+            came, asked, rest = alike(received, due, due - received)
+            return f"{came} of {asked} {coin} came; {rest} {coin} is missing."
+        came, rest = alike(received, received - due)
+        return f"{came} {coin} came, {rest} {coin} more than was asked for."
+
+    @property
+    def part_came(self) -> bool:
+        """Whether some of the money is there, and not all of it."""
+        return self.state is not PaymentState.PAID and (
+            self.state is PaymentState.PARTIAL or self.provider_status == "partial"
+        )
 
     @property
     def is_live(self) -> bool:
@@ -117,6 +156,13 @@ class Payment(Base):
         if state not in TRANSITIONS[self.state]:
             raise IllegalTransition(f"payment {self.reference}: {self.state} -> {state}")
         self.state = state
+
+
+def alike(*figures: Decimal) -> list[str]:
+    """Figures for people: with equally many decimal places, two at least."""
+    exponents = [figure.normalize().as_tuple().exponent for figure in figures]
+    places = max(2, *(-exponent for exponent in exponents if isinstance(exponent, int)))
+    return [f"{figure:.{places}f}" for figure in figures]
 
 
 def new_reference(order: Order, attempt: int) -> str:

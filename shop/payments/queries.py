@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 
 from ..db import db
 from ..orders.models import Order, OrderStatus
@@ -30,17 +30,31 @@ def payments_of(order_id: int) -> Sequence[Payment]:
     return db.session.scalars(query).all()
 
 
+def figures_of(order_id: int) -> str:
+    """How much of an order's money came, in a sentence; empty when it was exact or nobody tells."""
+    return next((p.figures for p in reversed(payments_of(order_id)) if p.figures), "")
+
+
 def find_live_payment(order_id: int) -> Payment | None:
     """The one attempt that may still lead to a payment in the ordinary way."""
     query = select(Payment).where(Payment.order_id == order_id, Payment.state.in_(LIVE))
     return db.session.scalar(query)
 
 
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Whether it is time to ask about a payment's invoice.
+
+    One that was last looked at in the future waits for a clock that has been set back since.
+    """
+    last_look = func.coalesce(Payment.checked_at, Payment.opened_at)
+    return Payment.next_check_at.is_not(None) & ((Payment.next_check_at <= now) | (last_look > now))
+
+
 def due_checks(now: datetime, limit: int = 200) -> Sequence[Payment]:
     """Payments whose invoice should be asked about, the longest overdue first."""
     query = (
         select(Payment)
-        .where(Payment.next_check_at <= now, Payment.invoice_id.is_not(None))
+        .where(is_due(now), Payment.invoice_id.is_not(None))
         .order_by(Payment.next_check_at)
         .limit(limit)
     )
@@ -57,6 +71,14 @@ def postbacks_not_done(limit: int = 200) -> Sequence[Postback]:
     """Notices that have not been acted upon yet, oldest first."""
     query = select(Postback).where(Postback.done_at.is_(None))
     return db.session.scalars(query.order_by(Postback.last_at).limit(limit)).all()
+
+
+def recent_postbacks(limit: int = 50, *, only_waiting: bool = False) -> Sequence[Postback]:
+    """Notices of the inbox, the newest first."""
+    query = select(Postback).order_by(Postback.last_at.desc()).limit(limit)
+    if only_waiting:
+        query = query.where(Postback.done_at.is_(None))
+    return db.session.scalars(query).all()
 
 
 def overdue_orders(now: datetime, limit: int = 200) -> Sequence[Order]:

@@ -5,32 +5,36 @@ Each row is its own small transaction, and every step is correct even when two s
 
 from __future__ import annotations
 
+import random
 import time
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import update
 
-from ..db import rows_changed, transaction, utcnow
-from ..orders.models import OrderStatus
-from ..orders.service import lock_order, raise_attention, release_holds
-from .cryptocloud import CryptoCloud, CryptoCloudError
+from ..db import db, end_read, rows_changed, transaction, utcnow
+from ..ops.isolation import each
+from ..orders.models import Order, OrderStatus
+from ..orders.service import lock_order, raise_attention, raise_attention_once, release_holds
+from .cryptocloud import CryptoCloud, CryptoCloudError, KeyRefused, Rejected, Unavailable
+from .invariants import findings
 from .models import Payment, PaymentState, Postback
 from .queries import (
     due_checks,
     find_live_payment,
     find_payment_by_invoice,
+    find_payment_by_reference,
+    is_due,
     overdue_orders,
     postbacks_not_done,
     stale,
 )
-from .service import (
-    CHECK_AFTER,
-    WATCH_AFTER_EXPIRY,
-    WATCH_PARTIAL,
-    give_up_on_the_rest,
-    refresh,
-)
+from .service import bind, next_check, refresh_all
+from .settling import give_up_on_the_rest, lock_payment
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -40,102 +44,201 @@ ERRORS_IN_A_ROW = 3
 ABANDON_UNKNOWN_AFTER = timedelta(minutes=2)
 MATCH_WITHIN = timedelta(minutes=5)
 BELIEVE_WITHIN = timedelta(hours=24)
+WATCH_AFTER_EXPIRY = timedelta(hours=24)
+WATCH_PARTIAL = timedelta(days=7)
+GIVE_UP_ASKING_AFTER = timedelta(hours=24)
+"""A provider that says nothing for so long may not keep stock from other buyers any longer."""
+CHECK_AGAIN_AFTER = timedelta(seconds=30)
+"""At the next sweep, behind the others: what fails may not stand in the way of what does not."""
 
 
 def sweep(gateway: CryptoCloud, now: datetime | None = None) -> None:
-    """One whole round."""
+    """One whole round. What breaks in one part keeps no other from its work, and is raised in the end."""
     now = now or utcnow()
     calls = Calls(gateway)
-    forget_lost_calls(now)
-    check_due_payments(calls, now)
-    judge_postbacks(now)
-    expire_orders(calls, now)
+    parts: list[Callable[[Calls, datetime], None]] = [
+        forget_lost_calls,
+        check_due_payments,
+        judge_postbacks,
+        expire_orders,
+        audit,
+    ]
+    each(parts, lambda part: part(calls.afresh(), now), "the payment sweep's parts")
 
 
 class Calls:
     """The provider calls of one round: limited in time, and over early when the provider is down."""
 
     def __init__(self, gateway: CryptoCloud) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self._until = time.monotonic() + SECONDS_FOR_CALLS
         self._errors = 0
+
+    def afresh(self) -> Calls:
+        """The same round, for its next part: a few invoices nobody can tell about must not end it."""
+        self._errors = 0
+        return self
 
     @property
     def over(self) -> bool:
         """Whether this round should make no further calls."""
         return self._errors >= ERRORS_IN_A_ROW or time.monotonic() > self._until
 
-    def ask(self, payment: Payment) -> bool:
-        """Refresh one payment; False when the provider could not say."""
+    def make(self, call: Callable[[], T], about: str) -> T | None:
+        """Make one call; None when the provider could not say, or need not be asked again now."""
         if self.over:
-            return False
-        reference = payment.reference
+            return None
         try:
-            refresh(payment, self._gateway)
+            answer = call()
         except CryptoCloudError as error:
-            self._errors += 1
-            log.warning("check_failed", payment=reference, outcome=type(error).__name__)
-            return False
+            # A plain no is an answer about one invoice: it must not keep us from asking about others.
+            plain_no = isinstance(error, Rejected) and not isinstance(
+                error, KeyRefused | Unavailable
+            )
+            self._errors = 0 if plain_no else self._errors + 1
+            log.warning("check_failed", payment=about, outcome=type(error).__name__)
+            return None
         self._errors = 0
-        return True
+        return answer
+
+    def ask(self, payments: Sequence[Payment]) -> bool:
+        """Refresh payments, as many as one call can; False when the provider could not say."""
+        if not payments:
+            return True
+        about = payments[0].reference
+
+        def call() -> bool:
+            refresh_all(payments, self.gateway)
+            return True
+
+        return bool(self.make(call, about))
 
 
-def forget_lost_calls(now: datetime) -> None:
-    """A call whose process died is `unknown`; what stays unknown is given up, and can be tried again."""
+def forget_lost_calls(calls: Calls, now: datetime) -> None:
+    """A call whose process died is `unknown`; its invoice is looked for, and given up if there is none."""
     for payment in stale(PaymentState.CREATING, now):
         _move(payment, PaymentState.CREATING, PaymentState.UNKNOWN)
-    for payment in stale(PaymentState.UNKNOWN, now - ABANDON_UNKNOWN_AFTER):
-        _move(payment, PaymentState.UNKNOWN, PaymentState.ABANDONED)
+    each(
+        stale(PaymentState.UNKNOWN, now),
+        lambda payment: _look_for_invoice(payment, calls, now),
+        "lost calls",
+    )
+
+
+def _look_for_invoice(payment: Payment, calls: Calls, now: datetime) -> None:
+    order_id, payment_id, reference = payment.order_id, payment.id, payment.reference
+    since, ended = payment.created_at, payment.lease_until or now
+    end_read()
+    found = calls.make(lambda: [calls.gateway.find_invoice(reference, since)], reference)
+    # Where nobody can say, the buyer may start another payment meanwhile.
+    patience = ABANDON_UNKNOWN_AFTER if found else GIVE_UP_ASKING_AFTER
+    if found and found[0] and find_payment_by_invoice(found[0].id) is None:
+        bind(order_id, payment_id, found[0])
+    elif ended < now - patience:
+        _move(db.session.get_one(Payment, payment_id), PaymentState.UNKNOWN, PaymentState.ABANDONED)
 
 
 def check_due_payments(calls: Calls, now: datetime) -> None:
     """Ask about every invoice whose turn it is, less often the older it is."""
-    for payment in due_checks(now):
-        if calls.over:
-            return
-        if _claim(payment, now):
-            calls.ask(payment)
+    due, size = due_checks(now), calls.gateway.batch
+    turns = [due[start : start + size] for start in range(0, len(due), size)]
+    each(turns, lambda turn: _check(turn, calls, now), "due payments")
 
 
-def judge_postbacks(now: datetime) -> None:
+def _check(turn: Sequence[Payment], calls: Calls, now: datetime) -> None:
+    if calls.over:
+        return
+    mine = [payment for payment in turn if _claim(payment, now)]
+    ids = [payment.id for payment in mine]
+    if mine and not calls.ask(mine):
+        with transaction("check_again") as session:
+            rows_changed(
+                session,
+                update(Payment)
+                .where(Payment.id.in_(ids), Payment.state != PaymentState.PAID)
+                .values(next_check_at=now + CHECK_AGAIN_AFTER),
+            )
+
+
+def judge_postbacks(calls: Calls, now: datetime) -> None:
     """Close notices whose payment is settled; put those that lead nowhere before a person."""
-    for notice in postbacks_not_done():
-        payment = find_payment_by_invoice(notice.invoice_id)
-        with transaction() as session:
-            notice = session.get_one(Postback, notice.invoice_id, populate_existing=True)
-            if payment and payment.state is PaymentState.PAID:
-                notice.done_at, notice.verdict = now, "paid"
-            elif payment is None and notice.first_at < now - MATCH_WITHIN:
-                notice.done_at, notice.verdict = now, "unmatched"
-                raise_attention(
-                    session,
-                    "unmatched_invoice",
-                    notice.invoice_id,
-                    f"CryptoCloud says that invoice {notice.invoice_id} was paid, "
-                    "but no order of this shop has it.",
-                )
-            elif notice.first_at < now - BELIEVE_WITHIN:
-                notice.done_at, notice.verdict = now, "not confirmed"
-                raise_attention(
-                    session,
-                    "not_confirmed",
-                    notice.invoice_id,
-                    f"A notice said that invoice {notice.invoice_id} was paid, "
-                    "and the provider's API has not confirmed it for a day.",
-                )
+    each(
+        [notice.invoice_id for notice in postbacks_not_done()],
+        lambda invoice_id: _judge(invoice_id, calls, now),
+        "postbacks",
+    )
+
+
+def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
+    payment = find_payment_by_invoice(invoice_id) or _match(invoice_id, calls)
+    with transaction("judge") as session:
+        notice = session.get_one(Postback, invoice_id, with_for_update=True, populate_existing=True)
+        if payment and payment.state is PaymentState.PAID:
+            notice.done_at, notice.verdict = now, "paid"
+        elif payment is None and notice.first_at < now - MATCH_WITHIN:
+            notice.done_at, notice.verdict = now, "unmatched"
+            raise_attention(
+                session,
+                "unmatched_invoice",
+                invoice_id,
+                f"CryptoCloud says that invoice {invoice_id} was paid, "
+                "but no order of this shop has it.",
+            )
+        elif notice.first_at < now - BELIEVE_WITHIN:
+            notice.done_at, notice.verdict = now, "not confirmed"
+            raise_attention(
+                session,
+                "not_confirmed",
+                invoice_id,
+                f"A notice said that invoice {invoice_id} was paid, "
+                "and the provider's API has not confirmed it for a day.",
+            )
+
+
+def _match(invoice_id: str, calls: Calls) -> Payment | None:
+    """The payment that an unknown invoice was made for, by what the API says (v2), never by the notice."""
+    end_read()
+    infos = calls.make(lambda: calls.gateway.invoice_infos([invoice_id]), invoice_id)
+    reference = infos[invoice_id].reference if infos and invoice_id in infos else None
+    payment = find_payment_by_reference(reference) if reference else None
+    if payment is None or payment.invoice_id:
+        return None
+    with transaction("match") as session:
+        order, payment = lock_payment(session, payment.order_id, payment.id)
+        if payment.invoice_id or payment.state not in (
+            PaymentState.UNKNOWN,
+            PaymentState.ABANDONED,
+        ):
+            return None  # its own process is about to bind it, or the provider had said no: for a person
+        if payment.state is PaymentState.UNKNOWN:
+            payment.move(PaymentState.ABANDONED)
+        payment.invoice_id, payment.pay_url = (
+            invoice_id,
+            "",
+        )  # never shown, so its link is not needed
+        payment.next_check_at = utcnow()
+        order.record("invoice_found", f"{payment.name} was made although no answer came")
+    return payment
 
 
 def expire_orders(calls: Calls, now: datetime) -> None:
     """Close unpaid orders whose time is over, after asking the provider once more about each."""
-    for order in overdue_orders(now):
-        live = find_live_payment(order.id)
-        if live and live.invoice_id and not calls.ask(live):
-            continue  # nobody could say that the money is not there
-        _expire(order.id, now)
+    overdue = [order.id for order in overdue_orders(now)]
+    # In any order: else the same few that nobody can tell about would stand before all others.
+    random.shuffle(overdue)
+    each(
+        overdue,
+        lambda order_id: _expire(order_id, calls, now),
+        "overdue orders",
+    )
 
 
-def _expire(order_id: int, now: datetime) -> None:
-    with transaction() as session:
+def _expire(order_id: int, calls: Calls, now: datetime) -> None:
+    order, live = db.session.get_one(Order, order_id), find_live_payment(order_id)
+    waited = order.expires_at < now - GIVE_UP_ASKING_AFTER
+    if live and live.invoice_id and not calls.ask([live]) and not waited:
+        return  # nobody could say that the money is not there
+    with transaction("expire") as session:
         order = lock_order(session, order_id)
         if order.status is not OrderStatus.PENDING or order.expires_at > now:
             return
@@ -152,27 +255,35 @@ def _expire(order_id: int, now: datetime) -> None:
     log.info("order_expired", order=order.number)
 
 
+def audit(calls: Calls, now: datetime) -> None:
+    """Put before a person whatever in the books contradicts itself. Money is never repaired by itself."""
+    found = list(findings(now))
+    if not found:
+        return
+    with transaction("audit") as session:
+        for finding in found:
+            raise_attention_once(session, finding.kind, finding.reference, finding.note)
+
+
 def _claim(payment: Payment, now: datetime) -> bool:
     """Take this check, and set the time of the next; False when another sweep was faster."""
-    payment_id, seen = payment.id, payment.next_check_at
-    due = now + CHECK_AFTER[min(payment.checks + 1, len(CHECK_AFTER) - 1)]
+    payment_id, opened = payment.id, payment.opened_at or payment.created_at
     watch = WATCH_PARTIAL if payment.provider_status == "partial" else WATCH_AFTER_EXPIRY
-    last = (payment.expires_at or payment.created_at) + watch
-    with transaction() as session:
+    due, last = next_check(opened, now), (payment.expires_at or opened) + watch
+    with transaction("claim") as session:
         return bool(
             rows_changed(
                 session,
                 update(Payment)
-                .where(Payment.id == payment_id, Payment.next_check_at == seen)
+                .where(Payment.id == payment_id, is_due(now))
                 .values(next_check_at=due if due < last else None, checks=Payment.checks + 1),
             )
         )
 
 
 def _move(payment: Payment, old: PaymentState, new: PaymentState) -> None:
-    with transaction() as session:
-        order = lock_order(session, payment.order_id)
-        payment = session.get_one(Payment, payment.id, with_for_update=True, populate_existing=True)
+    with transaction("lost_call") as session:
+        order, payment = lock_payment(session, payment.order_id, payment.id)
         if payment.state is old:
             payment.move(new)
             order.record(f"invoice_{new}", "the provider's answer was lost")

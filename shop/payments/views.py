@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 
 from ..web.security import csrf
 from .cryptocloud import BadPostback, CryptoCloud, CryptoCloudError
-from .service import receive_postback, refresh
+from .inbox import nudge, receive_postback
+from .service import refresh
 
 bp = Blueprint("payments", __name__)
 log = structlog.get_logger()
@@ -27,6 +28,7 @@ def postback() -> ResponseReturnValue:
         payment = receive_postback(notice)
     except BadPostback as error:
         log.warning("postback_refused", reason=str(error))
+        nudge(error.invoice_id)
         return {"message": "Postback refused"}, 403
     try:
         if payment:

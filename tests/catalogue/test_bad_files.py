@@ -87,6 +87,15 @@ def test_the_good_file_is_good(path: Path) -> None:
         ),
         ("stock: 25", "stock: 25\n  stock: 26", "line 8: stock is given twice in the product"),
         ("stock: 25", "active: maybe", "line 7: active is 'maybe'; write yes or no"),
+        *(
+            (
+                "stock: 25",
+                f"honour_late_hours: {text}",
+                f"line 7: honour_late_hours '{text}' is not a whole number from 0 to 8760",
+            )
+            for text in ("8761", "-1", "1.5", "", "never", "1e3", "\u0663", "9" * 30)
+        ),
+        ("stock: 25", "honour_late_hours: [1]", "line 7: honour_late_hours must be a single value"),
         (
             "text: Thank you",
             "keys: yes",

@@ -24,7 +24,12 @@ def full(import_text: ImportText, product: ProductText) -> None:
         product(
             "rain", title='"Rain: a \\"study\\""', description=DESCRIPTION, images=image, stock="25"
         )
-        + product("wind", delivery="{file: files/rain.zip, text: Unpack it.}", active="no")
+        + product(
+            "wind",
+            delivery="{file: files/rain.zip, text: Unpack it.}",
+            active="no",
+            honour_late_hours="0",
+        )
         + product("key", delivery="{keys: yes, text: '- Start it'}", prices="{USD: 3.1, UAH: 120}")
         + product("odd", title="'yes'", summary="'12.50'", description="'  text '")
     )

@@ -74,6 +74,20 @@ def test_a_product_is_made_as_the_file_says(
         assert (goods.name, goods.read_bytes()) == ("rain.zip", b"PK rain")
 
 
+@pytest.mark.parametrize("hours", [0, 12, 8760])
+def test_how_late_money_may_come_is_a_products_own_figure_until_the_file_leaves_it_out(
+    app: Flask, import_text: ImportText, product: ProductText, hours: int
+) -> None:
+    with app.app_context():
+        import_text(product("rain", honour_late_hours=str(hours)))
+        assert find("rain").honour_late_hours == hours
+
+        report = import_text(product("rain"))
+
+        assert report.changed == ["rain"]
+        assert find("rain").honour_late_hours is None
+
+
 def test_the_same_file_twice_changes_nothing(
     app: Flask, import_text: ImportText, product: ProductText
 ) -> None:
@@ -212,12 +226,12 @@ class TestStock:
 
         assert find("rain").available == 20
 
-    def test_a_limit_starts_counting_when_it_is_set(self) -> None:
+    def test_a_limit_counts_what_was_sold_before_it_was_set(self) -> None:
         self.stock("unlimited")
         self.sell(10)
 
         self.stock("25")
-        assert find("rain").available == 25
+        assert find("rain").available == 15
 
         self.stock("unlimited")
         assert find("rain").available is None

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
 
 from shop.catalogue.models import Product
 from shop.checkout.service import CartChanged, OrderChanged, find_placed_order, place_order
 from shop.config import Settings
 from shop.db import db, end_read
-from shop.orders.models import Order, OrderLine, StockHold
+from shop.orders.models import Order, OrderLine
 from shop.orders.service import SoldOut
 from shop.payments.models import Payment
 from shop.sandbox.live import Sandbox, running_sandbox
-from tests.buyer import Buyer, Form
 from tests.conftest import make_settings
 from tests.factories import make_buyer, make_cart, make_product
+from tests.faults.crowd import at_once, fill_in
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def settings(tmp_path: Any, database_url: str, sandbox: Sandbox) -> Settings:
+def settings(tmp_path: Path, database_url: str, sandbox: Sandbox) -> Settings:
     address = sandbox.settings.public_url
     return make_settings(
         tmp_path / "data",
@@ -40,18 +38,6 @@ def settings(tmp_path: Any, database_url: str, sandbox: Sandbox) -> Settings:
         cryptocloud_api_url=address,
         cryptocloud_pay_hosts=address,
     )
-
-
-def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Run `work` in so many threads, all let go at the same moment."""
-    gate = threading.Barrier(count)
-
-    def run(number: int) -> Any:
-        gate.wait(30)
-        return work(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
 
 
 def count(table: type) -> int:
@@ -64,30 +50,18 @@ def left_of(product: Product) -> int | None:
     return product.available
 
 
-def submit_at_once(app: Flask, *, keys: Callable[[str, int], str]) -> list[Any]:
+def submit_at_once(app: Flask, *, keys: Callable[[int], object]) -> list[TestResponse]:
     """Fifty times the same form from the same browser; `keys` may change its checkout key."""
-    buyer = Buyer(app)
     with app.app_context():
         slug = make_product(stock=100).slug
-    buyer.puts_into_cart(slug)
-    buyer.opens("/checkout")
-    fields = Form(buyer.page.text, "/checkout").fields | {"email": buyer.email}
-    cookie = buyer.browser.get_cookie("session")
-    assert cookie is not None
-
-    def submit(number: int) -> Any:
-        browser = app.test_client()
-        browser.set_cookie("session", cookie.value)
-        key = keys(fields["checkout_key"], number)
-        return browser.post("/checkout", data=fields | {"checkout_key": key})
-
-    return at_once(50, submit)
+    form = fill_in(app, slug)
+    return at_once(50, lambda number: form.send(keys(number)))
 
 
 def test_fifty_parallel_submits_of_one_form_make_one_order_and_one_invoice(
     app: Flask, sandbox: Sandbox
 ) -> None:
-    answers = submit_at_once(app, keys=lambda key, number: key)
+    answers = submit_at_once(app, keys=lambda number: "")
 
     assert {answer.status_code for answer in answers} == {303}
     with app.app_context():
@@ -99,72 +73,11 @@ def test_without_the_key_of_the_form_the_same_submits_would_make_many_orders(
     app: Flask, sandbox: Sandbox
 ) -> None:
     """The control: it is the checkout key that the test above relies on."""
-    submit_at_once(app, keys=lambda key, number: f"{key}{number}")
+    submit_at_once(app, keys=lambda number: number)
 
     with app.app_context():
         assert count(Order) > 1
     assert len(sandbox.invoices()) > 1
-
-
-def buy_at_once(app: Flask, product: Product, buyers: int) -> list[bool]:
-    """Let so many buyers order one unit each; who got one."""
-    cart = make_cart(app, product)
-
-    def buy(number: int) -> bool:
-        with app.app_context():
-            try:
-                place_order(cart, make_buyer(cart))
-            except SoldOut:
-                return False
-            return True
-
-    return at_once(buyers, buy)
-
-
-def test_of_ten_units_sixty_four_buyers_get_ten(app: Flask) -> None:
-    with app.app_context():
-        product = make_product(stock=10)
-
-        bought = buy_at_once(app, product, 64)
-
-        assert bought.count(True) == 10
-        assert left_of(product) == 0
-        assert db.session.scalar(select(func.sum(StockHold.quantity))) == 10
-
-
-def test_stock_that_is_read_before_it_is_written_is_sold_many_times(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The control: what the conditional UPDATE is there for. The naive code has seen ten units."""
-
-    def naive(session: Session, product_id: int, quantity: int) -> bool:
-        session.execute(
-            update(Product).where(Product.id == product_id).values(available=10 - quantity)
-        )
-        return True
-
-    with app.app_context():
-        product = make_product(stock=10)
-        monkeypatch.setattr("shop.orders.service.take_stock", naive)
-
-        bought = buy_at_once(app, product, 16)
-
-        assert bought.count(True) == 16
-
-
-def test_carts_in_opposite_order_do_not_block_each_other(app: Flask) -> None:
-    with app.app_context():
-        one, two, three = (make_product(stock=40) for _ in range(3))
-        forwards, backwards = make_cart(app, one, two, three), make_cart(app, three, two, one)
-
-        def buy(number: int) -> None:
-            cart = backwards if number % 2 else forwards
-            with app.app_context():
-                place_order(cart, make_buyer(cart))
-
-        at_once(32, buy)
-
-        assert [left_of(product) for product in (one, two, three)] == [8, 8, 8]
 
 
 def test_the_same_form_again_is_the_same_order(app: Flask) -> None:

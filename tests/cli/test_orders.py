@@ -109,13 +109,26 @@ def test_a_number_may_be_typed_carelessly(runner: FlaskCliRunner, number: str) -
         assert runner.invoke(args=["orders", "show", typed]).exit_code == 0
 
 
-@pytest.mark.parametrize("command", ["show", "refresh"])
-@pytest.mark.parametrize("number", ["XXXX-XXXX", "1", "'; DROP TABLE orders", "%", "é"])
-def test_an_unknown_number_is_named(runner: FlaskCliRunner, command: str, number: str) -> None:
-    result = runner.invoke(args=["orders", command, number])
+BY = ["--reason", "why", "--who", "Ann"]
 
-    assert result.exit_code == 1
-    assert f"There is no order {number}." in result.stderr
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show"],
+        ["refresh"],
+        ["confirm", "--transaction", "0xfeed", *BY],
+        ["cancel", *BY],
+        ["refund", *BY],
+    ],
+    ids=lambda words: words[0],
+)
+def test_an_unknown_number_is_named(runner: FlaskCliRunner, words: list[str]) -> None:
+    for number in ("XXXX-XXXX", "1", "'; DROP TABLE orders", "%", "é"):
+        result = runner.invoke(args=["orders", *words, number])
+
+        assert result.exit_code == 1
+        assert f"There is no order {number}." in result.stderr
 
 
 def test_asking_again_makes_a_paid_order_paid_and_hands_out_the_goods(

@@ -73,6 +73,16 @@ class Books:
             sweep(self.app.extensions["cryptocloud"], utcnow() + timedelta(**later))
 
     def mails(self) -> list[EmailMessage]:
+        """Let the worker send what is due; every mail to buyers so far."""
+        operator = self.app.config["SETTINGS"].alert_email
+        return [mail for mail in self.all_mails() if mail["To"] != operator]
+
+    def alerts(self) -> list[EmailMessage]:
+        """The same for mails to the operator."""
+        operator = self.app.config["SETTINGS"].alert_email
+        return [mail for mail in self.all_mails() if mail["To"] == operator]
+
+    def all_mails(self) -> list[EmailMessage]:
         """Let the worker send what is due; every mail sent so far."""
         with self.app.app_context():
             jobs.mails()

@@ -122,7 +122,7 @@ def test_late_money_counts_takes_the_stock_again_and_delivers(
     page = buyer.comes_back(invoice["return_url"])
 
     assert "Paid, thank you" in page
-    assert "after its time was over" in page
+    assert "after this order was closed" in page
     assert books.state() == ("fulfilled", "paid_late")
     assert books.left(slug) == 0
     assert len(books.mails()) == 1
@@ -166,4 +166,8 @@ def test_money_for_both_payments_of_an_order_delivers_once_and_is_put_before_a_p
     assert books.state() == ("fulfilled", "paid_twice")
     assert books.attention() == ["paid_twice"]
     assert books.delivered() == 1
-    assert len(books.mails()) == 1
+    twice, delivered = sorted(mail["Subject"] for mail in books.mails())
+    assert delivered.endswith("is paid")
+    assert twice.endswith("was paid twice")
+    (alert,) = books.alerts()
+    assert "was paid twice; a refund is due" in alert.get_body(("plain",)).get_content()

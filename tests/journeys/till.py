@@ -13,10 +13,12 @@ class Till:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def does(self, action: str, pay_url: str, postback: str = "normal") -> dict[str, Any]:
+    def does(
+        self, action: str, pay_url: str, postback: str = "normal", coin: str | None = None
+    ) -> dict[str, Any]:
         """Let something happen to the invoice of a pay page; the invoice as it is afterwards."""
         number = pay_url.rpartition("/")[2]
-        wishes = {"postback": postback, "wait": True}
+        wishes: dict[str, object] = {"postback": postback, "wait": True, "coin": coin}
         return self._post(f"invoices/{number}/{action}", wishes)
 
     def is_switched(self, api: str, **switches: object) -> None:

@@ -10,8 +10,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, text
 
 from shop import create_app
+from shop.config import Settings
 from shop.db import db, transaction
+from shop.orders.links import find_order_by_token, order_token
 from tests.conftest import make_settings, migrate
+from tests.factories import make_order
 
 
 def test_a_live_process_says_so_without_the_database(app: Flask, client: FlaskClient) -> None:
@@ -23,6 +26,43 @@ def test_a_live_process_says_so_without_the_database(app: Flask, client: FlaskCl
 
     assert response.status_code == 200
     assert response.get_json() == {"status": "ok"}
+
+
+NONCE = "abcdefghijklmnop-_0123456789"
+
+
+def test_a_live_process_proves_that_it_is_this_shop(tmp_path: Path) -> None:
+    """Same key, same proof; another key or another nonce, another one."""
+    ours, twin = make_settings(tmp_path / "a"), make_settings(tmp_path / "b")
+    other = make_settings(tmp_path / "c", secret_key="another-key" * 4)
+
+    def proof(settings: Settings, nonce: str = NONCE) -> str:
+        answer = create_app(settings).test_client().get(f"/healthz?nonce={nonce}").get_json()
+        assert answer["status"] == "ok"
+        return str(answer["proof"])
+
+    assert proof(ours) == proof(twin)
+    assert len({proof(ours), proof(other), proof(ours, f"{NONCE}x")}) == 3
+
+
+@pytest.mark.parametrize("nonce", ["", "x" * 15, "x" * 65, "x" * 15 + "%20", "x" * 15 + "%C3%A9"])
+def test_only_a_nonce_is_answered_with_a_proof(tmp_path: Path, nonce: str) -> None:
+    response = create_app(make_settings(tmp_path)).test_client().get(f"/healthz?nonce={nonce}")
+
+    assert response.status_code == 200
+    assert response.get_json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_proof_opens_no_order(app: Flask, client: FlaskClient) -> None:
+    """Anybody may have any nonce signed, an order link's first half too: it must not make a link."""
+    with app.app_context():
+        order, _ = make_order(app)
+        first_half = order_token(order).rpartition(".")[0]
+        proof = client.get(f"/healthz?nonce={first_half}").get_json()["proof"]
+
+        assert find_order_by_token(order_token(order)) is not None
+        assert find_order_by_token(f"{first_half}.{proof}") is None
 
 
 def test_a_shop_with_its_database_is_ready(client: FlaskClient) -> None:

@@ -202,11 +202,11 @@ def test_nothing_is_delivered_when_the_commit_fails(
     with app.app_context():
         order, payment = make_open_order(app)
 
-        def crash(*_: object) -> None:
+        def crash(*_: object, **__: object) -> None:
             raise SystemExit
 
         with monkeypatch.context() as patch:
-            patch.setattr("shop.payments.service.plan_deliveries", crash)
+            patch.setattr("shop.payments.settling.plan_deliveries", crash)
             with pytest.raises(SystemExit):
                 ask(app, payment, "paid")
         db.session.rollback()
@@ -239,8 +239,8 @@ def test_an_answer_that_comes_after_the_payment_was_given_up_is_watched_and_neve
         order, payment = make_open_order(app)
         ask(app, payment, "canceled")
         slow, _ = start_payment(order.id)
-        forget_lost_calls(utcnow() + timedelta(minutes=1))
-        forget_lost_calls(utcnow() + timedelta(minutes=5))
+        forget_lost_calls(Calls(gateway(app)), utcnow() + timedelta(minutes=1))
+        forget_lost_calls(Calls(gateway(app)), utcnow() + timedelta(minutes=5))
         assert slow.state is PaymentState.ABANDONED
 
         with provider(app) as calls:
@@ -271,7 +271,7 @@ def test_an_order_is_not_closed_while_nobody_can_say_that_no_money_came(app: Fla
         order, _ = make_open_order(app, make_product(stock=1))
 
         with provider(app):  # every call fails
-            expire_orders(Calls(gateway(app)), utcnow() + timedelta(days=2))
+            expire_orders(Calls(gateway(app)), utcnow() + timedelta(hours=40))
 
         assert order.status is OrderStatus.PENDING
         assert db.session.query(Product).one().available == 0

@@ -9,6 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -19,11 +20,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from shop.config import Settings
-from shop.db import db
+from shop.db import db, utcnow
 from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
 from shop.orders.models import Order, OrderEvent, OrderStatus, StockHold
+from shop.payments.inbox import nudge
 from shop.payments.models import Payment, PaymentState, Postback
-from tests.factories import as_json, make_open_order, make_postback, make_token, provider
+from shop.payments.sweep import sweep
+from tests.factories import as_json, gateway, make_open_order, make_postback, make_token, provider
 
 ADDRESS = "/payments/cryptocloud/postback"
 TABLES = (Order, OrderEvent, StockHold, Payment, Postback, Delivery, LicenceKey, OutboxMail)
@@ -38,11 +41,21 @@ def notice(app: Flask, settings: Settings) -> Notice:
         return make_postback(settings, make_open_order(app)[1])
 
 
+NUDGED = ("next_check_at", "refused_at", "refused_postbacks")
+"""All that a refused notice may move: when the provider is asked next."""
+
+
 def everything(app: Flask) -> str:
     """Every row that a notice could touch."""
     with app.app_context():
         rows = [
-            [list(row) for row in db.session.execute(select(table.__table__))] for table in TABLES
+            [
+                {name: value for name, value in row.items() if name not in NUDGED}
+                for row in db.session.execute(
+                    select(table.__table__).order_by(*table.__table__.primary_key)
+                ).mappings()
+            ]
+            for table in TABLES
         ]
         return repr(rows)
 
@@ -335,6 +348,47 @@ def test_a_notice_that_names_another_order_for_our_invoice_is_refused(
 
     assert response.status_code == 403
     assert everything(app) == before
+
+
+def test_a_refused_notice_has_the_sweep_ask_about_its_invoice_once_a_minute(
+    app: Flask, client: FlaskClient, notice: Notice
+) -> None:
+    """A wrong clock or secret refuses genuine notices too, and their money must be found all the same."""
+    refused = notice | {"token": "e30.e30.e30"}
+
+    for _ in range(5):
+        assert client.post(ADDRESS, data=refused).status_code == 403
+
+    with app.app_context():
+        payment = db.session.scalars(select(Payment)).one()
+        assert payment.refused_postbacks == 1
+        assert payment.next_check_at == payment.refused_at
+        with provider(app) as calls:
+            calls.invoice_is("created")
+            sweep(gateway(app), utcnow())
+            nudge(payment.invoice_id, utcnow() + timedelta(seconds=59))
+            assert payment.refused_postbacks == 1
+            nudge(payment.invoice_id, utcnow() + timedelta(seconds=61))
+            db.session.refresh(payment)
+            assert payment.refused_postbacks == 2
+            calls.invoice_is("paid")
+            sweep(gateway(app), utcnow() + timedelta(seconds=62))
+    assert status_of(app) == (OrderStatus.FULFILLED, PaymentState.PAID)
+
+
+def test_a_refused_notice_about_a_paid_invoice_is_counted_and_nobody_asks_again(
+    app: Flask, client: FlaskClient, notice: Notice
+) -> None:
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        client.post(ADDRESS, data=notice)
+
+    client.post(ADDRESS, data=notice | {"token": "e30.e30.e30"})
+    client.post(ADDRESS, data=notice | {"token": "e30.e30.e30", "invoice_id": "NOSUCH00"})
+
+    with app.app_context():
+        payment = db.session.scalars(select(Payment)).one()
+        assert (payment.refused_postbacks, payment.next_check_at) == (1, None)
 
 
 @pytest.mark.parametrize("order_id", [None, ""])

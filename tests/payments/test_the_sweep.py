@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import responses
 from flask import Flask
 
 from shop.db import db, utcnow
-from shop.orders.models import OrderStatus
+from shop.orders.models import OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import Postback as Notice
+from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState, Postback
-from shop.payments.service import open_invoice, receive_postback
+from shop.payments.service import open_invoice
 from shop.payments.sweep import ERRORS_IN_A_ROW, sweep
-from tests.factories import gateway, make_open_order, make_order, provider
+from tests.factories import gateway, make_open_order, make_order, make_product, provider
 
 
 def notice(invoice_id: str, order_id: str | None = None) -> Notice:
@@ -42,13 +44,14 @@ def test_an_open_invoice_is_asked_about_less_and_less_often_until_a_day_after_it
             calls.invoice_is("created")
             minute = payment.opened_at
             while minute < payment.opened_at + timedelta(hours=52):
-                minute += timedelta(minutes=1)
+                young = minute < payment.opened_at + timedelta(hours=3)
+                minute += timedelta(minutes=1 if young else 20)
                 before = len(calls.calls)
                 sweep(gateway(app), minute)
                 asked += [minute - payment.opened_at] * (len(calls.calls) - before)
 
         minutes = [int(moment.total_seconds() // 60) for moment in asked]
-        assert minutes[:7] == [1, 2, 3, 5, 10, 25, 85]
+        assert minutes[:7] == [1, 2, 4, 9, 24, 84, 144]
         assert payment.state is PaymentState.CANCELED
         assert payment.next_check_at is None
         assert 47 * 60 < minutes[-1] <= 48 * 60
@@ -76,6 +79,73 @@ def test_a_silent_provider_is_not_asked_about_every_order(app: Flask) -> None:
             sweep(gateway(app), utcnow() + timedelta(seconds=16))
 
             assert len(calls.calls) == ERRORS_IN_A_ROW
+
+
+def test_invoices_that_the_provider_does_not_know_hold_up_no_other(app: Flask) -> None:
+    with app.app_context():
+        for _ in range(ERRORS_IN_A_ROW):
+            make_open_order(app)
+        order, payment = make_open_order(app)
+
+        with provider(app) as calls:
+            calls.get(calls.info_url, status=400, json={"error": "Invoice is not found"})
+            calls.get(
+                calls.info_url,
+                json={"status": "success", "status_invoice": "paid"},
+                match=[
+                    responses.matchers.query_param_matcher({"uuid": f"INV-{payment.invoice_id}"})
+                ],
+            )
+            sweep(gateway(app), utcnow() + timedelta(seconds=16))
+
+        assert order.status is OrderStatus.FULFILLED
+
+
+def test_invoices_that_cannot_be_asked_about_wait_behind_the_others(app: Flask) -> None:
+    with app.app_context():
+        for _ in range(ERRORS_IN_A_ROW):
+            make_open_order(app)
+        order, payment = make_open_order(app)
+        now = utcnow() + timedelta(seconds=16)
+
+        with provider(app) as calls:
+            calls.get(calls.info_url, json={"status": "success", "status_invoice": "unheard of"})
+            calls.get(
+                calls.info_url,
+                json={"status": "success", "status_invoice": "paid"},
+                match=[
+                    responses.matchers.query_param_matcher({"uuid": f"INV-{payment.invoice_id}"})
+                ],
+            )
+            sweep(gateway(app), now)
+            assert order.status is OrderStatus.PENDING
+            sweep(gateway(app), now + timedelta(minutes=1))
+
+        assert order.status is OrderStatus.FULFILLED
+
+
+def test_a_provider_that_is_silent_for_a_day_keeps_no_stock_and_no_money_is_lost(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        product = make_product(stock=1)
+        order, payment = make_open_order(app, product)
+        late = order.expires_at + timedelta(hours=23)
+        with provider(app):
+            sweep(gateway(app), late)
+            assert order.status is OrderStatus.PENDING
+            sweep(gateway(app), late + timedelta(hours=2))
+            assert order.status is OrderStatus.EXPIRED
+            db.session.refresh(product)
+            assert product.available == 1
+            sweep(gateway(app), late + timedelta(hours=40))
+
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            sweep(gateway(app), late + timedelta(hours=41))
+
+        assert payment.state is PaymentState.PAID
+        assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.PAID_LATE)
 
 
 def test_a_call_whose_process_died_can_be_tried_again_after_a_while(app: Flask) -> None:

@@ -1,0 +1,26 @@
+"""The command line: `flask --app wsgi …`, one group for each noun."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from ..catalogue.cli import products, rates
+from ..worker import worker
+from . import attention, doctor, invoices, jobs, keys, orders, postbacks
+
+
+def init_app(app: Flask) -> None:
+    """Add every command."""
+    for command in (
+        invoices.invoices,
+        orders.orders,
+        products,
+        rates,
+        keys.keys,
+        jobs.jobs,
+        attention.attention,
+        postbacks.postbacks,
+        worker,
+        doctor.doctor,
+    ):
+        app.cli.add_command(command)

@@ -1,0 +1,57 @@
+"""`flask attention`: what a person must look at."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ..ops.commands import CommandGroup
+from ..orders.models import AttentionItem
+from ..orders.queries import open_attention, recent_attention
+from ..orders.service import resolve_attention_item
+from .printing import as_json, reason, refuse, who
+
+attention = CommandGroup("attention", help="What a person must look at.")
+
+
+@attention.command("list")
+@click.option("--all", "everything", is_flag=True, help="Resolved items as well, the newest first.")
+@as_json
+def list_attention(everything: bool, as_json: bool) -> None:
+    """What still waits for a person, oldest first."""
+    items = recent_attention() if everything else open_attention()
+    if as_json:
+        click.echo(json.dumps([_facts(item) for item in items]))
+        return
+    for item in items:
+        click.echo(f"{item.id}  {item.created_at:%Y-%m-%d %H:%M}  {item.kind}: {item.note}")
+        if item.resolved_at:
+            click.echo(f"    resolved by {item.resolved_by}: {item.resolution}")
+    if not items:
+        click.echo("Nothing waits for you.")
+
+
+@attention.command("resolve")
+@click.argument("item", type=click.IntRange(1, 2**31 - 1))
+@reason
+@who
+def resolve(item: int, why: str, who: str) -> None:
+    """Close an item: you have seen to it. The same thing, should it happen again, is a new item."""
+    if resolve_attention_item(item, why=why, who=who) is None:
+        refuse(f"No open item has the number {item}; `attention list` shows those that are open.")
+    click.echo(f"Item {item} is resolved.")
+
+
+def _facts(item: AttentionItem) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "reference": item.reference,
+        "note": item.note,
+        "created_at": item.created_at.isoformat(),
+        "resolved_at": item.resolved_at.isoformat() if item.resolved_at else None,
+        "resolved_by": item.resolved_by,
+        "resolution": item.resolution,
+    }

@@ -1,0 +1,48 @@
+"""`flask doctor`: whether this shop is fit to sell."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from email_validator import EmailNotValidError, validate_email
+from flask.cli import with_appcontext
+
+from ..config import current_settings
+from ..ops.doctor import CHECKS, Finding, examine
+from ..ops.doctor.mail import send_test_mail
+from .checks import PAYMENT_CHECKS
+from .printing import as_json, refuse
+
+
+@click.command()
+@click.option("--mail-to", metavar="ADDRESS", help="Also send one test mail to this address.")
+@as_json
+@with_appcontext
+def doctor(mail_to: str | None, as_json: bool) -> None:
+    """Check whether this shop is fit to sell; exits with 1 when anything fails."""
+    settings = current_settings()
+    address = _checked(mail_to) if mail_to is not None else ""
+    findings = list(examine(settings, [*CHECKS, *PAYMENT_CHECKS]))
+    if address:
+        findings.append(send_test_mail(settings, address))
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            click.echo(_line(finding))
+    if any(finding.level == "fail" for finding in findings):
+        raise SystemExit(1)
+
+
+def _checked(address: str) -> str:
+    try:
+        found = validate_email(address, check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError as error:
+        refuse(str(error))
+    return found.normalized
+
+
+def _line(finding: Finding) -> str:
+    mend = f". {finding.mend}" if finding.mend else ""
+    return f"{finding.level:<4}  {finding.name}: {finding.text}{mend}"

@@ -1,0 +1,137 @@
+"""`flask orders`: what was ordered, and how it stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import click
+
+from ..fulfilment.queries import deliveries_of
+from ..ops.commands import CommandGroup
+from ..orders.links import order_url
+from ..orders.models import Order, OrderStatus
+from ..orders.queries import recent_orders
+from ..payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
+from ..payments.cryptocloud import CryptoCloudError
+from ..payments.queries import payments_of
+from ..payments.service import refresh
+from .lookup import gateway, order_named
+from .printing import as_json, order_facts, payment_facts, reason, refuse, short, show, who
+
+TRANSACTION = "The transaction hash, or the provider's own number, that proves it."
+
+orders = CommandGroup(
+    "orders", help="List, show and re-check orders, and decide about their money."
+)
+
+
+@orders.command("list")
+@click.option("--status", type=click.Choice([status.value for status in OrderStatus]))
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@as_json
+def list_orders(status: str | None, limit: int, as_json: bool) -> None:
+    """The newest orders."""
+    found = recent_orders(OrderStatus(status) if status else None, limit)
+    if as_json:
+        click.echo(json.dumps([order_facts(order) for order in found]))
+        return
+    for order in found:
+        flag = "" if order.flag == "none" else f"  {order.flag}"
+        test = "  test" if order.is_test else ""
+        click.echo(
+            f"{order.number}  {order.created_at:%Y-%m-%d %H:%M}  {order.status:<10}  {order.total}{flag}{test}"
+        )
+    if not found:
+        click.echo("No orders.")
+
+
+@orders.command("show")
+@click.argument("number")
+@as_json
+def show_order(number: str, as_json: bool) -> None:
+    """Everything about one order: lines, payments, deliveries, history, and the buyer's link."""
+    order = order_named(number)
+    found = order_facts(order) | {
+        "email": order.email,
+        "url": order_url(order),
+        "lines": [
+            {"title": line.title, "quantity": line.quantity, "total": str(line.total)}
+            for line in order.lines
+        ],
+        "payments": [payment_facts(payment) for payment in payments_of(order.id)],
+        "deliveries": [
+            {"title": delivery.line.title, "kind": delivery.kind, "state": delivery.state}
+            for delivery in deliveries_of(order.id)
+        ],
+        "history": [
+            {
+                "at": event.at.isoformat(timespec="seconds"),
+                "kind": event.kind,
+                "note": event.note,
+                "who": event.who,
+            }
+            for event in order.events
+        ],
+    }
+    show(found, as_json)
+
+
+@orders.command("refresh")
+@click.argument("number")
+def refresh_order(number: str) -> None:
+    """Ask the provider about every invoice of an order, and act on what it says."""
+    order = order_named(number)
+    with_invoice = [payment for payment in payments_of(order.id) if payment.invoice_id]
+    if not with_invoice:
+        refuse(f"Order {order.number} has no invoice to ask about.")
+    for payment in with_invoice:
+        try:
+            refresh(payment, gateway())
+        except CryptoCloudError as error:
+            refuse(f"The provider did not say: {error}. Nothing was changed.")
+    click.echo(f"{order.number} is {order_named(number).status}.")
+
+
+@orders.command("confirm")
+@click.argument("number")
+@click.option("--transaction", "transaction_id", required=True, callback=short, help=TRANSACTION)
+@reason
+@who
+def confirm(number: str, transaction_id: str, why: str, who: str) -> None:
+    """Vouch for an order's money yourself: its goods are handed over as if the provider said so."""
+    decided(
+        lambda order: confirm_order(order, transaction_id=transaction_id, why=why, who=who), number
+    )
+
+
+@orders.command("cancel")
+@click.argument("number")
+@reason
+@who
+def cancel(number: str, why: str, who: str) -> None:
+    """Close an unpaid order: its stock goes back on sale. Money that comes all the same is not lost."""
+    decided(lambda order: cancel_order(order, gateway(), why=why, who=who), number)
+
+
+@orders.command("refund")
+@click.argument("number")
+@click.option("--transaction", "transaction_id", default="", callback=short, help=TRANSACTION)
+@reason
+@who
+def refund(number: str, transaction_id: str, why: str, who: str) -> None:
+    """Note that a refund is due or, with its transaction, that it was made. No money is sent."""
+    decided(
+        lambda order: refund_order(order, transaction_id=transaction_id, why=why, who=who), number
+    )
+
+
+def decided(decide: Callable[[Order], Order], number: str) -> None:
+    """Carry out what a person decided about an order, and say where it stands then."""
+    try:
+        decide(order_named(number))
+    except NotPossible as error:
+        refuse(str(error))
+    order = order_named(number)
+    flag = "" if order.flag == "none" else f", {order.flag}"
+    click.echo(f"{order.number} is {order.status}{flag}.")

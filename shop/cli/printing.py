@@ -1,0 +1,84 @@
+"""How commands answer: as lines for people, as JSON for scripts, or by refusing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import click
+
+from ..orders.models import Order
+from ..payments.models import Payment
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def words(context: click.Context, option: click.Parameter, value: str) -> str:
+    """What was typed, trimmed; it stands in the history for good, so it may not be empty or broken."""
+    text = value.strip()
+    if option.required and not text:
+        raise click.BadParameter("say something: it stands in the history for good")
+    if not text.isprintable() or len(text) > 500:
+        raise click.BadParameter("use one line of up to 500 printable characters")
+    return text
+
+
+def short(context: click.Context, option: click.Parameter, value: str) -> str:
+    """The same, short enough for a name or a number."""
+    text = words(context, option, value)
+    if len(text) > 80:
+        raise click.BadParameter("use up to 80 characters")
+    return text
+
+
+reason = click.option(
+    "--reason", "why", required=True, callback=words, help="Why, for the history."
+)
+who = click.option("--who", required=True, callback=short, help="Your name, for the history.")
+
+
+def refuse(message: str) -> NoReturn:
+    """Say why nothing was done, and exit with 1."""
+    raise click.ClickException(message)
+
+
+def show(found: dict[str, Any], as_json: bool) -> None:
+    """Print one thing, a line for each of its facts."""
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for name, value in found.items():
+        if isinstance(value, list):
+            click.echo(f"{name}:")
+            for row in value:
+                click.echo("  " + "  ".join(f"{v}" for v in row.values() if v not in (None, "")))
+        else:
+            click.echo(f"{name}: {value}")
+
+
+def order_facts(order: Order) -> dict[str, Any]:
+    """What is said of an order wherever one is shown."""
+    return {
+        "order": order.number,
+        "status": order.status,
+        "flag": order.flag,
+        "test": order.is_test,
+        "total": str(order.total),
+        "created_at": order.created_at.isoformat(timespec="seconds"),
+    }
+
+
+def payment_facts(payment: Payment) -> dict[str, Any]:
+    """What is said of a payment wherever one is shown."""
+    return {
+        "attempt": payment.attempt,
+        "state": payment.state,
+        "invoice_id": payment.invoice_id,
+        "amount": str(payment.money),
+        "order_id": payment.reference,
+        "pay_url": payment.pay_url,
+        "error": payment.error,
+        "figures": payment.figures,
+        "confirmed_by": payment.confirmed_by,
+        "transaction": payment.transaction_id,
+    }

@@ -1,0 +1,100 @@
+"""Is the machine's part done: the worker, room on the disk, backups?"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from ...config import Settings
+from ...db import db, utcnow
+from ..models import JobRun
+from .findings import Finding, failure
+
+SWEEP_LATE = timedelta(minutes=5)
+LITTLE_SPACE = 500_000_000
+SOME_SPACE = 2_000_000_000
+BACKUP_OLD = timedelta(hours=26)
+"""A day, and two hours for a nightly job that starts late or takes long."""
+
+UNFINISHED = (".part", ".partial", ".tmp")
+
+
+def worker(settings: Settings) -> Finding:
+    """The worker has swept lately."""
+    run = db.session.get(JobRun, "sweep")
+    start = "Start it: `flask --app wsgi worker`."
+    if run is None:
+        return Finding("fail", "worker", "has never run", start)
+    age = utcnow() - run.finished_at
+    if age > SWEEP_LATE:
+        text = f"last swept {ago(age)} ago"
+        return Finding("fail", "worker", text, f"{start} If it runs, its log says what broke.")
+    return Finding("ok", "worker", f"last swept {ago(age)} ago")
+
+
+def disk(settings: Settings) -> Finding:
+    """There is room to write."""
+    free = min(shutil.disk_usage(folder).free for folder in _written(settings))
+    text = f"{free // 1_000_000} MB free"
+    if free <= LITTLE_SPACE:
+        return Finding("fail", "disk", text, "Make room.")
+    if free <= SOME_SPACE:
+        return Finding("warn", "disk", text, "Make room soon.")
+    return Finding("ok", "disk", text)
+
+
+def _written(settings: Settings) -> list[Path]:
+    url = make_url(settings.database)
+    folders = [settings.shop_data_dir]
+    if url.get_backend_name() == "sqlite" and url.database:
+        folders.append(Path(url.database).absolute().parent)
+    return folders
+
+
+def backups(settings: Settings) -> Finding:
+    """The newest backup is from today or last night."""
+    folder = settings.shop_backup_dir
+    if folder is None:
+        return Finding(
+            "warn",
+            "backups",
+            "nobody looks whether there are any",
+            "Set SHOP_BACKUP_DIR to the folder where your backups arrive.",
+        )
+    if not folder.is_dir():
+        text = f"there is no folder {folder}"
+        return Finding(failure(settings), "backups", text, "Correct SHOP_BACKUP_DIR.")
+    newest = _newest_file(folder)
+    if newest is None:
+        text = f"{folder} holds none"
+        return Finding(failure(settings), "backups", text, "Make one: docs/operating.md.")
+    age = utcnow() - newest
+    if age > BACKUP_OLD:
+        text = f"the newest is {ago(age)} old"
+        return Finding(failure(settings), "backups", text, "Find out why none was made since.")
+    return Finding("ok", "backups", f"the newest is {ago(age)} old")
+
+
+def _newest_file(folder: Path) -> datetime | None:
+    """When the newest whole file below `folder` was written; hidden, empty and unfinished ones are none."""
+    times = [
+        path.stat().st_mtime
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not path.name.startswith(".")
+        and path.suffix not in UNFINISHED
+        and path.stat().st_size
+    ]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+def ago(age: timedelta) -> str:
+    """A length of time as a person says it."""
+    seconds = max(0, round(age.total_seconds()))
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"

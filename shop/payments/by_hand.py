@@ -1,0 +1,150 @@
+"""What a person decides about an order's money. Each goes the same way as the shop's own decisions.
+
+All three take the words of the person (`why`) and their name (`who`), which stand in the order's
+history for good, and raise NotPossible, with what to do instead, when the order is not in a state
+for it; nothing has changed then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy.orm import Session
+
+from ..db import transaction, utcnow
+from ..fulfilment.queries import deliveries_of
+from ..fulfilment.service import deliver_order, plan_mail
+from ..orders.models import SETTLED, HoldState, Order, OrderFlag, OrderStatus
+from ..orders.service import lock_order, release_holds, resolve_attention
+from .cryptocloud import CryptoCloud, CryptoCloudError
+from .models import Payment, PaymentState
+from .queries import payments_of
+from .service import refresh
+from .settling import ANSWERED, complete
+
+log = structlog.get_logger()
+
+OPENING = (PaymentState.CREATING, PaymentState.UNKNOWN)
+
+
+class NotPossible(Exception):
+    """The order is not in a state for this; the text says what to do instead."""
+
+
+def confirm_order(order: Order, *, transaction_id: str, why: str, who: str) -> Order:
+    """The money is there, says a person who has seen it: sell the goods as if the provider said so.
+
+    `transaction_id` is whatever proves it: a transaction hash, or the provider's own number.
+    """
+    order_id, now = order.id, utcnow()
+    with transaction("confirm") as session:
+        order = lock_order(session, order_id)
+        if order.status in SETTLED:
+            raise NotPossible(f"Order {order.number} is {order.status} already.")
+        payment = _payment_to_confirm(order)
+        order.record("confirmed", f"{payment.name}, transaction {transaction_id}: {why}", who=who)
+        if payment.state is not PaymentState.PAID:
+            payment.move(PaymentState.PAID)
+            payment.paid_at, payment.next_check_at = now, None
+        payment.confirmed_by, payment.transaction_id = who, transaction_id
+        complete(session, order, payment, now, why=f"{payment.name} was confirmed", who=who)
+    log.info("order_confirmed", order=order.number, status=order.status)
+    deliver_order(order_id)
+    return order
+
+
+def cancel_order(order: Order, gateway: CryptoCloud, *, why: str, who: str) -> Order:
+    """Close an unpaid order and put its stock back on sale; its invoices are watched all the same.
+
+    The provider is asked once more first. Where it can (API v2), the open invoice is cancelled there.
+    """
+    order_id = order.id
+    for payment in payments_of(order_id):
+        with contextlib.suppress(CryptoCloudError):
+            refresh(payment, gateway)
+    with transaction("cancel") as session:
+        order = lock_order(session, order_id)
+        payments = payments_of(order_id)
+        if order.status not in (OrderStatus.PENDING, OrderStatus.REVIEW):
+            raise NotPossible(
+                f"Order {order.number} is {order.status}: only unpaid ones are cancelled."
+            )
+        if order.status is OrderStatus.REVIEW or any(_has_money(payment) for payment in payments):
+            raise NotPossible(
+                f"Money has come for order {order.number}: use `orders confirm`, "
+                "or `orders refund` once it is in review."
+            )
+        _close_payments(order, payments)
+        order.move(OrderStatus.CANCELLED, why=why, who=who)
+        release_holds(session, order)
+    log.info("order_cancelled", order=order.number)
+    for payment in payments:
+        if payment.invoice_id:
+            with contextlib.suppress(CryptoCloudError):
+                gateway.cancel_invoice(payment.invoice_id)
+    return order
+
+
+def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") -> Order:
+    """Note that money goes back: due without a transaction, done with one. The shop sends no money.
+
+    What was not handed over yet goes back on sale.
+    """
+    order_id = order.id
+    with transaction("refund") as session:
+        order = lock_order(session, order_id)
+        if order.status in (OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REVIEW):
+            _take_back(session, order)
+            order.move(OrderStatus.REFUND_DUE, why=why, who=who)
+            if not transaction_id:
+                plan_mail(session, order, "refund-due")
+        elif order.status is not OrderStatus.REFUND_DUE or not transaction_id:
+            raise NotPossible(
+                f"Order {order.number} is {order.status}: there is nothing to refund."
+            )
+        if transaction_id:
+            session.flush()  # each step by itself: the database too knows no way past refund_due
+            order.move(OrderStatus.REFUNDED, why=f"transaction {transaction_id}: {why}", who=who)
+            references = [payment.reference for payment in payments_of(order_id)]
+            kinds = (*ANSWERED, OrderFlag.PAID_TWICE)
+            resolve_attention(session, references, kinds=kinds, why=f"refunded: {why}", who=who)
+    log.info("order_" + order.status, order=order.number)
+    return order
+
+
+def _payment_to_confirm(order: Order) -> Payment:
+    """The payment whose money is there: one that waits for a person, else the newest."""
+    payments = payments_of(order.id)
+    paid = [payment for payment in payments if payment.state is PaymentState.PAID]
+    with_money = paid or [payment for payment in payments if payment.part_came]
+    chosen = with_money[0] if with_money else payments[-1]
+    if chosen.state in OPENING:
+        raise NotPossible(
+            f"The invoice of order {order.number} is being made; try again in two minutes."
+        )
+    return chosen
+
+
+def _has_money(payment: Payment) -> bool:
+    return payment.state is PaymentState.PAID or payment.part_came
+
+
+def _close_payments(order: Order, payments: Sequence[Payment]) -> None:
+    for payment in payments:
+        if payment.state is PaymentState.CREATING:
+            raise NotPossible(
+                f"The invoice of order {order.number} is being made; try again in a minute."
+            )
+        if payment.state is PaymentState.UNKNOWN:
+            payment.move(PaymentState.ABANDONED)
+        elif payment.state is PaymentState.OPEN:
+            payment.move(PaymentState.CANCELED)
+
+
+def _take_back(session: Session, order: Order) -> None:
+    """Units that were set aside, or sold and not handed over, can be sold to somebody else."""
+    handed_over = {d.line.product_id for d in deliveries_of(order.id) if d.delivered_at}
+    for state in (HoldState.HELD, HoldState.COMMITTED):
+        release_holds(session, order, of=state, but=handed_over)

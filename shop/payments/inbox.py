@@ -1,0 +1,101 @@
+"""The postback inbox: proven notices wait here until they have been acted upon."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import or_, update
+
+from ..db import insert_if_new, rows_changed, transaction, utcnow
+from . import cryptocloud
+from .cryptocloud import BadPostback
+from .models import Payment, PaymentState, Postback
+from .queries import find_payment_by_invoice
+
+log = structlog.get_logger()
+
+NUDGE_EVERY = timedelta(minutes=1)
+
+
+def receive_postback(notice: cryptocloud.Postback) -> Payment | None:
+    """Put a proven notice into the inbox (T3), and say which payment it is about, if we know it.
+
+    Raises BadPostback when the notice names another order than ours for this invoice: nothing is
+    stored then. What it says is a hint to look; `refresh` finds out what is true.
+    """
+    payment = find_payment_by_invoice(notice.invoice_id)
+    if payment and notice.order_id not in (None, payment.reference):
+        refusal = BadPostback("the order is not the one this invoice was made for")
+        refusal.invoice_id = notice.invoice_id
+        raise refusal
+    with transaction("inbox") as session:
+        now = utcnow()
+        # Should this process die now, or the provider not answer: the next sweep asks.
+        # The payment before the notice, as when a payment is settled: else the two deadlock.
+        rows_changed(
+            session,
+            update(Payment)
+            .where(Payment.invoice_id == notice.invoice_id, Payment.state != PaymentState.PAID)
+            .values(next_check_at=now),
+        )
+        fresh = insert_if_new(
+            session,
+            Postback,
+            invoice_id=notice.invoice_id,
+            first_at=now,
+            last_at=now,
+            claimed_status=notice.status,
+            claimed_amount=notice.amount_crypto,
+            claimed_currency=notice.currency,
+            claimed_order=notice.order_id or "",
+        )
+        if not fresh:
+            rows_changed(
+                session,
+                update(Postback)
+                .where(Postback.invoice_id == notice.invoice_id)
+                .values(hits=Postback.hits + 1, last_at=now),
+            )
+    log.info(
+        "postback_received",
+        invoice=notice.invoice_id,
+        known=payment is not None,
+        repeated=not fresh,
+    )
+    return find_payment_by_invoice(notice.invoice_id)
+
+
+def nudge(invoice_id: str | None, now: datetime | None = None) -> None:
+    """A refused notice named this invoice: have the sweep ask about it, once a minute at most.
+
+    It proves nothing and changes nothing. But if our clock or secret is wrong, genuine notices are
+    refused as well, and this is how their money is found, and how `flask doctor` learns of it.
+    """
+    now = now or utcnow()
+    payment = find_payment_by_invoice(invoice_id) if invoice_id else None
+    # Looked at before anything is written: forgeries are free, and the write lock is not.
+    if payment is None or (payment.refused_at and payment.refused_at > now - NUDGE_EVERY):
+        return
+    payment_id, paid = payment.id, payment.state is PaymentState.PAID
+    with transaction("nudge") as session:
+        rows_changed(
+            session,
+            update(Payment)
+            .where(Payment.id == payment_id)
+            .where(or_(Payment.refused_at.is_(None), Payment.refused_at <= now - NUDGE_EVERY))
+            .values(
+                next_check_at=None if paid else now,
+                refused_at=now,
+                refused_postbacks=Payment.refused_postbacks + 1,
+            ),
+        )
+
+
+def reopen_postback(invoice_id: str) -> Postback | None:
+    """Put a notice back among those to be acted upon; None when the inbox has none of this invoice."""
+    with transaction("replay") as session:
+        notice = session.get(Postback, invoice_id, with_for_update=True, populate_existing=True)
+        if notice:
+            notice.done_at, notice.verdict = None, ""
+    return notice

@@ -1,0 +1,299 @@
+"""What can never be true of the books, and is looked for all the same.
+
+Every check is one statement, so it sees one moment even while others write. None mends anything:
+where the books are wrong, the money is a person's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
+
+from ..catalogue.models import DeliveryKind, Product
+from ..db import UtcDateTime, db, utcnow
+from ..fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
+from ..orders.models import (
+    SETTLED,
+    AttentionItem,
+    HoldState,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderStatus,
+    StockHold,
+)
+from .models import Payment, PaymentState, Postback
+
+NEWEST = 5000
+"""How many orders a sweep looks at. In all but the largest shops that is more than can still change."""
+TIME_FOR = {
+    "nothing": timedelta(0),
+    "creating": timedelta(hours=1),
+    "unknown": timedelta(hours=24),
+    "delivering": timedelta(hours=1),
+    "judging": timedelta(hours=25),  # an unconfirmed notice is put before a person after a day
+}
+
+HAS_GOODS = (OrderStatus.PAID, OrderStatus.FULFILLED)
+HOLD_OF = {
+    OrderStatus.PENDING: HoldState.HELD,
+    OrderStatus.PAID: HoldState.COMMITTED,
+    OrderStatus.FULFILLED: HoldState.COMMITTED,
+    OrderStatus.EXPIRED: HoldState.RELEASED,
+    OrderStatus.CANCELLED: HoldState.RELEASED,
+}
+
+RECENT = Order.id > bindparam("since", type_=Integer)
+Found = Select[*tuple[Any, ...]]
+"""Finds rows that begin with the attention item's reference."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, in the terms of an attention item."""
+
+    kind: str
+    reference: str
+    note: str
+
+
+def findings(now: datetime | None = None, *, newest: int | None = NEWEST) -> Iterator[Finding]:
+    """Everything that is wrong with the newest orders (None: with all), and with the stock."""
+    now = now or utcnow()
+    last = db.session.scalar(select(func.max(Order.id))) or 0
+    given: dict[str, Any] = {name: now - time for name, time in TIME_FOR.items()}
+    given["since"] = last - newest if newest else 0
+    for kind, note, check in CHECKS:
+        for row in db.session.execute(check(), given).all():
+            yield Finding(kind, row[0], note.format(*row))
+
+
+def _over(name: str) -> BindParameter[datetime]:
+    """The moment before which the time for this began, if it is over."""
+    return bindparam(name, type_=UtcDateTime)
+
+
+@cache
+def money_not_counted() -> Found:
+    """Orders with more paid payments than their status explains and a person has been told of."""
+    told = select(AttentionItem.reference)
+    explained = case((Order.status.in_(SETTLED), 1), else_=0)
+    return (
+        select(Order.number)
+        .join(Payment, Payment.order_id == Order.id)
+        .where(RECENT, Payment.state == PaymentState.PAID)
+        .where(Payment.reference.not_in(told), Order.number.not_in(told))
+        .group_by(Order.id)
+        .having(func.count() > explained)
+    )
+
+
+@cache
+def paid_without_money() -> Found:
+    """Orders that count as paid, and no payment is."""
+    money = exists().where(Payment.order_id == Order.id, Payment.state == PaymentState.PAID)
+    return select(Order.number).where(RECENT, Order.status.in_(HAS_GOODS), ~money)
+
+
+@cache
+def wrong_amount() -> Found:
+    """Payments for something else than what the order costs."""
+    differs = or_(Payment.amount_minor != Order.total_minor, Payment.currency != Order.currency)
+    return select(Payment.reference).join(Order).where(RECENT, differs)
+
+
+@cache
+def wrong_total() -> Found:
+    """Orders whose lines do not add up to the total."""
+    lines = func.sum(OrderLine.quantity * OrderLine.unit_minor)
+    return (
+        select(Order.number)
+        .outerjoin(OrderLine)
+        .where(RECENT)
+        .group_by(Order.id)
+        .having(func.coalesce(lines, 0) != Order.total_minor)
+    )
+
+
+@cache
+def goods_without_money() -> Found:
+    """Orders that hand something over and are not paid."""
+    return (
+        select(Order.number)
+        .join(Delivery, Delivery.order_id == Order.id)
+        .where(RECENT, Order.status.not_in(SETTLED))
+        .distinct()
+    )
+
+
+@cache
+def goods_missing() -> Found:
+    """Paid orders with a line that nothing is planned for; fulfilled ones with one that waits."""
+    planned = exists().where(Delivery.order_line_id == OrderLine.id)
+    waiting = exists().where(
+        Delivery.order_line_id == OrderLine.id, Delivery.state == DeliveryState.WAITING
+    )
+    return (
+        select(Order.number)
+        .join(OrderLine)
+        .where(RECENT, Order.status.in_(HAS_GOODS), OrderLine.kind.is_not(None))
+        .where(or_(~planned, and_(Order.status == OrderStatus.FULFILLED, waiting)))
+        .distinct()
+    )
+
+
+@cache
+def not_delivered() -> Found:
+    """Orders paid a while ago that wait, and not for keys: of those a person knows already."""
+    for_keys = exists().where(
+        Delivery.order_id == Order.id,
+        Delivery.state == DeliveryState.WAITING,
+        Delivery.kind == DeliveryKind.KEY,
+    )
+    since = Order.paid_at < _over("delivering")
+    return select(Order.number).where(RECENT, Order.status == OrderStatus.PAID, since, ~for_keys)
+
+
+@cache
+def wrong_keys() -> Found:
+    """Deliveries with more or fewer keys than units, or with a key of another product."""
+    due = case((Delivery.state == DeliveryState.DELIVERED, OrderLine.quantity), else_=0)
+    foreign = func.sum(case((LicenceKey.product_id != OrderLine.product_id, 1), else_=0))
+    return (
+        select(literal("delivery-") + cast(Delivery.id, String), Order.number)
+        .join(Order, Delivery.order_id == Order.id)
+        .join(OrderLine, Delivery.order_line_id == OrderLine.id)
+        .outerjoin(LicenceKey, LicenceKey.delivery_id == Delivery.id)
+        .where(RECENT, Delivery.kind == DeliveryKind.KEY)
+        .group_by(Delivery.id, Order.number, OrderLine.quantity)
+        .having(or_(func.count(LicenceKey.id) != due, foreign > 0))
+    )
+
+
+@cache
+def mail_missing() -> Found:
+    """Paid orders whose goods nobody will mail."""
+    mail = exists().where(OutboxMail.dedupe_key == literal("order-delivered:") + Order.number)
+    return select(Order.number).where(RECENT, Order.status.in_(HAS_GOODS), ~mail)
+
+
+@cache
+def wrong_hold() -> Found:
+    """Orders whose units are not where their status says: held, sold, or back on sale."""
+    wrong = [
+        and_(Order.status == status, StockHold.state != state) for status, state in HOLD_OF.items()
+    ]
+    return select(Order.number).join(StockHold).where(RECENT, or_(*wrong)).distinct()
+
+
+@cache
+def wrong_stock() -> Found:
+    """Products whose units on sale, held and sold are not as many as were put on sale."""
+    taken = (
+        select(StockHold.product_id, func.sum(StockHold.quantity).label("units"))
+        .where(StockHold.state.in_((HoldState.HELD, HoldState.COMMITTED)))
+        .group_by(StockHold.product_id)
+        .subquery()
+    )
+    keys = select(func.count()).where(LicenceKey.product_id == Product.id).scalar_subquery()
+    total = case((Product.delivery_kind == DeliveryKind.KEY, keys), else_=Product.stock_total)
+    return (
+        select(Product.slug)
+        .outerjoin(taken, taken.c.product_id == Product.id)
+        .where(
+            or_(
+                Product.taken != func.coalesce(taken.c.units, 0),
+                Product.available + Product.taken != total,
+            )
+        )
+    )
+
+
+@cache
+def payment_stuck() -> Found:
+    """Payments that no sweep will come back to."""
+    lease, state = Payment.lease_until, Payment.state
+    forgotten = and_(
+        state.in_((PaymentState.OPEN, PaymentState.PARTIAL)),
+        Payment.next_check_at.is_(None),
+        Payment.expires_at > _over("nothing"),
+    )
+    stuck = or_(
+        and_(state == PaymentState.CREATING, lease < _over("creating")),
+        and_(state == PaymentState.UNKNOWN, lease < _over("unknown")),
+        forgotten,
+    )
+    return select(Payment.reference, Payment.state).join(Order).where(RECENT, stuck)
+
+
+@cache
+def postback_stuck() -> Found:
+    """Notices that nobody has judged."""
+    old = Postback.first_at < _over("judging")
+    return select(Postback.invoice_id).where(Postback.done_at.is_(None), old)
+
+
+@cache
+def history_torn() -> Found:
+    """Orders whose history has gaps, or does not begin with the order."""
+    first = case((and_(OrderEvent.sequence == 1, OrderEvent.kind == "placed"), 1), else_=0)
+    count, last = func.count(OrderEvent.sequence), func.max(OrderEvent.sequence)
+    return (
+        select(Order.number)
+        .outerjoin(OrderEvent)
+        .where(RECENT)
+        .group_by(Order.id)
+        .having(
+            or_(
+                count != Order.version,
+                last != Order.version,
+                func.coalesce(func.sum(first), 0) != 1,
+            )
+        )
+    )
+
+
+CHECKS: tuple[tuple[str, str, Callable[[], Found]], ...] = (
+    (
+        "money_not_counted",
+        "More was paid for order {0} than its status and the attention list account for.",
+        money_not_counted,
+    ),
+    (
+        "paid_without_money",
+        "Order {0} counts as paid, but no payment of it is.",
+        paid_without_money,
+    ),
+    ("wrong_amount", "Payment {0} is for another amount than its order.", wrong_amount),
+    ("wrong_total", "The lines of order {0} do not add up to its total.", wrong_total),
+    ("goods_without_money", "Order {0} hands out goods and is not paid.", goods_without_money),
+    ("goods_missing", "A line of order {0} is paid and not handed over.", goods_missing),
+    ("not_delivered", "Order {0} was paid over an hour ago and waits.", not_delivered),
+    ("wrong_keys", "A line of order {1} has not exactly the keys it was sold with.", wrong_keys),
+    ("mail_missing", "No mail will bring the goods of order {0}.", mail_missing),
+    ("wrong_hold", "The units of order {0} are not set aside as its status says.", wrong_hold),
+    ("wrong_stock", "The units of {0} on sale, held and sold do not add up.", wrong_stock),
+    ("payment_stuck", "Payment {0} is {1}, and nothing will move it.", payment_stuck),
+    ("postback_stuck", "The notice about invoice {0} has not been judged.", postback_stuck),
+    ("history_torn", "The history of order {0} is not complete.", history_torn),
+)
+"""What is looked for: the attention item's kind, its note, and the statement that finds it."""

@@ -1,0 +1,256 @@
+"""Writing down what is true about a payment: the only place where an order becomes paid."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from ..config import current_settings
+from ..db import rows_changed, transaction, utcnow
+from ..fulfilment.service import plan_deliveries, plan_mail
+from ..orders.models import SETTLED, HoldState, Order, OrderFlag, OrderStatus
+from ..orders.service import (
+    SoldOut,
+    commit_holds,
+    lock_order,
+    raise_attention,
+    raise_attention_once,
+    release_holds,
+    resolve_attention,
+    take_holds,
+)
+from .cryptocloud import InvoiceInfo, InvoiceStatus
+from .models import Payment, PaymentState, Postback, alike
+from .queries import find_live_payment, find_payment_by_reference, payments_of
+
+log = structlog.get_logger()
+
+ANSWERED = (
+    OrderFlag.PAID_PARTIAL,
+    OrderFlag.NO_STOCK,
+    OrderFlag.AMOUNT_MISMATCH,
+    OrderFlag.PAID_LATE,
+)
+"""What needs nobody any more once the order is sold; attention items have the flags' names."""
+
+
+def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
+    """Write down what the provider said (T4); True when it left the order paid, to be delivered."""
+    with transaction("settle") as session:
+        order, payment = lock_payment(session, order_id, payment_id)
+        if payment.state is PaymentState.PAID:
+            return False
+        was, now = payment.state, utcnow()
+        note_figures(payment, info, now)
+        if info.status in (InvoiceStatus.PAID, InvoiceStatus.OVERPAID):
+            over = info.status is InvoiceStatus.OVERPAID
+            take_money(
+                session, order, payment, now, over=over, wrong=_mismatch(order, payment, info)
+            )
+        elif info.status is InvoiceStatus.PARTIAL:
+            _note_partial(session, order, payment)
+        elif info.status is InvoiceStatus.CANCELED:
+            _note_canceled(session, order, payment)
+    if payment.state is not was:
+        log.info("payment_" + payment.state, order=order.number, payment=payment.reference)
+    return order.status is OrderStatus.PAID
+
+
+def note_figures(payment: Payment, info: InvoiceInfo, now: datetime) -> None:
+    """Keep what the provider tells about an invoice beside its status; API v1 tells nothing."""
+    payment.checked_at, payment.provider_status = now, info.status
+    payment.test_mode = info.test_mode
+    if info.coin:
+        payment.coin = info.coin[:40]
+    if info.due is not None and info.received is not None:
+        payment.due, payment.received = f"{info.due:f}"[:60], f"{info.received:f}"[:60]
+
+
+def take_money(
+    session: Session,
+    order: Order,
+    payment: Payment,
+    now: datetime,
+    *,
+    over: bool = False,
+    wrong: str = "",
+) -> None:
+    """The money for this payment is there; `wrong` says why it may not count for the order."""
+    payment.move(PaymentState.PAID)
+    payment.paid_at, payment.next_check_at = now, None
+    _close_postback(session, payment, now)
+    if order.status in SETTLED or _another_is_paid(payment):
+        order.raise_flag(OrderFlag.PAID_TWICE, f"{payment.name} was paid as well")
+        _ask_a_person(
+            session, order, payment, "paid_twice", "was paid twice; a refund is due to the buyer."
+        )
+        plan_mail(session, order, "payment-twice", payment.reference)
+    elif wrong:
+        order.raise_flag(OrderFlag.AMOUNT_MISMATCH, wrong)
+        _to_review(session, order, wrong, "what was paid does not fit the order.")
+        _ask_a_person(session, order, payment, "amount_mismatch", f"was not sold: {wrong}.")
+    elif _too_late(order, now):
+        order.raise_flag(OrderFlag.PAID_LATE, f"the money came when the order was {order.status}")
+        _to_review(session, order, "later than the shop honours", "it came long after its time.")
+        _ask_a_person(session, order, payment, "paid_late", "was paid long after its end.")
+    else:
+        complete(session, order, payment, now, over=over, why=f"{payment.name} is paid")
+
+
+def complete(
+    session: Session,
+    order: Order,
+    payment: Payment,
+    now: datetime,
+    *,
+    why: str,
+    over: bool = False,
+    who: str = "shop",
+) -> bool:
+    """Sell the goods to an order whose money is there; False, and a person is asked, if they are gone."""
+    before = order.status
+    if not _hold_again(session, order):
+        order.raise_flag(OrderFlag.NO_STOCK, "paid when the goods were sold out")
+        _to_review(session, order, "nothing was left", "the goods were sold out when it came.")
+        _ask_a_person(
+            session, order, payment, "no_stock", "was paid late and its goods are sold out."
+        )
+        return False
+    if over:
+        order.raise_flag(OrderFlag.PAID_OVER, "more than the amount was paid")
+    elif before in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+        order.raise_flag(OrderFlag.PAID_LATE, f"the money came when the order was {before}")
+    elif order.flag in ANSWERED:
+        order.raise_flag(OrderFlag.NONE, "the money is complete")
+    commit_holds(session, order)
+    order.mark_paid(at=now, why=why, who=who)
+    plan_deliveries(session, order, note=payment.figures if over else "")
+    # A part that came by another invoice did not buy this: it stays before a person.
+    references = [p.reference for p in payments_of(order.id) if p is payment or not p.part_came]
+    resolve_attention(session, references, kinds=ANSWERED, why="the order is paid", who=who)
+    return True
+
+
+def give_up_on_the_rest(session: Session, order: Order, payment: Payment) -> None:
+    """A part of the money came and the time for the rest is over: a person decides, nothing expires."""
+    if order.status is OrderStatus.PENDING:
+        _to_review(session, order, "not all of it", "only a part of it came, and its time is over.")
+    _ask_a_person(
+        session, order, payment, "paid_partial", "was paid in part only, and its time is over."
+    )
+
+
+def lock_payment(session: Session, order_id: int, payment_id: int) -> tuple[Order, Payment]:
+    """An order and one of its payments, locked until the commit; always the order first."""
+    order = lock_order(session, order_id)
+    return order, session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
+
+
+def _mismatch(order: Order, payment: Payment, info: InvoiceInfo) -> str:
+    """Why what was paid is not what this order asked for; empty when it is, or nobody says (v1)."""
+    asked = (payment.money.decimal, payment.currency)
+    if info.amount is not None and (info.amount, info.currency) != asked:
+        (amount,) = alike(info.amount)
+        return f"the invoice is about {amount} {info.currency} and not {payment.money}"
+    named = find_payment_by_reference(info.reference) if info.reference is not None else payment
+    if named is None or named.order_id != order.id:
+        return "the invoice was made for another order"
+    if info.test_mode and not order.is_test and not current_settings().development:
+        return "it is a test invoice, and no money came"
+    return ""
+
+
+def _too_late(order: Order, now: datetime) -> bool:
+    """Whether money that comes now is later than every product of the order honours."""
+    if order.status not in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+        return False
+    default = current_settings().shop_late_payment_hours
+    own = [line.product.honour_late_hours for line in order.lines if line.product]
+    hours = min((default if one is None else one for one in own), default=default)
+    return now > order.expires_at + timedelta(hours=hours)
+
+
+def _another_is_paid(payment: Payment) -> bool:
+    """Whether the order's money came by another payment, though the order waits for a person."""
+    others = payments_of(payment.order_id)
+    return any(other.state is PaymentState.PAID and other is not payment for other in others)
+
+
+def _to_review(session: Session, order: Order, why: str, told: str) -> None:
+    """Leave it to a person, and tell the buyer (`told` goes on "needs a person: …")."""
+    if order.status is not OrderStatus.REVIEW:
+        order.move(OrderStatus.REVIEW, why=f"the money came, but {why}")
+        plan_mail(session, order, "order-review", f"{order.number}:{order.version}", told)
+
+
+def _ask_a_person(session: Session, order: Order, payment: Payment, kind: str, what: str) -> None:
+    note = f"Order {order.number} {what} {payment.figures}".strip()
+    raise_attention(session, kind, payment.reference, note)
+
+
+def _hold_again(session: Session, order: Order) -> bool:
+    """Whether the order's units are set aside for it, after trying to take released ones again."""
+    if all(hold.state is not HoldState.RELEASED for hold in order.holds):
+        return True
+    try:
+        with session.begin_nested():
+            take_holds(session, order)
+    except SoldOut:
+        return False
+    return True
+
+
+def _note_partial(session: Session, order: Order, payment: Payment) -> None:
+    if payment.state is PaymentState.PARTIAL:
+        return
+    live = find_live_payment(order.id)
+    if live and live is not payment:
+        _note_partial_of_an_old_one(session, order, payment)
+        return
+    payment.move(PaymentState.PARTIAL)
+    if order.status is OrderStatus.PENDING:
+        order.raise_flag(OrderFlag.PAID_PARTIAL, "a part of the amount has arrived")
+        plan_mail(session, order, "payment-partial", payment.reference, payment.figures)
+        return
+    _ask_a_person(
+        session,
+        order,
+        payment,
+        "paid_partial",
+        f"was {order.status} when a part of the money came.",
+    )
+    if order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+        order.raise_flag(OrderFlag.PAID_PARTIAL, "a part of the amount came late")
+        _to_review(session, order, "late, and not all of it", "only a part of it came, and late.")
+
+
+def _note_partial_of_an_old_one(session: Session, order: Order, payment: Payment) -> None:
+    """The buyer has another invoice by now, and one payment is live at most: this one stays closed."""
+    if order.status is OrderStatus.PENDING:
+        order.raise_flag(OrderFlag.PAID_PARTIAL, f"a part of {payment.name} came late")
+    what = f"was {order.status}, and had another invoice, when a part of {payment.name} came."
+    note = f"Order {order.number} {what} {payment.figures}".strip()
+    raise_attention_once(session, OrderFlag.PAID_PARTIAL, payment.reference, note)
+
+
+def _note_canceled(session: Session, order: Order, payment: Payment) -> None:
+    if payment.state is PaymentState.PARTIAL:
+        payment.move(PaymentState.CANCELED)
+        give_up_on_the_rest(session, order, payment)
+    elif payment.state is PaymentState.OPEN:
+        payment.move(PaymentState.CANCELED)
+        if order.status is OrderStatus.PENDING:
+            order.move(OrderStatus.EXPIRED, why="the time for paying is over")
+            release_holds(session, order)
+
+
+def _close_postback(session: Session, payment: Payment, now: datetime) -> None:
+    rows_changed(
+        session,
+        update(Postback)
+        .where(Postback.invoice_id == payment.invoice_id)
+        .values(done_at=now, verdict="paid"),
+    )

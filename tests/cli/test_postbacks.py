@@ -1,0 +1,135 @@
+"""`flask postbacks`: the inbox, and acting upon a notice once more."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+import responses
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+
+from shop.config import Settings
+from shop.db import utcnow
+from shop.payments.models import Payment
+from shop.payments.sweep import sweep
+from tests.cli.deciding import does, items, letters, state
+from tests.factories import as_json, gateway, make_open_order, make_postback, provider
+
+URL = "/payments/cryptocloud/postback"
+
+
+@pytest.fixture
+def noticed(app: Flask, client: FlaskClient, settings: Settings) -> tuple[str, str]:
+    """An order, and its invoice, about which a notice came when the provider's API was down."""
+    with app.app_context(), provider(app) as calls:
+        order, payment = make_open_order(app)
+        calls.add(responses.GET, calls.info_url, status=500)
+        answer = client.post(URL, **as_json(make_postback(settings, payment)))  # type: ignore[arg-type]
+        assert answer.status_code == 200
+        return order.number, str(payment.invoice_id)
+
+
+def listed(runner: FlaskCliRunner, *words: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(
+        does(runner, "postbacks", "list", "--json", *words).stdout
+    )
+    return found
+
+
+def test_a_notice_is_listed_with_what_it_claimed_and_without_its_token(
+    runner: FlaskCliRunner, noticed: tuple[str, str]
+) -> None:
+    (notice,) = listed(runner)
+
+    assert (notice["invoice_id"], notice["hits"]) == (noticed[1], 1)
+    assert (notice["claimed_status"], notice["claimed_amount"]) == ("success", "10.01")
+    assert (notice["verdict"], notice["done_at"]) == ("", None)
+    assert "token" not in notice
+    assert f"{noticed[1]}  " in does(runner, "postbacks", "list").stdout
+    assert "1×  waiting" in does(runner, "postbacks", "list").stdout
+
+
+def test_replaying_a_notice_asks_what_is_true_and_acts_upon_it_once(
+    app: Flask, runner: FlaskCliRunner, noticed: tuple[str, str]
+) -> None:
+    number, invoice = noticed
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        results = [does(runner, "postbacks", "replay", invoice) for _ in range(2)]
+
+    assert [result.stdout for result in results] == [f"{number} is fulfilled.\n"] * 2
+    assert letters(app) == ["order-delivered"]
+
+
+def test_a_replay_believes_the_provider_and_not_the_notice(
+    app: Flask, runner: FlaskCliRunner, noticed: tuple[str, str]
+) -> None:
+    number, invoice = noticed
+    with provider(app) as calls:
+        calls.invoice_is("created")
+        result = does(runner, "postbacks", "replay", f"inv-{invoice.lower()}")
+
+    assert result.stdout == f"{number} is pending.\n"
+    assert state(app, number) == ("pending", "none")
+
+
+def test_a_replayed_notice_that_was_judged_is_judged_again(
+    app: Flask, runner: FlaskCliRunner, noticed: tuple[str, str]
+) -> None:
+    number, invoice = noticed
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        does(runner, "postbacks", "replay", invoice)
+        assert listed(runner, "--open") == []
+
+        does(runner, "postbacks", "replay", invoice)
+        with app.app_context():
+            sweep(gateway(app), utcnow() + timedelta(minutes=1))
+
+    assert listed(runner, "--open") == []
+    assert listed(runner)[0]["verdict"] == "paid"
+    assert (state(app, number), items(app)) == (("fulfilled", "none"), [])
+
+
+def test_a_provider_that_does_not_say_is_named_and_the_notice_waits(
+    app: Flask, runner: FlaskCliRunner, noticed: tuple[str, str]
+) -> None:
+    with provider(app) as calls:
+        calls.add(responses.GET, calls.info_url, status=503)
+        result = does(runner, "postbacks", "replay", noticed[1])
+
+    assert result.exit_code == 1
+    assert "The provider did not say" in result.stderr
+    assert len(listed(runner, "--open")) == 1
+
+
+def test_a_notice_about_nobodys_invoice_can_be_replayed(
+    client: FlaskClient, settings: Settings, runner: FlaskCliRunner
+) -> None:
+    made_by_hand = Payment(invoice_id="ZZZZ9999", reference="by hand")
+    client.post(URL, **as_json(make_postback(settings, made_by_hand)))  # type: ignore[arg-type]
+
+    result = does(runner, "postbacks", "replay", "ZZZZ9999")
+
+    assert result.exit_code == 0
+    assert "No order has invoice ZZZZ9999; the next sweep looks for one again." in result.stdout
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_what_cannot_be_replayed_is_refused(runner: FlaskCliRunner) -> None:
+    for invoice in ("", "x", "INV-", "../../v1", "ABCD 1234", "АБВГДЕЖЗ", "A" * 40):
+        result = does(runner, "postbacks", "replay", invoice)
+        assert result.exit_code == 1, invoice
+        assert "An invoice id looks like INV-ABCD1234" in result.stderr
+
+    absent = does(runner, "postbacks", "replay", "ABCD1234")
+    assert absent.exit_code == 1
+    assert "The inbox has no postback about ABCD1234" in absent.stderr
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_an_empty_inbox_says_so(runner: FlaskCliRunner) -> None:
+    assert does(runner, "postbacks", "list").stdout == "No postbacks.\n"
+    assert listed(runner) == []
