@@ -12,10 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from email.message import EmailMessage
@@ -38,14 +35,12 @@ from shop.orders.models import Order, OrderStatus
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import payments_of
 from shop.payments.service import PaymentInProgress, refresh, start_payment
-from shop.payments.sweep import forget_lost_calls, sweep
+from shop.payments.sweep import Calls, forget_lost_calls, sweep
 from shop.sandbox.live import Sandbox, running_sandbox
 from tests.buyer import Buyer, Form
 from tests.conftest import make_settings
 from tests.factories import gateway, make_open_order, make_order, make_product, provider
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 30
+from tests.faults.processes import PATIENCE, ROOT, WebProcess, environment, until
 
 
 @pytest.fixture
@@ -71,61 +66,6 @@ def settings(tmp_path: Path, database_url: str, sandbox: Sandbox, mail_port: int
         cryptocloud_pay_hosts=address,
         smtp_url=f"smtp://127.0.0.1:{mail_port}",
     )
-
-
-def environment(settings: Settings, **more: str) -> dict[str, str]:
-    """The settings as another process reads them."""
-    own = {
-        "SHOP_DEVELOPMENT": "1",
-        "SHOP_DATA_DIR": str(settings.shop_data_dir),
-        "SHOP_PUBLIC_URL": settings.shop_public_url,
-        "DATABASE_URL": settings.database,
-        "CRYPTOCLOUD_API_URL": settings.cryptocloud_api_url,
-        "CRYPTOCLOUD_PAY_HOSTS": ",".join(settings.cryptocloud_pay_hosts),
-        "SMTP_URL": settings.smtp_url.get_secret_value(),
-    }
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | own | more
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for another process to get somewhere."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {PATIENCE} s")
-
-
-class WebProcess:
-    """The shop under gunicorn, as in production, in a process group of its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        more = {"BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"],
-            cwd=ROOT,
-            env=environment(settings, **more),
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        until(self.answers, "the start of the shop")
-
-    def answers(self) -> bool:
-        try:
-            return bool(urllib.request.urlopen(f"{self.url}/readyz", timeout=2).status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    def kill(self) -> None:
-        """As the power cord does it: master and workers at once, without a word."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -292,6 +232,6 @@ def test_without_the_sweep_a_lost_call_would_stay_lost(app: Flask) -> None:
         with pytest.raises(PaymentInProgress):
             start_payment(order.id)
 
-        forget_lost_calls(utcnow() + timedelta(minutes=1))
+        forget_lost_calls(Calls(gateway(app)), utcnow() + timedelta(minutes=1))
         assert payment.state is PaymentState.UNKNOWN
         assert start_payment(order.id)[1]
