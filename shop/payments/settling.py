@@ -164,7 +164,7 @@ def _mismatch(order: Order, payment: Payment, info: InvoiceInfo) -> str:
 
 
 def _too_late(order: Order, now: datetime) -> bool:
-    """Whether money that comes now is later than every product of the order honours."""
+    """Whether money that comes now is later than the strictest product of the order honours."""
     if order.status not in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
         return False
     default = current_settings().shop_late_payment_hours
