@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +50,26 @@ def settings(tmp_path: Path, database_url: str, sandbox: Sandbox) -> Settings:
     )
 
 
-def make_impatient(app: Flask, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let the shop wait so long for its turn; PostgreSQL's limit, three tenths of SQLite's, as well."""
-    monkeypatch.setattr(shop.db, "BUSY_SECONDS", seconds)
+@contextmanager
+def impatient(app: Flask, monkeypatch: pytest.MonkeyPatch, seconds: float) -> Iterator[None]:
+    """For a while the shop waits only so long for its turn; on PostgreSQL three tenths of that."""
 
     def shorten(connection: Any, record: Any) -> None:
         connection.cursor().execute(f"SET lock_timeout='{int(seconds * 300)}ms'")
         connection.commit()
 
     with app.app_context():
-        db.engine.dispose()
-        if db.engine.dialect.name == "postgresql":
-            event.listen(db.engine, "connect", shorten)
+        engine = db.engine
+    postgresql = engine.dialect.name == "postgresql"
+    engine.dispose()
+    if postgresql:
+        event.listen(engine, "connect", shorten)
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.db, "BUSY_SECONDS", seconds)
+        yield
+    if postgresql:
+        event.remove(engine, "connect", shorten)
+    engine.dispose()
 
 
 def says_come_back(answer: TestResponse) -> bool:
@@ -109,15 +118,14 @@ def test_whoever_comes_while_it_is_locked_is_told_in_time_and_is_served_afterwar
     seconds: float,
 ) -> None:
     patience, waves = seconds / 3, 6 if seconds == 30 else 2
-    if seconds < 30:
-        make_impatient(app, monkeypatch, patience)
+    hurry = impatient(app, monkeypatch, patience) if seconds < 30 else nullcontext()
     visitors = Visitors(app, sandbox, count=8 if seconds == 30 else 3)
     invoices_before = len(sandbox.invoices())
     answered_within = 12 if seconds == 30 else patience + 5  # the machine may be busy
     url = app.config["SETTINGS"].database
     pause = (seconds - patience) / (waves - 1)
 
-    with ThreadPoolExecutor(waves) as pool, locked(url):
+    with hurry, ThreadPoolExecutor(waves) as pool, locked(url):
         until = time.monotonic() + seconds
         coming: list[Future[Any]] = []
         for wave in range(waves):  # one while the other still waits
@@ -190,7 +198,6 @@ def test_a_checkout_that_asks_for_the_invoice_first_leaves_one_behind(
         return real(cart, buyer)
 
     real = shop.checkout.service.place_order
-    make_impatient(app, monkeypatch, 0.3)
     with app.app_context():
         slug = make_product(stock=1).slug
         end_read()
@@ -198,7 +205,7 @@ def test_a_checkout_that_asks_for_the_invoice_first_leaves_one_behind(
     monkeypatch.setattr("shop.checkout.views.place_order", naive)
     monkeypatch.setattr("shop.checkout.views.find_placed_order", lambda buyer: None)
 
-    with locked(app.config["SETTINGS"].database):
+    with impatient(app, monkeypatch, 0.3), locked(app.config["SETTINGS"].database):
         assert says_come_back(form.send())
 
     assert len(sandbox.invoices()) == 1
