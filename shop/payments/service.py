@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import or_, update
+from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..db import end_read, rows_changed, transaction, utcnow
@@ -30,6 +31,7 @@ from .cryptocloud import (
     TooManyCalls,
     Unavailable,
     Unclear,
+    Untrusted,
 )
 from .models import Payment, PaymentState, Postback, new_reference
 from .queries import find_live_payment, find_payment_by_invoice, payments_of
@@ -92,14 +94,14 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
     """Tie an invoice to the payment it was made for (T2); False when that has been given up since.
 
     Such an invoice is watched all the same, in case somebody pays it, but never shown. Raises
-    Unclear when the invoice belongs to another payment.
+    Untrusted when the invoice belongs to another payment.
     """
     with transaction("bind") as session:
         order, payment = lock_payment(session, order_id, payment_id)
         if known := find_payment_by_invoice(invoice.id) or (payment.invoice_id and payment):
             if known is payment and payment.invoice_id == invoice.id:
                 return payment.is_live
-            raise Unclear("the reply names an invoice that belongs to another payment")
+            raise Untrusted("the reply names an invoice that belongs to another payment")
         now = utcnow()
         payment.invoice_id, payment.pay_url = invoice.id, invoice.pay_url
         payment.opened_at = now
@@ -136,6 +138,13 @@ def _note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> No
                 pause = getattr(error, "retry_after", None) or BUSY_SECONDS
                 payment.retry_at = utcnow() + timedelta(seconds=pause)
             order.record(f"invoice_{payment.state}", payment.error)
+        if isinstance(error, Untrusted):
+            _call_for_a_person(
+                session,
+                "reply_refused",
+                f"CryptoCloud's answer for order {order.number} was refused, and the buyer was sent "
+                f"nowhere: {error}.",
+            )
     log.warning(
         "invoice_not_opened",
         order=order.number,
@@ -232,9 +241,13 @@ def refresh_all(
 def _call_for_a_key() -> None:
     """Nobody can pay and nothing can be checked until a person has seen to the API key."""
     with transaction("attention") as session:
-        raise_attention(
+        _call_for_a_person(
             session,
             "key_refused",
-            current_settings().cryptocloud_shop_id,
             "CryptoCloud refused the API key: nobody can pay. Check CRYPTOCLOUD_API_KEY.",
         )
+
+
+def _call_for_a_person(session: Session, kind: str, note: str) -> None:
+    """Once for the whole shop, because its cause is the same for every order."""
+    raise_attention(session, kind, current_settings().cryptocloud_shop_id, note)

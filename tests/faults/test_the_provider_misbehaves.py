@@ -26,9 +26,11 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from shop import create_app
-from shop.db import db, transaction, utcnow
+from shop.db import db, end_read, transaction, utcnow
 from shop.orders.links import find_order_by_token
 from shop.orders.models import Order, OrderStatus
+from shop.orders.queries import open_attention
+from shop.orders.service import resolve_attention_item
 from shop.payments.cryptocloud import CryptoCloud, InvoiceInfo, InvoiceStatus
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import payments_of
@@ -90,6 +92,8 @@ class Fault:
     address: Address
     hangs: bool = False
     """Whether it ends by the shop's patience and not by an answer."""
+    astray: bool = False
+    """Whether buyer or money would be led astray: that is put before a person."""
 
     @property
     def state(self) -> str:
@@ -128,13 +132,13 @@ FAULTS = [
     Fault("slow drip, done", "unknown", NO_ANSWER, server(drips), hangs=True),
     Fault("64 MB", "unknown", NO_ANSWER, server(lambda scene: floods)),
     Fault("gzip bomb", "unknown", NO_ANSWER, replies("200 OK", bomb(), "Content-Encoding: gzip")),
-    Fault("invoice of another order", "unknown", None, says_made(invoice_id="{taken}")),
-    Fault("pay_url of another host", "unknown", None, says_made(pay_url="https://evil.example/FAULTY01")),
-    Fault("pay_url by http", "unknown", None, says_made(pay_url=f"{PAY_HOST}/X".replace("https", "http"))),
-    Fault("pay_url of a script", "unknown", None, says_made(pay_url=f"javascript:alert(1)//{PAY_HOST}")),
-    Fault("pay_url with a user", "unknown", None, says_made(pay_url=f"{PAY_HOST}@evil.example/")),
-    Fault("pay_url that looks alike", "unknown", None, says_made(pay_url="https://pay.cryptoc1oud.plus/X")),
-    Fault("pay_url with another port", "unknown", None, says_made(pay_url=f"{PAY_HOST}:8443/X")),
+    Fault("invoice of another order", "unknown", None, says_made(invoice_id="{taken}"), astray=True),
+    Fault("pay_url of another host", "unknown", None, says_made(pay_url="https://evil.example/FAULTY01"), astray=True),
+    Fault("pay_url by http", "unknown", None, says_made(pay_url=f"{PAY_HOST}/X".replace("https", "http")), astray=True),
+    Fault("pay_url of a script", "unknown", None, says_made(pay_url=f"javascript:alert(1)//{PAY_HOST}"), astray=True),
+    Fault("pay_url with a user", "unknown", None, says_made(pay_url=f"{PAY_HOST}@evil.example/"), astray=True),
+    Fault("pay_url that looks alike", "unknown", None, says_made(pay_url="https://pay.cryptoc1oud.plus/X"), astray=True),
+    Fault("pay_url with another port", "unknown", None, says_made(pay_url=f"{PAY_HOST}:8443/X"), astray=True),
 ]  # fmt: skip
 BY_NAME = {fault.name: fault for fault in FAULTS}
 ENGINES = ("sqlite", "postgresql")
@@ -188,6 +192,15 @@ class Shop:
             order = find_order_by_token(re.split(r"[/?]", address)[2])
             assert order is not None
             return order.status, [payment.state for payment in payments_of(order.id)]
+
+    def asks_for_a_person(self) -> bool:
+        """Whether an answer was refused for good; the person sees to it at once."""
+        with self.app.app_context():
+            items = [item for item in open_attention() if item.kind == "reply_refused"]
+            end_read()
+            for item in items:
+                resolve_attention_item(item.id, why="seen", who="test")
+        return bool(items)
 
     def orders(self) -> int:
         with self.app.app_context():
@@ -279,6 +292,7 @@ def misbehaves_at_checkout(shop: Shop, fault: Fault, deadline: float = 0.3) -> N
         assert buyer.sends("/checkout", email=buyer.email).headers["Location"] == where
         address = address_of(buyer)
         assert shop.order(address) == ("pending", [fault.state])
+        assert shop.asks_for_a_person() is fault.astray
         assert where == address or (
             fault.outcome == "open" and where.startswith(shop.scene.sandbox)
         )
@@ -379,6 +393,7 @@ CONTROLS = [
     ("502, done", {f"{PARTS}.service.Unclear": NeverRaised}),
     ("429", {f"{PARTS}.service.Unavailable": NeverRaised}),
     ("invoice of another order", {f"{PARTS}.service.find_payment_by_invoice": idle}),
+    ("pay_url by http", {f"{PARTS}.service.Untrusted": NeverRaised}),
     ("503", {f"{PARTS}.sweep.forget_lost_calls": idle, f"{PARTS}.sweep.check_due_payments": idle}),
 ]
 MORE_CONTROLS = [(name, LEADS_AWAY) for name in BY_NAME if name.startswith("pay_url")]

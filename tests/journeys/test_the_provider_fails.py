@@ -85,7 +85,7 @@ def test_a_provider_that_cannot_be_reached_is_the_same_to_the_buyer(
     assert books.payments() == ["failed", "open"]
 
 
-def test_only_a_refused_key_is_put_before_a_person(
+def test_only_what_will_not_pass_by_itself_is_put_before_a_person(
     no_pause: None, buyer: Buyer, till: Till, books: Books, slug: str
 ) -> None:
     till.is_switched("406")
@@ -93,11 +93,14 @@ def test_only_a_refused_key_is_put_before_a_person(
     buyer.checks_out()
     assert books.attention() == []
 
-    till.is_switched("401")
-    buyer.reads_answer()
-    buyer.presses("pay")
+    for fault in ("foreign_link", "foreign_link", "401"):
+        till.is_switched(fault)
+        buyer.reads_answer()
+        answer = buyer.presses("pay")
+        assert answer.headers["Location"].startswith("/orders/")
 
-    assert books.attention() == ["key_refused"]
+    assert sorted(books.attention()) == ["key_refused", "reply_refused"]
+    assert books.payments() == ["failed", "abandoned", "abandoned", "failed"]
 
 
 def test_the_page_says_so_when_the_provider_still_fails(

@@ -19,6 +19,7 @@ from shop.payments.cryptocloud import (
     Rejected,
     Unavailable,
     Unclear,
+    Untrusted,
 )
 from shop.sandbox.invoices import Action
 from shop.sandbox.live import running_sandbox
@@ -123,7 +124,7 @@ FAULTS: dict[str, tuple[type[CryptoCloudError], int]] = {
     "500": (Unclear, 0),
     "reset": (Unclear, 1),
     "redirect": (Unclear, 0),
-    "foreign_link": (Unclear, 1),
+    "foreign_link": (Untrusted, 1),
     "slow": (Unclear, 1),
 }
 """What a fault means for a create call, and how many invoices there are afterwards."""

@@ -17,6 +17,7 @@ from .errors import (
     TooManyCalls,
     Unavailable,
     Unclear,
+    Untrusted,
 )
 from .invoices import Invoice, InvoiceInfo, InvoiceStatus, normalise_invoice_id
 from .postbacks import Postback
@@ -38,5 +39,6 @@ __all__ = [
     "TooManyCalls",
     "Unavailable",
     "Unclear",
+    "Untrusted",
     "normalise_invoice_id",
 ]

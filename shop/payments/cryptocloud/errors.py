@@ -7,6 +7,7 @@ CryptoCloudError
 │   ├── KeyRefused     … to our API key (401, 403)
 │   └── Unavailable    … for the moment (406, 429)
 └── Unclear            sent, but no answer that can be trusted: an invoice may exist
+    └── Untrusted      … and what was answered would lead the buyer or the money astray
 BadPostback            a notice that does not prove that it comes from the provider
 """
 
@@ -44,6 +45,10 @@ class Unavailable(Rejected):
 
 class Unclear(CryptoCloudError):
     """The request was sent and the outcome is not known. Nothing may be guessed from this."""
+
+
+class Untrusted(Unclear):
+    """The answer names what cannot be right: another host, amount or order. A person must look."""
 
 
 class BadPostback(Exception):

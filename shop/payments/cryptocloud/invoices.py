@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from .errors import Unclear
+from .errors import Unclear, Untrusted
 
 LONGEST_PAY_URL = 512
 INVOICE_ID = re.compile(r"(?:INV-)?([A-Z0-9]{4,32})", re.ASCII)
@@ -69,20 +69,20 @@ def named_invoice(text: object) -> str:
 
 
 def checked_pay_url(pay_url: object, origins: Sequence[str]) -> str:
-    """The pay link, if a buyer may be sent there; a link to anywhere else is treated as no answer."""
+    """The pay link, if a buyer may be sent there; Untrusted when it leads anywhere else."""
     if not isinstance(pay_url, str) or len(pay_url) > LONGEST_PAY_URL:
         raise Unclear("the reply has no usable pay_url")
     if not re.fullmatch(r"[!-\[\]-~]+", pay_url):  # printable ASCII without space and backslash
-        raise Unclear("the reply's pay_url holds characters that no link has")
+        raise Untrusted("the reply's pay_url holds characters that no link has")
     try:
         parts = urlsplit(pay_url)
         origin = f"{parts.scheme}://{parts.netloc}".lower().removesuffix(
             ":443" if parts.scheme == "https" else ":80"
         )
     except ValueError:
-        raise Unclear("the reply's pay_url is no address") from None
+        raise Untrusted("the reply's pay_url is no address") from None
     if origin not in origins:
-        raise Unclear("the reply's pay_url leads to a host that is not configured")
+        raise Untrusted("the reply's pay_url leads to a host that is not configured")
     return pay_url
 
 

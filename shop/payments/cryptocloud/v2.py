@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ...money import Money
 from .answers import Answer
-from .errors import CryptoCloudError, Rejected, Unclear
+from .errors import CryptoCloudError, Rejected, Unclear, Untrusted
 from .invoices import (
     Invoice,
     InvoiceInfo,
@@ -51,7 +51,7 @@ class CryptoCloudV2(CryptoCloud):
             raise Unclear("the reply holds no invoice")
         invoice = self._invoice(made)
         if (_amount(made), made.get("fiat_currency")) != (amount.decimal, amount.currency):
-            raise Unclear("the invoice was made for another amount")
+            raise Untrusted("the invoice was made for another amount")
         return invoice
 
     def _invoice(self, facts: dict[str, Any]) -> Invoice:
