@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import responses
@@ -55,16 +55,23 @@ def test_the_time_to_pay_is_sent_in_hours_and_minutes(
 
 
 @pytest.mark.parametrize("after", [timedelta(minutes=1), timedelta(hours=2), timedelta(hours=25)])
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%fZ", "with an offset"]
+)
 @responses.activate
-def test_the_end_of_the_invoices_life_is_handed_on(after: timedelta) -> None:
+def test_the_end_of_the_invoices_life_is_handed_on(after: timedelta, form: str) -> None:
     end = datetime.now(UTC) + after
-    responses.post(CREATE_V2, json=well(MADE_V2 | {"expiry_date": f"{end:%Y-%m-%d %H:%M:%S.%f}"}))
+    moscow = end.astimezone(timezone(timedelta(hours=3)))
+    told = moscow.isoformat() if form == "with an offset" else f"{end:{form}}"
+    responses.post(CREATE_V2, json=well(MADE_V2 | {"expiry_date": told}))
 
     assert ask(make_client_v2(invoice_life=timedelta(hours=2))).expires_at == end
 
 
 @pytest.mark.parametrize(
-    "date", [None, "", 7, [], "tomorrow", "2020-01-01 00:00:00.000000", "9999-01-01 00:00:00", "2026-13-01"]
+    "date",
+    [None, "", 7, [], "tomorrow", "2020-01-01 00:00:00.000000", "9999-01-01 00:00:00", "2026-13-01",
+     "0001-01-01T00:00:00+14:00"],
 )  # fmt: skip
 @responses.activate
 def test_an_end_that_cannot_be_is_no_end(date: object) -> None:

@@ -64,8 +64,9 @@ class CryptoCloudV2(CryptoCloud):
     def _expiry(self, text: object) -> datetime | None:
         """The end of the invoice's life as told; None for one that cannot be, to hold no goods for it."""
         try:
-            end = datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
-        except ValueError:
+            end = datetime.fromisoformat(str(text))
+            end = end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             return None
         now = datetime.now(UTC)
         return end if now < end <= now + self.invoice_life + A_DAY else None
