@@ -115,6 +115,13 @@ def paid_without_money() -> Found:
 
 
 @cache
+def no_payment() -> Found:
+    """Orders that nobody can pay, because they were stored without a payment."""
+    payment = exists().where(Payment.order_id == Order.id)
+    return select(Order.number).where(RECENT, ~payment)
+
+
+@cache
 def wrong_amount() -> Found:
     """Payments for something else than what the order costs."""
     differs = or_(Payment.amount_minor != Order.total_minor, Payment.currency != Order.currency)
@@ -283,6 +290,7 @@ CHECKS: tuple[tuple[str, str, Callable[[], Found]], ...] = (
         "Order {0} counts as paid, but no payment of it is.",
         paid_without_money,
     ),
+    ("no_payment", "Order {0} has no payment.", no_payment),
     ("wrong_amount", "Payment {0} is for another amount than its order.", wrong_amount),
     ("wrong_total", "The lines of order {0} do not add up to its total.", wrong_total),
     ("goods_without_money", "Order {0} hands out goods and is not paid.", goods_without_money),

@@ -160,6 +160,10 @@ BROKEN: dict[str, tuple[Break, Callable[[Shop], tuple[str, str]]]] = {
         ),
         lambda shop: ("paid_without_money", shop.waiting),
     ),
+    "an order has no payment": (
+        lambda shop: delete(Payment).where(Payment.order_id == of(shop, shop.placed)),
+        lambda shop: ("no_payment", shop.placed),
+    ),
     "an invoice is about less than the order": (
         lambda shop: (
             update(Payment).where(Payment.order_id == of(shop, shop.waiting)).values(amount_minor=1)
