@@ -116,6 +116,12 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
     return True
 
 
+def forget_missing_keys(session: Session, order: Order, *, who: str) -> None:
+    """The order waits for keys no more, because its money goes back."""
+    names = [_name(delivery) for delivery in deliveries_of(order.id)]
+    resolve_attention(session, names, kinds=["keys_short"], why="a refund is due", who=who)
+
+
 def _name(delivery: Delivery) -> str:
     return f"delivery-{delivery.id}"
 

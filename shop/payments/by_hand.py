@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from ..db import transaction, utcnow
 from ..fulfilment.queries import deliveries_of
-from ..fulfilment.service import deliver_order, plan_mail
+from ..fulfilment.service import deliver_order, forget_missing_keys, plan_mail
 from ..orders.models import SETTLED, HoldState, Order, OrderFlag, OrderStatus
 from ..orders.service import lock_order, release_holds, resolve_attention
 from .cryptocloud import CryptoCloud, CryptoCloudError
@@ -47,7 +47,7 @@ def confirm_order(order: Order, *, transaction_id: str, why: str, who: str) -> O
         order.record("confirmed", f"{payment.name}, transaction {transaction_id}: {why}", who=who)
         if payment.state is not PaymentState.PAID:
             payment.move(PaymentState.PAID)
-            payment.paid_at, payment.next_check_at = now, None
+            payment.paid_at = now  # still asked about: its invoice may be paid as well
         payment.confirmed_by, payment.transaction_id = who, transaction_id
         complete(session, order, payment, now, why=f"{payment.name} was confirmed", who=who)
     log.info("order_confirmed", order=order.number, status=order.status)
@@ -97,6 +97,7 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
         order = lock_order(session, order_id)
         if order.status in (OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REVIEW):
             _take_back(session, order)
+            forget_missing_keys(session, order, who=who)
             order.move(OrderStatus.REFUND_DUE, why=why, who=who)
             if not transaction_id:
                 plan_mail(session, order, "refund-due")

@@ -36,7 +36,8 @@ def receive_postback(notice: cryptocloud.Postback) -> Payment | None:
         rows_changed(
             session,
             update(Payment)
-            .where(Payment.invoice_id == notice.invoice_id, Payment.state != PaymentState.PAID)
+            .where(Payment.invoice_id == notice.invoice_id)
+            .where(or_(Payment.state != PaymentState.PAID, Payment.confirmed_by != ""))
             .values(next_check_at=now),
         )
         fresh = insert_if_new(

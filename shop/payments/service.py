@@ -219,7 +219,7 @@ def refresh_all(
     asked = {
         payment.invoice_id: (payment.order_id, payment.id)
         for payment in payments
-        if payment.invoice_id and payment.state is not PaymentState.PAID
+        if payment.invoice_id and (payment.state is not PaymentState.PAID or payment.confirmed_by)
     }
     end_read()
     if not asked:

@@ -28,6 +28,7 @@ from .queries import find_live_payment, find_payment_by_reference, payments_of
 
 log = structlog.get_logger()
 
+MONEY_CAME = (InvoiceStatus.PAID, InvoiceStatus.OVERPAID)
 ANSWERED = (
     OrderFlag.PAID_PARTIAL,
     OrderFlag.NO_STOCK,
@@ -42,10 +43,11 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
     with transaction("settle") as session:
         order, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.PAID:
+            _compare_with_a_person(session, order, payment, info)
             return False
         was, now = payment.state, utcnow()
         note_figures(payment, info, now)
-        if info.status in (InvoiceStatus.PAID, InvoiceStatus.OVERPAID):
+        if info.status in MONEY_CAME:
             over = info.status is InvoiceStatus.OVERPAID
             take_money(
                 session, order, payment, now, over=over, wrong=_mismatch(order, payment, info)
@@ -90,11 +92,11 @@ def take_money(
         plan_mail(session, order, "payment-twice", payment.reference)
     elif wrong:
         order.raise_flag(OrderFlag.AMOUNT_MISMATCH, wrong)
-        _to_review(session, order, wrong, "what was paid does not fit the order.")
+        _to_review(session, order, "what was paid does not fit the order")
         _ask_a_person(session, order, payment, "amount_mismatch", f"was not sold: {wrong}.")
     elif _too_late(order, now):
         order.raise_flag(OrderFlag.PAID_LATE, f"the money came when the order was {order.status}")
-        _to_review(session, order, "later than the shop honours", "it came long after its time.")
+        _to_review(session, order, "the money came long after its time")
         _ask_a_person(session, order, payment, "paid_late", "was paid long after its end.")
     else:
         complete(session, order, payment, now, over=over, why=f"{payment.name} is paid")
@@ -114,7 +116,7 @@ def complete(
     before = order.status
     if not _hold_again(session, order):
         order.raise_flag(OrderFlag.NO_STOCK, "paid when the goods were sold out")
-        _to_review(session, order, "nothing was left", "the goods were sold out when it came.")
+        _to_review(session, order, "the money came when the goods were sold out")
         _ask_a_person(
             session, order, payment, "no_stock", "was paid late and its goods are sold out."
         )
@@ -134,10 +136,23 @@ def complete(
     return True
 
 
+def _compare_with_a_person(
+    session: Session, order: Order, payment: Payment, info: InvoiceInfo
+) -> None:
+    """Money that the provider sees after a person vouched for it may be more money."""
+    if payment.confirmed_by and payment.provider_status not in MONEY_CAME:
+        note_figures(payment, info, utcnow())
+        if info.status in MONEY_CAME:
+            what = (
+                f"was confirmed by {payment.confirmed_by}, and now {payment.name} is paid as well."
+            )
+            _ask_a_person(session, order, payment, "confirmed_and_paid", what)
+
+
 def give_up_on_the_rest(session: Session, order: Order, payment: Payment) -> None:
     """A part of the money came and the time for the rest is over: a person decides, nothing expires."""
     if order.status is OrderStatus.PENDING:
-        _to_review(session, order, "not all of it", "only a part of it came, and its time is over.")
+        _to_review(session, order, "only a part of the money came, and its time is over")
     _ask_a_person(
         session, order, payment, "paid_partial", "was paid in part only, and its time is over."
     )
@@ -179,11 +194,11 @@ def _another_is_paid(payment: Payment) -> bool:
     return any(other.state is PaymentState.PAID and other is not payment for other in others)
 
 
-def _to_review(session: Session, order: Order, why: str, told: str) -> None:
-    """Leave it to a person, and tell the buyer (`told` goes on "needs a person: …")."""
+def _to_review(session: Session, order: Order, why: str) -> None:
+    """Leave it to a person, and tell the buyer; `why` is read by both."""
     if order.status is not OrderStatus.REVIEW:
-        order.move(OrderStatus.REVIEW, why=f"the money came, but {why}")
-        plan_mail(session, order, "order-review", f"{order.number}:{order.version}", told)
+        order.move(OrderStatus.REVIEW, why=why)
+        plan_mail(session, order, "order-review", f"{order.number}:{order.version}", why)
 
 
 def _ask_a_person(session: Session, order: Order, payment: Payment, kind: str, what: str) -> None:
@@ -224,7 +239,7 @@ def _note_partial(session: Session, order: Order, payment: Payment) -> None:
     )
     if order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
         order.raise_flag(OrderFlag.PAID_PARTIAL, "a part of the amount came late")
-        _to_review(session, order, "late, and not all of it", "only a part of it came, and late.")
+        _to_review(session, order, "only a part of the money came, and late")
 
 
 def _note_partial_of_an_old_one(session: Session, order: Order, payment: Payment) -> None:

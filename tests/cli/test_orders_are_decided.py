@@ -239,6 +239,7 @@ def test_what_was_not_handed_over_goes_back_on_sale(
     with reading(app, number) as order:
         states = [delivery.state for delivery in deliveries_of(order.id)]
     assert states == [DeliveryState.DELIVERED, DeliveryState.WAITING]
+    assert items(app) == [("keys_short", "Ann")]
     assert (left(app, slug), left(app, key_slug)) == (2, 1)
     found = json.loads(does(runner, "orders", "show", number, "--json").stdout)
     page = app.test_client().get(urlsplit(found["url"]).path).text

@@ -28,7 +28,7 @@ from shop.fulfilment.models import OutboxMail
 from shop.orders.links import order_token
 from shop.orders.models import Order
 from shop.orders.queries import open_attention
-from shop.payments.by_hand import cancel_order, refund_order
+from shop.payments.by_hand import cancel_order, confirm_order, refund_order
 from shop.sandbox.coins import COINS
 from shop.sandbox.invoices import Action, Mode, Status
 from shop.sandbox.postbacks import happen
@@ -84,6 +84,10 @@ class Play:
     def cancels(self) -> None:
         with self.app.app_context():
             cancel_order(self.order(), gateway(self.app), why="asked to", who="Ann")
+
+    def confirms(self) -> None:
+        with self.app.app_context():
+            confirm_order(self.order(), transaction_id="0xfeed", why="seen", who="Ann")
 
     def refunds(self, transaction_id: str = "") -> None:
         with self.app.app_context():
@@ -161,7 +165,7 @@ TOO_LATE = Ending(
     ("paid_late",),
     ("order-review",),
     ("A person will look at this order", "long after this order was closed", NOT_AGAIN),
-    ("it came long after its time.", NOT_AGAIN),
+    ("the money came long after its time.", NOT_AGAIN),
     note="was paid long after its end.",
 )
 
@@ -238,6 +242,19 @@ def part_of_the_old_invoice(play: Play) -> None:
 
 def part_confirmed_by_the_merchant(play: Play) -> None:
     play.does(Action.CONFIRM, part(play))
+
+
+def confirmed_by_hand(pays: Action | None) -> Story:
+    """A person has seen the money; what the buyer does with the invoice afterwards."""
+
+    def story(play: Play) -> None:
+        invoice = play.buys()
+        play.confirms()
+        if pays:
+            play.does(pays, invoice, Mode.LOSE)
+        play.passes(hours=1)
+
+    return story
 
 
 def over(reported: bool) -> Story:
@@ -358,7 +375,7 @@ PART_ONLY = Ending(
     ("paid_partial",),
     ("payment-partial", "order-review"),
     ("A person will look at this order", "the rest did not come in time", NOT_AGAIN),
-    ("only a part of it came, and its time is over.", NOT_AGAIN),
+    ("only a part of the money came, and its time is over.", NOT_AGAIN),
     left=1,
     note="was paid in part only, and its time is over.",
 )
@@ -399,7 +416,7 @@ CASES = [
         ("no_stock",),
         ("order-review",),
         ("A person will look at this order", "the last piece was sold in the meantime", NOT_AGAIN),
-        ("the goods were sold out when it came.", NOT_AGAIN),
+        ("the money came when the goods were sold out.", NOT_AGAIN),
         left=0,
         note="was paid late and its goods are sold out.",
     )),
@@ -421,7 +438,7 @@ CASES = [
     Case("a part after the end", part_after_the_end, replace(
         PART_ONLY,
         mails=("order-review",),
-        letter=("only a part of it came, and late.", NOT_AGAIN),
+        letter=("only a part of the money came, and late.", NOT_AGAIN),
         left=2,
         note="was expired when a part of the money came.",
     )),
@@ -435,6 +452,10 @@ CASES = [
         ),
     ),
     Case("a part, confirmed by the merchant", part_confirmed_by_the_merchant, SOLD_AFTER_PART),
+    Case("confirmed by hand", confirmed_by_hand(None), SOLD),
+    Case("confirmed by hand, and paid as well", confirmed_by_hand(Action.PAY), replace(
+        SOLD, waits=("confirmed_and_paid",), note="was confirmed by Ann, and now invoice "
+    )),
     Case("over", over(True), replace(
         SOLD, flag="paid_over", page=("Paid, thank you", "You sent more than needed")
     )),

@@ -137,7 +137,7 @@ FAULTS = [
     Fault("pay_url by http", "unknown", None, says_made(pay_url=f"{PAY_HOST}/X".replace("https", "http")), astray=True),
     Fault("pay_url of a script", "unknown", None, says_made(pay_url=f"javascript:alert(1)//{PAY_HOST}"), astray=True),
     Fault("pay_url with a user", "unknown", None, says_made(pay_url=f"{PAY_HOST}@evil.example/"), astray=True),
-    Fault("pay_url that looks alike", "unknown", None, says_made(pay_url="https://pay.cryptoc1oud.plus/X"), astray=True),
+    Fault("pay_url that looks alike", "unknown", None, says_made(pay_url="https://pay.cryptoc1oud.plus"), astray=True),
     Fault("pay_url with another port", "unknown", None, says_made(pay_url=f"{PAY_HOST}:8443/X"), astray=True),
 ]  # fmt: skip
 BY_NAME = {fault.name: fault for fault in FAULTS}
