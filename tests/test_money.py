@@ -70,6 +70,7 @@ def test_a_currency_has_as_many_places_as_iso_4217_says(code: str, places: int) 
         ("1000", "JPY", 1000),
         ("1.234", "KWD", 1234),
         ("10000000000000.00", "RUB", 10**15),
+        ("0" * 23 + "7", "USD", 700),
     ],
 )
 def test_an_amount_is_read_exactly(text: str, currency: str, minor: int) -> None:
@@ -80,7 +81,7 @@ def test_an_amount_is_read_exactly(text: str, currency: str, minor: int) -> None
     "text",
     ["", " ", "ten", "10,50", "1,000", "1 000", "1_000", " 10", "10 ", "10\n", "+10", "-10", "10.", ".50",
      ".", "1.2.3", "1e2", "1E400", "0x10", "NaN", "Infinity", "$10", "10 USD", "１０", "٣", "²", "10.505",
-     "10.5０", "10000000000000.01", "9" * 24, "9" * 10_000],
+     "10.5０", "10000000000000.01", "9" * 24, "0" * 24 + "7", "9" * 10_000],
 )  # fmt: skip
 def test_what_is_not_plainly_an_amount_is_refused(text: str) -> None:
     with pytest.raises(MoneyError):
@@ -330,16 +331,17 @@ def test_a_conversion_is_rounded_once_from_the_exact_product(
     assert Money(minor, source).convert(rate, target).minor == round(exact)
 
 
-def test_a_narrow_decimal_context_of_the_caller_does_no_harm() -> None:
+@pytest.mark.parametrize("rate", ["0.92345678", "0.000000001"])
+def test_a_narrow_decimal_context_of_the_caller_does_no_harm(rate: str) -> None:
     with localcontext(prec=3, rounding="ROUND_UP"):
-        converted = Money(123_456_789, "USD").convert(Decimal("0.92345678"), "EUR")
+        converted = Money(123_456_789, "USD").convert(Decimal(rate), "EUR")
 
-    exact = Decimal("123456789") * Decimal("0.92345678")
+    exact = Decimal("123456789") * Decimal(rate)
     assert converted.minor == int(exact.to_integral_value(ROUND_HALF_EVEN))
 
 
 @pytest.mark.parametrize(
-    "rate", ["0", "-1", "NaN", "sNaN", "Infinity", "-Infinity", "1e400", "1e999999"]
+    "rate", ["0", "-1", "NaN", "sNaN", "Infinity", "-Infinity", "1e15", "1e400", "1e999999"]
 )
 def test_what_is_no_rate_is_refused(rate: str) -> None:
     with pytest.raises(MoneyError, match="not an exchange rate"):

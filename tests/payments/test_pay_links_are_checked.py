@@ -9,7 +9,8 @@ import responses
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shop.payments.cryptocloud import Unclear
+from shop.payments.cryptocloud import Unclear, Untrusted
+from shop.payments.cryptocloud.invoices import checked_pay_url
 from tests.payments.wire import (
     CREATE,
     CREATE_V2,
@@ -118,6 +119,23 @@ def test_the_hosts_are_the_ones_that_were_configured_port_and_all() -> None:
     for _ in range(2):
         with pytest.raises(Unclear, match="pay_url"):
             ask(client)
+
+
+@pytest.mark.parametrize(
+    ("origin", "link", "accepted"),
+    [
+        ("http://pay.example", "http://pay.example:80/X", True),
+        ("http://pay.example", "http://pay.example:443/X", False),
+        ("https://pay.example", "https://pay.example:443/X", True),
+        ("https://pay.example", "https://pay.example:80/X", False),
+    ],
+)
+def test_a_schemes_own_port_may_be_written_out(origin: str, link: str, accepted: bool) -> None:
+    if accepted:
+        assert checked_pay_url(link, [origin]) == link
+    else:
+        with pytest.raises(Untrusted, match="host"):
+            checked_pay_url(link, [origin])
 
 
 PIECES = st.sampled_from(

@@ -44,12 +44,12 @@ def read_postback(
     fields = _fields(content_type, body)
     named = _named(fields)
     try:
-        _prove(fields.get("token"), named, secrets, now)
+        proven = _proven(fields.get("token"), named, secrets, now)
     except BadPostback as error:
         error.invoice_id = named
         raise
     return Postback(
-        invoice_id=named or "",
+        invoice_id=proven,
         order_id=plain_text(fields.get("order_id")) or None,
         status=plain_text(fields.get("status")),
         amount_crypto=plain_text(fields.get("amount_crypto")),
@@ -57,7 +57,8 @@ def read_postback(
     )
 
 
-def _prove(token: object, named: str | None, secrets: Sequence[str], now: float) -> None:
+def _proven(token: object, named: str | None, secrets: Sequence[str], now: float) -> str:
+    """The invoice that the token was signed for, which must be the one that the notice names."""
     claims = _signed_claims(token, secrets)
     _check_times(claims, now)
     try:
@@ -68,6 +69,7 @@ def _prove(token: object, named: str | None, secrets: Sequence[str], now: float)
         raise BadPostback("no usable invoice id")
     if signed != named:
         raise BadPostback("the token was signed for another invoice")
+    return signed
 
 
 def _signed_claims(token: object, secrets: Sequence[str]) -> dict[str, Any]:
@@ -105,12 +107,14 @@ def _decoded(token: str, secret: str) -> dict[str, Any]:
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:
-    expires, not_before = claims["exp"], claims.get("nbf", 0)
+    expires = claims["exp"]
     if type(expires) is not int:
         raise BadPostback("the token's expiry is not a whole number")
     if not now - TOKEN_LEEWAY_SECONDS < expires <= now + TOKEN_LIFE_SECONDS:
         raise BadPostback("the token has expired, or claims to live too long")
-    if type(not_before) is not int or not_before > now + TOKEN_LEEWAY_SECONDS:
+    if "nbf" not in claims:
+        return
+    if type(claims["nbf"]) is not int or claims["nbf"] > now + TOKEN_LEEWAY_SECONDS:
         raise BadPostback("the token is not valid yet")
 
 
