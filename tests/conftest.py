@@ -14,6 +14,8 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from shop import create_app
 from shop.config import Settings
 from shop.db import db
+from shop.sandbox.live import running_sandbox
+from shop.sandbox.state import Sandbox
 from shop.schema import migrations
 from tests.browsing import CHROMIUM, browser_arguments
 from tests.postgres import NoPostgres, postgres_database, postgres_server
@@ -39,6 +41,13 @@ def make_settings(folder: Path, database_url: str = "", **values: object) -> Set
         "shop_support_email": "help@shop.example",
     }
     return Settings.model_validate(own | values)
+
+
+def settings_for(sandbox: Sandbox, folder: Path, database_url: str, **values: object) -> Settings:
+    """The same, with this sandbox for a provider."""
+    address = sandbox.settings.public_url
+    provider = {"cryptocloud_api_url": address, "cryptocloud_pay_hosts": address}
+    return make_settings(folder, database_url, **provider | values)
 
 
 def migrate(settings: Settings) -> None:
@@ -88,6 +97,13 @@ def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) ->
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
     return make_settings(tmp_path / "data", database_url)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A provider of this test's own, on a port of its own."""
+    with running_sandbox() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture

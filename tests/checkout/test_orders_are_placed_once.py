@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,27 +17,15 @@ from shop.db import db, end_read
 from shop.orders.models import Order, OrderLine
 from shop.orders.service import SoldOut
 from shop.payments.models import Payment
-from shop.sandbox.live import Sandbox, running_sandbox
-from tests.conftest import make_settings
+from shop.sandbox.state import Sandbox
+from tests.conftest import settings_for
 from tests.factories import make_buyer, make_cart, make_product
 from tests.faults.crowd import at_once, fill_in
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def settings(tmp_path: Path, database_url: str, sandbox: Sandbox) -> Settings:
-    address = sandbox.settings.public_url
-    return make_settings(
-        tmp_path / "data",
-        database_url,
-        cryptocloud_api_url=address,
-        cryptocloud_pay_hosts=address,
-    )
+    return settings_for(sandbox, tmp_path / "data", database_url)
 
 
 def count(table: type) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -23,8 +22,8 @@ from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.service import CALL_LEASE, open_invoice, refresh
 from shop.payments.sweep import sweep
 from shop.sandbox.invoices import Action
-from shop.sandbox.live import Sandbox, running_sandbox
-from tests.conftest import make_settings
+from shop.sandbox.state import Sandbox
+from tests.conftest import settings_for
 from tests.factories import gateway, make_order, make_postback, make_product, make_token
 from tests.faults.forgeries import ADDRESS, Target, forged
 from tests.faults.ledger import tally, truth_of, violations
@@ -79,20 +78,8 @@ def clocks(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def settings(tmp_path: Path, database_url: str, sandbox: Sandbox) -> Settings:
-    address = sandbox.settings.public_url
-    return make_settings(
-        tmp_path / "data",
-        database_url,
-        cryptocloud_api_url=address,
-        cryptocloud_pay_hosts=address,
-    )
+    return settings_for(sandbox, tmp_path / "data", database_url)
 
 
 def buy(app: Flask) -> Payment:

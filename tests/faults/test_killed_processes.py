@@ -36,17 +36,11 @@ from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import payments_of
 from shop.payments.service import PaymentInProgress, refresh, start_payment
 from shop.payments.sweep import Calls, forget_lost_calls, sweep
-from shop.sandbox.live import Sandbox, running_sandbox
+from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer, Form
-from tests.conftest import make_settings
+from tests.conftest import settings_for
 from tests.factories import gateway, make_open_order, make_order, make_product, provider
 from tests.faults.processes import PATIENCE, ROOT, WebProcess, environment, until
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -58,12 +52,10 @@ def mail_port() -> int:
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str, sandbox: Sandbox, mail_port: int) -> Settings:
-    address = sandbox.settings.public_url
-    return make_settings(
+    return settings_for(
+        sandbox,
         tmp_path / "data",
         database_url,
-        cryptocloud_api_url=address,
-        cryptocloud_pay_hosts=address,
         smtp_url=f"smtp://127.0.0.1:{mail_port}",
     )
 

@@ -29,9 +29,9 @@ from shop.mail import Mail
 from shop.orders.models import Order, OrderStatus
 from shop.payments.models import Payment
 from shop.sandbox.invoices import Action
-from shop.sandbox.live import Sandbox, running_sandbox
+from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
-from tests.conftest import make_settings
+from tests.conftest import settings_for
 from tests.factories import as_json, make_postback, make_product
 from tests.faults.crashing import Nursery, Task
 from tests.faults.ledger import tally
@@ -112,19 +112,11 @@ def smtp_url(post: BadPost) -> Iterator[str]:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def settings(tmp_path: Path, database_url: str, sandbox: Sandbox, smtp_url: str) -> Settings:
-    provider = sandbox.settings.public_url
-    return make_settings(
+    return settings_for(
+        sandbox,
         tmp_path / "data",
         database_url,
-        cryptocloud_api_url=provider,
-        cryptocloud_pay_hosts=provider,
         smtp_url=smtp_url,
     )
 

@@ -19,8 +19,8 @@ from shop.catalogue.service import take_stock
 from shop.config import Settings
 from shop.db import db, end_read, transaction
 from shop.orders.models import Order, StockHold
-from shop.sandbox.live import Sandbox, running_sandbox
-from tests.conftest import make_settings
+from shop.sandbox.state import Sandbox
+from tests.conftest import settings_for
 from tests.factories import make_product
 from tests.faults.crowd import at_once, fill_in, outcome
 from tests.faults.ledger import tally, truth_of, violations
@@ -41,20 +41,8 @@ ADRIFT = text(
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
 def settings(tmp_path: Path, database_url: str, sandbox: Sandbox) -> Settings:
-    address = sandbox.settings.public_url
-    return make_settings(
-        tmp_path / "data",
-        database_url,
-        cryptocloud_api_url=address,
-        cryptocloud_pay_hosts=address,
-    )
+    return settings_for(sandbox, tmp_path / "data", database_url)
 
 
 @contextmanager

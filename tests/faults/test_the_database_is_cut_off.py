@@ -24,8 +24,8 @@ from shop.db import db, end_read, utcnow
 from shop.orders.models import Order, OrderStatus
 from shop.payments.sweep import sweep
 from shop.sandbox.invoices import Action
-from shop.sandbox.live import Sandbox, running_sandbox
-from tests.conftest import make_settings, migrate
+from shop.sandbox.state import Sandbox
+from tests.conftest import migrate, settings_for
 from tests.factories import gateway, make_product, make_token
 from tests.faults.crowd import FilledForm, fill_in, outcome
 from tests.faults.cutter import Cutter, cutter
@@ -44,12 +44,6 @@ PATIENCE = 60
 @pytest.fixture(params=["postgresql"])
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +67,11 @@ def wire(server: Server) -> Iterator[Cutter]:
 def settings(
     engine: str, tmp_path: Path, server: Server, wire: Cutter, sandbox: Sandbox
 ) -> Settings:
-    address, name = sandbox.settings.public_url, f"test_{secrets.token_hex(6)}"
+    name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(server.url, autocommit=True) as operator:
         operator.execute(f'CREATE DATABASE "{name}"')
-    settings = make_settings(
-        tmp_path / "data",
-        f"postgresql+psycopg://postgres@/{name}?host={wire.folder}",
-        cryptocloud_api_url=address,
-        cryptocloud_pay_hosts=address,
-    )
+    url = f"postgresql+psycopg://postgres@/{name}?host={wire.folder}"
+    settings = settings_for(sandbox, tmp_path / "data", url)
     migrate(settings)
     return settings
 

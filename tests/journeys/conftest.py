@@ -13,18 +13,11 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from shop.config import Settings
-from shop.sandbox.live import running_sandbox
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
-from tests.conftest import make_settings
+from tests.conftest import settings_for
 from tests.journeys.books import Books
 from tests.journeys.till import Till
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -36,14 +29,8 @@ def door() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str, sandbox: Sandbox, door: socket.socket) -> Settings:
-    provider = sandbox.settings.public_url
-    return make_settings(
-        tmp_path / "data",
-        database_url,
-        shop_public_url=f"http://127.0.0.1:{door.getsockname()[1]}",
-        cryptocloud_api_url=provider,
-        cryptocloud_pay_hosts=provider,
-    )
+    address = f"http://127.0.0.1:{door.getsockname()[1]}"
+    return settings_for(sandbox, tmp_path / "data", database_url, shop_public_url=address)
 
 
 @pytest.fixture
