@@ -7,6 +7,7 @@
   python3 dev.py check     style, types, package boundaries and migrations
   python3 dev.py bench     speed and memory, next to the goals (--quick for a first look)
   python3 dev.py promises  the tests of docs/promises.md at their full figures, and its table
+  python3 dev.py mutate    mutation testing; what follows goes to mutmut: run, results, show NAME
   python3 dev.py help      this text
 
 The first command makes .venv and installs into it; later ones install again only when
@@ -43,6 +44,7 @@ TOOLS = {
     "demo": ("", "demo.purchase"),
     "test": ("[dev]", "pytest"),
     "bench": ("", "benchmarks"),
+    "mutate": ("[mutation]", "mutmut"),
 }
 
 ONE_PROCESS = ("-n", "--numprocesses", "-s", "--capture=no", "--pdb", "--collect-only", "--co")
@@ -95,7 +97,7 @@ def tool_environment() -> dict[str, str]:
 def ensure(extra: str) -> None:
     """Make .venv and install the shop with its `extra`, unless that is done and still current."""
     wanted = inputs()
-    if any(read(stamp_of(known)) == wanted for known in (extra, "[dev]")):
+    if any(read(stamp_of(known)) == wanted for known in (extra, extra or "[dev]")):
         return
     if not usable():
         make_venv()
