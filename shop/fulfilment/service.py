@@ -85,6 +85,8 @@ def deliver(session: Session, delivery: Delivery) -> None:
         raise RuntimeError(f"delivery {delivery.id} has no product")
     if delivery.kind is DeliveryKind.KEY and not _hand_out_keys(session, delivery, product):
         return
+    # As the product is now: an import may have made a file of what was a text when it was ordered.
+    delivery.kind = product.delivery_kind or delivery.kind
     delivery.text, delivery.file = product.delivery_text, product.delivery_file
     delivery.state, delivery.delivered_at = DeliveryState.DELIVERED, utcnow()
     delivery.order.record("delivered", f"{delivery.line.quantity} × {delivery.line.title}")
@@ -114,6 +116,14 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
         session, [_name(delivery)], kinds=["keys_short"], why="keys were added", who="shop"
     )
     return True
+
+
+def report_missing_file(delivery: Delivery) -> None:
+    """A buyer wants what was sold, and it is not there: once for all who have bought this file."""
+    file, number = delivery.file, delivery.order.number
+    with transaction("attention") as session:
+        note = f"A buyer (order {number}) cannot download {file}: it is not in the goods folder."
+        raise_attention(session, "file_missing", file[:120], note)
 
 
 def forget_missing_keys(session: Session, order: Order, *, who: str) -> None:

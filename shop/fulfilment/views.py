@@ -9,6 +9,7 @@ from sqlalchemy import update
 from ..db import rows_changed, transaction
 from .goods import find_download, goods_path
 from .models import Delivery
+from .service import report_missing_file
 
 bp = Blueprint("fulfilment", __name__)
 log = structlog.get_logger()
@@ -23,6 +24,7 @@ def download(token: str) -> Response:
     path, delivery_id, order = goods_path(delivery), delivery.id, delivery.order.number
     if not path.is_file():
         log.error("goods_missing", order=order, delivery=delivery_id)
+        report_missing_file(delivery)
         abort(503)
     with transaction() as session:
         rows_changed(

@@ -15,6 +15,7 @@ from shop.catalogue.models import DeliveryKind
 from shop.db import db, end_read, transaction
 from shop.fulfilment.goods import LINK_SECONDS
 from shop.fulfilment.models import Delivery
+from shop.orders.queries import open_attention
 from tests.factories import make_open_order, make_product
 from tests.fulfilment.sold import download_link, goods_file, make_file, sell, sell_file
 
@@ -209,5 +210,7 @@ def test_a_missing_file_is_our_fault_is_logged_and_is_not_counted(
     assert "goods_missing" in str(record.msg)
     assert order.number in str(record.msg)
     assert link.rpartition("/")[2] not in caplog.text
+    client.get(link)
     with app.app_context():
+        assert [item.kind for item in open_attention()] == ["file_missing"], "once"
         end_read()

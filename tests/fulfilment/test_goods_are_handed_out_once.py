@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from shop import jobs
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction
+from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
 from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.queries import unsold_keys
@@ -93,6 +94,26 @@ def test_adding_known_keys_again_adds_nothing(app: Flask) -> None:
 
         end_read()
         assert product.available == 3
+
+
+@pytest.mark.parametrize("now", [DeliveryKind.TEXT, DeliveryKind.FILE])
+def test_what_was_a_text_when_it_was_ordered_and_is_a_file_now_is_handed_out_as_a_file(
+    app: Flask, now: DeliveryKind
+) -> None:
+    """And the other way round: an import may change it while the buyer pays."""
+    old = DeliveryKind.FILE if now is DeliveryKind.TEXT else DeliveryKind.TEXT
+    with app.app_context():
+        order, payment = make_open_order(app, make_product(kind=old))
+        with transaction() as session:
+            file = "abc/goods.zip" if now is DeliveryKind.FILE else ""
+            session.execute(update(Product).values(delivery_kind=now, delivery_file=file))
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            refresh(payment, gateway(app))
+
+        (goods,) = goods_of(order)
+        assert goods.kind is now
+        assert (goods.download_url is not None) is (now is DeliveryKind.FILE)
 
 
 def test_an_order_that_is_not_paid_gets_nothing(app: Flask) -> None:
