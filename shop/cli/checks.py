@@ -11,7 +11,6 @@ from ..ops.doctor.address import postback_url
 from ..ops.doctor.machine import ago
 from ..orders.queries import open_attention
 from ..payments.cryptocloud import CryptoCloudError, KeyRefused
-from ..payments.models import PaymentState
 from . import evidence
 from .lookup import gateway
 
@@ -85,7 +84,7 @@ def _refused(since: datetime) -> Finding | None:
     """
     refused = evidence.refused_since(since)
     mend = "Copy CRYPTOCLOUD_SECRET_KEY from the project's settings again."
-    paid = [payment for payment in refused if payment.state is PaymentState.PAID]
+    paid = [payment for payment in refused if payment.is_closed]
     if paid:
         text = f"the secret key does not match: {_notices(len(paid), 'paid')} refused"
         return Finding("fail", "postbacks", text, mend)

@@ -53,6 +53,11 @@ def create_invoice(
     except ReferenceTaken:
         refuse(f"Order id {reference} has been used before; choose another.")
     open_invoice(payment, gateway())
+    if payment.state is PaymentState.UNKNOWN:
+        refuse(
+            f"An invoice may have been made, but no usable answer came: {payment.error}. "
+            f"The test order is {payment.order.number}."
+        )
     if payment.state is not PaymentState.OPEN:
         refuse(f"No invoice was made: {payment.error}. The test order is {payment.order.number}.")
     found = {

@@ -85,12 +85,15 @@ def refresh_order(number: str) -> None:
     with_invoice = [payment for payment in payments_of(order.id) if payment.invoice_id]
     if not with_invoice:
         refuse(f"Order {order.number} has no invoice to ask about.")
+    unsaid = []
     for payment in with_invoice:
         try:
             refresh(payment, gateway())
         except CryptoCloudError as error:
-            refuse(f"The provider did not say: {error}. Nothing was changed.")
+            unsaid.append(f"About {payment.name} the provider did not say: {error}.")
     click.echo(f"{order.number} is {order_named(number).status}.")
+    if unsaid:
+        refuse("\n".join(unsaid))
 
 
 @orders.command("confirm")
@@ -100,9 +103,8 @@ def refresh_order(number: str) -> None:
 @who
 def confirm(number: str, transaction_id: str, why: str, who: str) -> None:
     """Vouch for an order's money yourself: its goods are handed over as if the provider said so."""
-    decided(
-        lambda order: confirm_order(order, transaction_id=transaction_id, why=why, who=who), number
-    )
+    words = {"transaction_id": transaction_id, "why": why, "who": who}
+    decided(lambda order: confirm_order(order, gateway(), **words), number)
 
 
 @orders.command("cancel")

@@ -56,9 +56,11 @@ def refused(app: Flask, invoice_id: str = INVOICE, **values: object) -> None:
     make_payment(app, invoice_id, **given | values)
 
 
+PAID = {"state": PaymentState.PAID, "provider_status": "paid"}
+
+
 def paid(app: Flask, invoice_id: str = INVOICE, **values: object) -> None:
-    given: dict[str, object] = {"state": PaymentState.PAID, "paid_at": ago(hours=1)}
-    make_payment(app, invoice_id, **given | values)
+    make_payment(app, invoice_id, **PAID | {"paid_at": ago(hours=1)} | values)
 
 
 def proven(at: datetime, invoice_id: str = INVOICE) -> None:
@@ -79,7 +81,7 @@ def proven(at: datetime, invoice_id: str = INVOICE) -> None:
 def test_a_refused_one_for_an_invoice_that_was_paid_is_a_wrong_secret(
     app: Flask, settings: Settings
 ) -> None:
-    refused(app, state=PaymentState.PAID, paid_at=ago(minutes=4))
+    refused(app, paid_at=ago(minutes=4), **PAID)
 
     found = checks.postbacks(settings)
 
@@ -127,14 +129,14 @@ class TestPostbacks:
         self, app: Flask, settings: Settings
     ) -> None:
         proven(ago(days=1), "OLD12345")
-        refused(app, state=PaymentState.PAID, paid_at=ago(minutes=4))
+        refused(app, paid_at=ago(minutes=4), **PAID)
 
         assert checks.postbacks(settings).level == "fail"
 
     def test_a_refused_one_before_the_last_proof_is_forgotten(
         self, app: Flask, settings: Settings
     ) -> None:
-        refused(app, state=PaymentState.PAID, paid_at=ago(minutes=4))
+        refused(app, paid_at=ago(minutes=4), **PAID)
         paid(app, "NEW12345")
         proven(ago(minutes=1), "NEW12345")
 
@@ -155,7 +157,7 @@ class TestPostbacks:
     def test_a_forger_who_then_pays_is_outweighed_by_the_genuine_notice(
         self, app: Flask, settings: Settings
     ) -> None:
-        refused(app, state=PaymentState.PAID, paid_at=ago(minutes=4))
+        refused(app, paid_at=ago(minutes=4), **PAID)
         proven(ago(minutes=6))
 
         assert checks.postbacks(settings).level == "ok"

@@ -177,12 +177,22 @@ def test_a_provider_that_makes_none_is_named(
         assert payment.state in (PaymentState.FAILED, PaymentState.UNKNOWN)
 
 
-def test_a_provider_that_is_down_is_named(app: Flask, runner: FlaskCliRunner) -> None:
-    with provider(app):  # nobody answers
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (500, "An invoice may have been made, but no usable answer came"),
+        (401, "No invoice was made"),
+    ],
+)
+def test_a_provider_that_fails_is_named(
+    app: Flask, runner: FlaskCliRunner, status: int, said: str
+) -> None:
+    with provider(app) as calls:
+        calls.post(calls.create_url, status=status)
         result = create(runner)
 
     assert result.exit_code == 1
-    assert "No invoice was made" in result.stderr
+    assert said in result.stderr
     assert "Traceback" not in result.output
 
 

@@ -9,12 +9,15 @@ import pytest
 import responses
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import select
 
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
-from shop.db import transaction
-from shop.orders.models import OrderFlag
-from tests.factories import make_open_order, make_order, make_product, provider
+from shop.db import db, end_read, transaction
+from shop.orders.models import Order, OrderFlag
+from shop.payments.queries import payments_of
+from shop.payments.service import open_invoice, refresh, start_payment
+from tests.factories import gateway, make_open_order, make_order, make_product, provider
 
 
 @pytest.fixture
@@ -156,8 +159,36 @@ def test_a_provider_that_is_down_is_named(app: Flask, runner: FlaskCliRunner, nu
         result = runner.invoke(args=["orders", "refresh", number])
 
     assert result.exit_code == 1
-    assert "The provider did not say" in result.stderr
-    assert "Nothing was changed." in result.stderr
+    assert result.stdout == f"{number} is pending.\n"
+    assert "the provider did not say" in result.stderr
+
+
+def test_what_cannot_be_told_about_one_invoice_keeps_nobody_from_asking_about_the_next(
+    app: Flask, runner: FlaskCliRunner, number: str
+) -> None:
+    with app.app_context(), provider(app) as calls:
+        order = db.session.scalars(select(Order)).one()
+        calls.invoice_is("canceled")
+        refresh(payments_of(order.id)[0], gateway(app))
+        second, _ = start_payment(order.id)
+        calls.invoice_is_made()
+        open_invoice(second, gateway(app))
+        first, new = (payment.invoice_id for payment in payments_of(order.id))
+        calls.remove(responses.GET, calls.info_url)
+        for invoice, status in ((first, 404), (new, 200)):
+            calls.add(
+                responses.GET,
+                calls.info_url,
+                json={"status": "success", "status_invoice": "paid"},
+                status=status,
+                match=[responses.matchers.query_param_matcher({"uuid": f"INV-{invoice}"})],
+            )
+        end_read()
+        result = runner.invoke(args=["orders", "refresh", number])
+
+    assert result.stdout == f"{number} is fulfilled.\n"
+    assert f"About invoice {first} the provider did not say" in result.stderr
+    assert result.exit_code == 1
 
 
 def test_an_order_without_invoice_cannot_be_asked_about(app: Flask, runner: FlaskCliRunner) -> None:

@@ -199,7 +199,7 @@ def test_a_refund_is_first_due_and_then_done(
     too_often = does(runner, "orders", "refund", number, *PROOF, *BY)
 
     assert (due.stdout, done.stdout) == (f"{number} is refund_due.\n", f"{number} is refunded.\n")
-    assert f"Order {number} is refund_due: there is nothing to refund." in again.stderr
+    assert f"A refund of order {number} is due already" in again.stderr
     assert f"Order {number} is refunded: there is nothing to refund." in too_often.stderr
     assert history(app, number) == [
         ("refund_due", "The buyer wrote to us", "Ann"),

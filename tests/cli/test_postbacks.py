@@ -9,9 +9,10 @@ import pytest
 import responses
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import update
 
 from shop.config import Settings
-from shop.db import utcnow
+from shop.db import transaction, utcnow
 from shop.payments.models import Payment
 from shop.payments.sweep import sweep
 from tests.cli.deciding import does, items, letters, state
@@ -96,6 +97,8 @@ def test_a_replayed_notice_that_was_judged_is_judged_again(
 def test_a_provider_that_does_not_say_is_named_and_the_notice_waits(
     app: Flask, runner: FlaskCliRunner, noticed: tuple[str, str]
 ) -> None:
+    with app.app_context(), transaction() as session:  # long after the last look at it
+        session.execute(update(Payment).values(next_check_at=None))
     with provider(app) as calls:
         calls.add(responses.GET, calls.info_url, status=503)
         result = does(runner, "postbacks", "replay", noticed[1])
@@ -103,6 +106,10 @@ def test_a_provider_that_does_not_say_is_named_and_the_notice_waits(
     assert result.exit_code == 1
     assert "The provider did not say" in result.stderr
     assert len(listed(runner, "--open")) == 1
+    with app.app_context(), provider(app) as calls:  # "The sweep asks again."
+        calls.invoice_is("paid")
+        sweep(gateway(app), utcnow() + timedelta(minutes=1))
+    assert state(app, noticed[0]) == ("fulfilled", "none")
 
 
 def test_a_notice_about_nobodys_invoice_can_be_replayed(
