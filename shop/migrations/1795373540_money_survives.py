@@ -52,10 +52,11 @@ def upgrade() -> None:
         op.add_column("payments", sa.Column(name, kind, nullable=False, server_default=""))
     for name in ("retry_at", "refused_at"):
         op.add_column("payments", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
-    op.add_column(
-        "payments",
-        sa.Column("test_mode", sa.Boolean(), nullable=False, server_default=sa.false()),
-    )
+    for name in ("test_mode", "part_came"):
+        op.add_column(
+            "payments", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false())
+        )
+    op.execute("UPDATE payments SET part_came = true WHERE provider_status = 'partial'")
     op.add_column(
         "payments",
         sa.Column("refused_postbacks", sa.Integer(), nullable=False, server_default="0"),
@@ -73,7 +74,14 @@ def downgrade() -> None:
     op.drop_index("ix_orders_paid", "orders")
     op.drop_column("products", "taken")
     op.drop_column("products", "honour_late_hours")
-    for name in (*PAYMENTS, "retry_at", "refused_at", "test_mode", "refused_postbacks"):
+    for name in (
+        *PAYMENTS,
+        "retry_at",
+        "refused_at",
+        "test_mode",
+        "part_came",
+        "refused_postbacks",
+    ):
         op.drop_column("payments", name)
     op.drop_column("outbox_mails", "note")
     op.execute("DELETE FROM outbox_mails WHERE order_id IS NULL")

@@ -65,9 +65,11 @@ def raise_attention(session: Session, kind: str, reference: str, note: str) -> N
 
 
 def raise_attention_once(session: Session, kind: str, reference: str, note: str) -> None:
-    """The same for what cannot be mended, only seen: once a person has resolved it, it stays so."""
+    """The same for what cannot be mended, only seen: resolved once, it stays so until it is another."""
     seen = select(AttentionItem.id).where(
-        AttentionItem.kind == kind, AttentionItem.reference == reference
+        AttentionItem.kind == kind,
+        AttentionItem.reference == reference,
+        AttentionItem.note == note,
     )
     if session.scalar(seen.limit(1)) is None:
         raise_attention(session, kind, reference, note)

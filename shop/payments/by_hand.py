@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from ..db import transaction, utcnow
 from ..fulfilment.queries import deliveries_of
 from ..fulfilment.service import deliver_order, forget_missing_keys, plan_mail
-from ..orders.models import SETTLED, HoldState, Order, OrderFlag, OrderStatus
+from ..orders.models import SETTLED, HoldState, Order, OrderStatus
 from ..orders.service import lock_order, release_holds, resolve_attention
 from .cryptocloud import CryptoCloud, CryptoCloudError
 from .models import Payment, PaymentState
@@ -33,12 +33,16 @@ class NotPossible(Exception):
     """The order is not in a state for this; the text says what to do instead."""
 
 
-def confirm_order(order: Order, *, transaction_id: str, why: str, who: str) -> Order:
+def confirm_order(
+    order: Order, gateway: CryptoCloud, *, transaction_id: str, why: str, who: str
+) -> Order:
     """The money is there, says a person who has seen it: sell the goods as if the provider said so.
 
-    `transaction_id` is whatever proves it: a transaction hash, or the provider's own number.
+    `transaction_id` is whatever proves it: a transaction hash, or the provider's own number. The
+    provider is asked first, so that money which it knows of is not taken for more money later.
     """
     order_id, now = order.id, utcnow()
+    _ask_about(order_id, gateway)
     with transaction("confirm") as session:
         order = lock_order(session, order_id)
         if order.status in SETTLED:
@@ -61,9 +65,7 @@ def cancel_order(order: Order, gateway: CryptoCloud, *, why: str, who: str) -> O
     The provider is asked once more first. Where it can (API v2), the open invoice is cancelled there.
     """
     order_id = order.id
-    for payment in payments_of(order_id):
-        with contextlib.suppress(CryptoCloudError):
-            refresh(payment, gateway)
+    _ask_about(order_id, gateway)
     with transaction("cancel") as session:
         order = lock_order(session, order_id)
         payments = payments_of(order_id)
@@ -78,6 +80,7 @@ def cancel_order(order: Order, gateway: CryptoCloud, *, why: str, who: str) -> O
             )
         _close_payments(order, payments)
         order.move(OrderStatus.CANCELLED, why=why, who=who)
+        order.expires_at = min(order.expires_at, utcnow())  # late money is late from now on
         release_holds(session, order)
     log.info("order_cancelled", order=order.number)
     for payment in payments:
@@ -102,23 +105,46 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
             if not transaction_id:
                 plan_mail(session, order, "refund-due")
         elif order.status is not OrderStatus.REFUND_DUE or not transaction_id:
-            raise NotPossible(
-                f"Order {order.number} is {order.status}: there is nothing to refund."
-            )
+            raise NotPossible(_why_not_refunded(order))
         if transaction_id:
             session.flush()  # each step by itself: the database too knows no way past refund_due
             order.move(OrderStatus.REFUNDED, why=f"transaction {transaction_id}: {why}", who=who)
-            references = [payment.reference for payment in payments_of(order_id)]
-            kinds = (*ANSWERED, OrderFlag.PAID_TWICE)
-            resolve_attention(session, references, kinds=kinds, why=f"refunded: {why}", who=who)
+            references = [payment.reference for payment in _whose_money_goes_back(order_id)]
+            resolve_attention(session, references, kinds=ANSWERED, why=f"refunded: {why}", who=who)
     log.info("order_" + order.status, order=order.number)
     return order
+
+
+def _ask_about(order_id: int, gateway: CryptoCloud) -> None:
+    """Learn what the provider knows of an order; where it cannot say, the person's word stands."""
+    for payment in payments_of(order_id):
+        with contextlib.suppress(CryptoCloudError):
+            refresh(payment, gateway)
+
+
+def _whose_money_goes_back(order_id: int) -> Sequence[Payment]:
+    """A part that came beside the whole is other money, and stays before a person."""
+    payments = payments_of(order_id)
+    return [payment for payment in payments if payment.state is PaymentState.PAID] or payments
+
+
+def _why_not_refunded(order: Order) -> str:
+    if order.status is OrderStatus.REFUND_DUE:
+        return (
+            f"A refund of order {order.number} is due already; note it as made with --transaction."
+        )
+    if order.status is OrderStatus.PENDING and any(p.part_came for p in payments_of(order.id)):
+        return f"Order {order.number} can still be paid in full: refund it once it is in review."
+    return f"Order {order.number} is {order.status}: there is nothing to refund."
 
 
 def _payment_to_confirm(order: Order) -> Payment:
     """The payment whose money is there: one that waits for a person, else the newest."""
     payments = payments_of(order.id)
+    if not payments:
+        raise NotPossible(f"Order {order.number} has no payment to confirm.")
     paid = [payment for payment in payments if payment.state is PaymentState.PAID]
+    paid.sort(key=lambda payment: payment.paid_at or utcnow())
     with_money = paid or [payment for payment in payments if payment.part_came]
     chosen = with_money[0] if with_money else payments[-1]
     if chosen.state in OPENING:

@@ -10,7 +10,7 @@ from sqlalchemy import or_, update
 from ..db import insert_if_new, rows_changed, transaction, utcnow
 from . import cryptocloud
 from .cryptocloud import BadPostback
-from .models import Payment, PaymentState, Postback
+from .models import Payment, Postback
 from .queries import find_payment_by_invoice
 
 log = structlog.get_logger()
@@ -36,8 +36,7 @@ def receive_postback(notice: cryptocloud.Postback) -> Payment | None:
         rows_changed(
             session,
             update(Payment)
-            .where(Payment.invoice_id == notice.invoice_id)
-            .where(or_(Payment.state != PaymentState.PAID, Payment.confirmed_by != ""))
+            .where(Payment.invoice_id == notice.invoice_id, ~Payment.is_closed)
             .values(next_check_at=now),
         )
         fresh = insert_if_new(
@@ -78,7 +77,7 @@ def nudge(invoice_id: str | None, now: datetime | None = None) -> None:
     # Looked at before anything is written: forgeries are free, and the write lock is not.
     if payment is None or (payment.refused_at and payment.refused_at > now - NUDGE_EVERY):
         return
-    payment_id, paid = payment.id, payment.state is PaymentState.PAID
+    payment_id, closed = payment.id, payment.is_closed
     with transaction("nudge") as session:
         rows_changed(
             session,
@@ -86,7 +85,7 @@ def nudge(invoice_id: str | None, now: datetime | None = None) -> None:
             .where(Payment.id == payment_id)
             .where(or_(Payment.refused_at.is_(None), Payment.refused_at <= now - NUDGE_EVERY))
             .values(
-                next_check_at=None if paid else now,
+                next_check_at=None if closed else now,
                 refused_at=now,
                 refused_postbacks=Payment.refused_postbacks + 1,
             ),
@@ -96,6 +95,12 @@ def nudge(invoice_id: str | None, now: datetime | None = None) -> None:
 def reopen_postback(invoice_id: str) -> Postback | None:
     """Put a notice back among those to be acted upon; None when the inbox has none of this invoice."""
     with transaction("replay") as session:
+        rows_changed(
+            session,
+            update(Payment)
+            .where(Payment.invoice_id == invoice_id, ~Payment.is_closed)
+            .values(next_check_at=utcnow()),
+        )
         notice = session.get(Postback, invoice_id, with_for_update=True, populate_existing=True)
         if notice:
             notice.done_at, notice.verdict = None, ""

@@ -50,6 +50,8 @@ TIME_FOR = {
     "creating": timedelta(hours=1),
     "unknown": timedelta(hours=24),
     "delivering": timedelta(hours=1),
+    "answering": timedelta(days=2),  # an invoice is asked about for a day after its end,
+    "answering for a part": timedelta(days=8),  # or for seven
     "judging": timedelta(hours=25),  # an unconfirmed notice is put before a person after a day
 }
 
@@ -223,12 +225,17 @@ def wrong_stock() -> Found:
     )
     keys = select(func.count()).where(LicenceKey.product_id == Product.id).scalar_subquery()
     total = case((Product.delivery_kind == DeliveryKind.KEY, keys), else_=Product.stock_total)
+    held = func.coalesce(taken.c.units, 0)
     return (
-        select(Product.slug)
+        select(
+            Product.slug,
+            Product.taken - held,
+            func.coalesce(Product.available + Product.taken - total, 0),
+        )
         .outerjoin(taken, taken.c.product_id == Product.id)
         .where(
             or_(
-                Product.taken != func.coalesce(taken.c.units, 0),
+                Product.taken != held,
                 Product.available + Product.taken != total,
             )
         )
@@ -250,6 +257,18 @@ def payment_stuck() -> Found:
         forgotten,
     )
     return select(Payment.reference, Payment.state).join(Order).where(RECENT, stuck)
+
+
+@cache
+def not_answered() -> Found:
+    """Invoices that are still asked about long after the last answer should have come."""
+    end = func.coalesce(Payment.expires_at, Payment.created_at)
+    silent = or_(
+        and_(~Payment.part_came, end < _over("answering")),
+        and_(Payment.part_came, end < _over("answering for a part")),
+    )
+    asked = and_(Payment.next_check_at > _over("nothing"), ~Payment.is_closed)  # and put off again
+    return select(Payment.reference, Payment.invoice_id).join(Order).where(RECENT, asked, silent)
 
 
 @cache
@@ -299,8 +318,18 @@ CHECKS: tuple[tuple[str, str, Callable[[], Found]], ...] = (
     ("wrong_keys", "A line of order {1} has not exactly the keys it was sold with.", wrong_keys),
     ("mail_missing", "No mail will bring the goods of order {0}.", mail_missing),
     ("wrong_hold", "The units of order {0} are not set aside as its status says.", wrong_hold),
-    ("wrong_stock", "The units of {0} on sale, held and sold do not add up.", wrong_stock),
+    (
+        "wrong_stock",
+        "The units of {0} do not add up: {1:+d} taken from stock against what orders hold and have "
+        "bought, {2:+d} in all against what was put on sale.",
+        wrong_stock,
+    ),
     ("payment_stuck", "Payment {0} is {1}, and nothing will move it.", payment_stuck),
+    (
+        "not_answered",
+        "CryptoCloud has told nothing about invoice {1} since its end; it is asked for a month.",
+        not_answered,
+    ),
     ("postback_stuck", "The notice about invoice {0} has not been judged.", postback_stuck),
     ("history_torn", "The history of order {0} is not complete.", history_torn),
 )

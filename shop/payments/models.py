@@ -11,6 +11,7 @@ from decimal import Decimal
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     String,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..db import Base, UtcDateTime, utcnow
@@ -38,6 +40,8 @@ class PaymentState(enum.StrEnum):
     ABANDONED = "abandoned"
 
 
+SAID_PAID = ("paid", "overpaid")
+"""What the provider says when all of the money is there."""
 LIVE = (PaymentState.CREATING, PaymentState.UNKNOWN, PaymentState.OPEN, PaymentState.PARTIAL)
 """States of which an order may have one payment at most; a partial unique index sees to it."""
 
@@ -93,6 +97,8 @@ class Payment(Base):
     retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Set when it was only too busy: before then another attempt would fail as well."""
     provider_status: Mapped[str] = mapped_column(String(20), default="")
+    part_came: Mapped[bool] = mapped_column(default=False)
+    """The provider has said `partial`, whatever it says now: somebody's money is there."""
     coin: Mapped[str] = mapped_column(String(40), default="")
     due: Mapped[str] = mapped_column(String(60), default="")
     """What the invoice asks for in `coin`, an exact decimal; API v2 only, like the next two."""
@@ -139,12 +145,18 @@ class Payment(Base):
         came, rest = alike(received, received - due)
         return f"{came} {coin} came, {rest} {coin} more than was asked for."
 
-    @property
-    def part_came(self) -> bool:
-        """Whether some of the money is there, and not all of it."""
-        return self.state is not PaymentState.PAID and (
-            self.state is PaymentState.PARTIAL or self.provider_status == "partial"
-        )
+    @hybrid_property
+    def is_closed(self) -> bool:
+        """Whether the provider has said that the money is there, and need not be asked any more.
+
+        A payment can be paid without it: when a person has vouched for the money.
+        """
+        return self.provider_status in SAID_PAID
+
+    @is_closed.inplace.expression
+    @classmethod
+    def _is_closed(cls) -> ColumnElement[bool]:
+        return cls.provider_status.in_(SAID_PAID)
 
     @property
     def is_live(self) -> bool:

@@ -31,8 +31,13 @@ def payments_of(order_id: int) -> Sequence[Payment]:
 
 
 def figures_of(order_id: int) -> str:
-    """How much of an order's money came, in a sentence; empty when it was exact or nobody tells."""
-    return next((p.figures for p in reversed(payments_of(order_id)) if p.figures), "")
+    """How much of an order's money came, in a sentence; empty when it was exact or nobody tells.
+
+    Once a payment is complete, its figures are the order's, and not those of an earlier part.
+    """
+    payments = payments_of(order_id)
+    paid = [payment for payment in payments if payment.state is PaymentState.PAID]
+    return next((p.figures for p in reversed(paid or payments) if p.figures), "")
 
 
 def find_live_payment(order_id: int) -> Payment | None:

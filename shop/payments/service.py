@@ -173,7 +173,10 @@ def start_payment(order_id: int) -> tuple[Payment, bool]:
             return live, False
         if live and live.state is PaymentState.CREATING:
             raise PaymentInProgress
-        last = payments_of(order.id)[-1]
+        attempts = payments_of(order.id)
+        if not attempts:
+            raise NotPayable  # the audit has told a person
+        last = attempts[-1]
         if last.state is PaymentState.FAILED and last.retry_at and last.retry_at > now:
             raise PaymentBusy
         if live:  # unknown: its link was never shown to anybody, so nobody can pay it by mistake
@@ -219,7 +222,7 @@ def refresh_all(
     asked = {
         payment.invoice_id: (payment.order_id, payment.id)
         for payment in payments
-        if payment.invoice_id and (payment.state is not PaymentState.PAID or payment.confirmed_by)
+        if payment.invoice_id and not payment.is_closed
     }
     end_read()
     if not asked:

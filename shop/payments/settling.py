@@ -28,7 +28,6 @@ from .queries import find_live_payment, find_payment_by_reference, payments_of
 
 log = structlog.get_logger()
 
-MONEY_CAME = (InvoiceStatus.PAID, InvoiceStatus.OVERPAID)
 ANSWERED = (
     OrderFlag.PAID_PARTIAL,
     OrderFlag.NO_STOCK,
@@ -42,16 +41,16 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
     """Write down what the provider said (T4); True when it left the order paid, to be delivered."""
     with transaction("settle") as session:
         order, payment = lock_payment(session, order_id, payment_id)
+        if payment.is_closed:
+            return False
         if payment.state is PaymentState.PAID:
             _compare_with_a_person(session, order, payment, info)
             return False
         was, now = payment.state, utcnow()
         note_figures(payment, info, now)
-        if info.status in MONEY_CAME:
-            over = info.status is InvoiceStatus.OVERPAID
-            take_money(
-                session, order, payment, now, over=over, wrong=_mismatch(order, payment, info)
-            )
+        if payment.is_closed:
+            wrong = _mismatch(order, payment, info)
+            take_money(session, order, payment, now, over=info.is_over, wrong=wrong)
         elif info.status is InvoiceStatus.PARTIAL:
             _note_partial(session, order, payment)
         elif info.status is InvoiceStatus.CANCELED:
@@ -65,6 +64,7 @@ def note_figures(payment: Payment, info: InvoiceInfo, now: datetime) -> None:
     """Keep what the provider tells about an invoice beside its status; API v1 tells nothing."""
     payment.checked_at, payment.provider_status = now, info.status
     payment.test_mode = info.test_mode
+    payment.part_came = payment.part_came or info.is_part
     if info.coin:
         payment.coin = info.coin[:40]
     if info.due is not None and info.received is not None:
@@ -84,16 +84,10 @@ def take_money(
     payment.move(PaymentState.PAID)
     payment.paid_at, payment.next_check_at = now, None
     _close_postback(session, payment, now)
-    if order.status in SETTLED or _another_is_paid(payment):
-        order.raise_flag(OrderFlag.PAID_TWICE, f"{payment.name} was paid as well")
-        _ask_a_person(
-            session, order, payment, "paid_twice", "was paid twice; a refund is due to the buyer."
-        )
-        plan_mail(session, order, "payment-twice", payment.reference)
-    elif wrong:
-        order.raise_flag(OrderFlag.AMOUNT_MISMATCH, wrong)
-        _to_review(session, order, "what was paid does not fit the order")
-        _ask_a_person(session, order, payment, "amount_mismatch", f"was not sold: {wrong}.")
+    if wrong:
+        _note_mismatch(session, order, payment, wrong)
+    elif _is_sold(order, payment):
+        _note_second_payment(session, order, payment)
     elif _too_late(order, now):
         order.raise_flag(OrderFlag.PAID_LATE, f"the money came when the order was {order.status}")
         _to_review(session, order, "the money came long after its time")
@@ -131,8 +125,9 @@ def complete(
     order.mark_paid(at=now, why=why, who=who)
     plan_deliveries(session, order, note=payment.figures if over else "")
     # A part that came by another invoice did not buy this: it stays before a person.
-    references = [p.reference for p in payments_of(order.id) if p is payment or not p.part_came]
-    resolve_attention(session, references, kinds=ANSWERED, why="the order is paid", who=who)
+    resolve_attention(
+        session, [payment.reference], kinds=ANSWERED, why="the order is paid", who=who
+    )
     return True
 
 
@@ -140,22 +135,57 @@ def _compare_with_a_person(
     session: Session, order: Order, payment: Payment, info: InvoiceInfo
 ) -> None:
     """Money that the provider sees after a person vouched for it may be more money."""
-    if payment.confirmed_by and payment.provider_status not in MONEY_CAME:
-        note_figures(payment, info, utcnow())
-        if info.status in MONEY_CAME:
-            what = (
-                f"was confirmed by {payment.confirmed_by}, and now {payment.name} is paid as well."
-            )
-            _ask_a_person(session, order, payment, "confirmed_and_paid", what)
+    part_came_before = payment.part_came
+    note_figures(payment, info, utcnow())
+    if payment.is_closed or payment.part_came > part_came_before:
+        came = "is paid" if payment.is_closed else "is paid in part"
+        but = f", but {wrong}" if (wrong := _mismatch(order, payment, info)) else ""
+        what = (
+            f"was confirmed by {payment.confirmed_by}, and now {payment.name} {came} as well{but}."
+        )
+        _ask_a_person(session, order, payment, "confirmed_and_paid", what)
+
+
+def _note_mismatch(session: Session, order: Order, payment: Payment, wrong: str) -> None:
+    if _is_sold(order, payment):
+        what = f"was paid already when {payment.name} was: {wrong}."
+    else:
+        order.raise_flag(OrderFlag.AMOUNT_MISMATCH, wrong)
+        _to_review(session, order, "what was paid does not fit the order")
+        what = f"was not sold: {wrong}."
+    _ask_a_person(session, order, payment, "amount_mismatch", what)
+
+
+def _note_second_payment(session: Session, order: Order, payment: Payment) -> None:
+    if any(p.state is PaymentState.PAID and not p.is_closed for p in payments_of(order.id)):
+        what = f"was confirmed by hand, and now {payment.name} is paid: is it the same money?"
+        _ask_a_person(session, order, payment, "confirmed_and_paid", what)
+        return
+    order.raise_flag(OrderFlag.PAID_TWICE, f"{payment.name} was paid as well")
+    _ask_a_person(
+        session, order, payment, "paid_twice", "was paid twice; a refund is due to the buyer."
+    )
+    plan_mail(session, order, "payment-twice", payment.reference)
+
+
+def end_unpaid(session: Session, order: Order) -> None:
+    """The time for paying is over: the order expires, unless a part of its money is there."""
+    with_part = [payment for payment in payments_of(order.id) if payment.part_came]
+    if with_part:
+        give_up_on_the_rest(session, order, with_part[0])
+        return
+    order.move(OrderStatus.EXPIRED, why="the time for paying is over")
+    order.expires_at = min(order.expires_at, utcnow())  # late money is late from now on
+    release_holds(session, order)
 
 
 def give_up_on_the_rest(session: Session, order: Order, payment: Payment) -> None:
     """A part of the money came and the time for the rest is over: a person decides, nothing expires."""
-    if order.status is OrderStatus.PENDING:
+    if order.status in (OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+        if order.flag is not OrderFlag.PAID_PARTIAL:
+            order.raise_flag(OrderFlag.PAID_PARTIAL, f"only a part of {payment.name} has arrived")
         _to_review(session, order, "only a part of the money came, and its time is over")
-    _ask_a_person(
-        session, order, payment, "paid_partial", "was paid in part only, and its time is over."
-    )
+    _ask_about_part(session, order, payment)
 
 
 def lock_payment(session: Session, order_id: int, payment_id: int) -> tuple[Order, Payment]:
@@ -188,10 +218,10 @@ def _too_late(order: Order, now: datetime) -> bool:
     return now > order.expires_at + timedelta(hours=hours)
 
 
-def _another_is_paid(payment: Payment) -> bool:
-    """Whether the order's money came by another payment, though the order waits for a person."""
-    others = payments_of(payment.order_id)
-    return any(other.state is PaymentState.PAID and other is not payment for other in others)
+def _is_sold(order: Order, payment: Payment) -> bool:
+    """Whether the order's money came by another payment, even if it waits for a person."""
+    others = (other for other in payments_of(order.id) if other is not payment)
+    return order.status in SETTLED or any(other.state is PaymentState.PAID for other in others)
 
 
 def _to_review(session: Session, order: Order, why: str) -> None:
@@ -204,6 +234,12 @@ def _to_review(session: Session, order: Order, why: str) -> None:
 def _ask_a_person(session: Session, order: Order, payment: Payment, kind: str, what: str) -> None:
     note = f"Order {order.number} {what} {payment.figures}".strip()
     raise_attention(session, kind, payment.reference, note)
+
+
+def _ask_about_part(session: Session, order: Order, payment: Payment) -> None:
+    """A part that buys nothing is somebody's money. Asked once, however often the provider repeats it."""
+    note = f"Order {order.number} was paid in part only, by {payment.name}. {payment.figures}"
+    raise_attention_once(session, OrderFlag.PAID_PARTIAL, payment.reference, note.strip())
 
 
 def _hold_again(session: Session, order: Order) -> bool:
@@ -230,36 +266,26 @@ def _note_partial(session: Session, order: Order, payment: Payment) -> None:
         order.raise_flag(OrderFlag.PAID_PARTIAL, "a part of the amount has arrived")
         plan_mail(session, order, "payment-partial", payment.reference, payment.figures)
         return
-    _ask_a_person(
-        session,
-        order,
-        payment,
-        "paid_partial",
-        f"was {order.status} when a part of the money came.",
-    )
-    if order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
-        order.raise_flag(OrderFlag.PAID_PARTIAL, "a part of the amount came late")
-        _to_review(session, order, "only a part of the money came, and late")
+    give_up_on_the_rest(session, order, payment)
 
 
 def _note_partial_of_an_old_one(session: Session, order: Order, payment: Payment) -> None:
     """The buyer has another invoice by now, and one payment is live at most: this one stays closed."""
     if order.status is OrderStatus.PENDING:
         order.raise_flag(OrderFlag.PAID_PARTIAL, f"a part of {payment.name} came late")
-    what = f"was {order.status}, and had another invoice, when a part of {payment.name} came."
-    note = f"Order {order.number} {what} {payment.figures}".strip()
-    raise_attention_once(session, OrderFlag.PAID_PARTIAL, payment.reference, note)
+    _ask_about_part(session, order, payment)
 
 
 def _note_canceled(session: Session, order: Order, payment: Payment) -> None:
-    if payment.state is PaymentState.PARTIAL:
+    was_live = payment.is_live
+    if payment.state in (PaymentState.OPEN, PaymentState.PARTIAL):
         payment.move(PaymentState.CANCELED)
+    if payment.part_came and find_live_payment(order.id):
+        _note_partial_of_an_old_one(session, order, payment)
+    elif payment.part_came:
         give_up_on_the_rest(session, order, payment)
-    elif payment.state is PaymentState.OPEN:
-        payment.move(PaymentState.CANCELED)
-        if order.status is OrderStatus.PENDING:
-            order.move(OrderStatus.EXPIRED, why="the time for paying is over")
-            release_holds(session, order)
+    elif was_live and order.status is OrderStatus.PENDING:
+        end_unpaid(session, order)
 
 
 def _close_postback(session: Session, payment: Payment, now: datetime) -> None:

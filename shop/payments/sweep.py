@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import case, func, update
 
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
-from ..orders.service import lock_order, raise_attention, raise_attention_once, release_holds
+from ..orders.service import lock_order, raise_attention, raise_attention_once
 from .cryptocloud import CryptoCloud, CryptoCloudError, KeyRefused, Rejected, Unavailable
 from .invariants import findings
 from .models import Payment, PaymentState, Postback
@@ -32,7 +32,7 @@ from .queries import (
     stale,
 )
 from .service import bind, next_check, refresh_all
-from .settling import give_up_on_the_rest, lock_payment
+from .settling import end_unpaid, give_up_on_the_rest, lock_payment
 
 T = TypeVar("T")
 
@@ -48,6 +48,9 @@ WATCH_AFTER_EXPIRY = timedelta(hours=24)
 WATCH_PARTIAL = timedelta(days=7)
 GIVE_UP_ASKING_AFTER = timedelta(hours=24)
 """A provider that says nothing for so long may not keep stock from other buyers any longer."""
+STOP_ASKING_AFTER = timedelta(days=30)
+"""After the end of an invoice that the provider never tells about; a person knows long since."""
+HOUR = timedelta(hours=1)
 CHECK_AGAIN_AFTER = timedelta(seconds=30)
 """At the next sweep, behind the others: what fails may not stand in the way of what does not."""
 
@@ -127,9 +130,9 @@ def forget_lost_calls(calls: Calls, now: datetime) -> None:
 
 def _look_for_invoice(payment: Payment, calls: Calls, now: datetime) -> None:
     order_id, payment_id, reference = payment.order_id, payment.id, payment.reference
-    since, ended = payment.created_at, payment.lease_until or now
+    since, ended, amount = payment.created_at, payment.lease_until or now, payment.money
     end_read()
-    found = calls.make(lambda: [calls.gateway.find_invoice(reference, since)], reference)
+    found = calls.make(lambda: [calls.gateway.find_invoice(reference, amount, since)], reference)
     # Where nobody can say, the buyer may start another payment meanwhile.
     patience = ABANDON_UNKNOWN_AFTER if found else GIVE_UP_ASKING_AFTER
     if found and found[0] and find_payment_by_invoice(found[0].id) is None:
@@ -151,12 +154,16 @@ def _check(turn: Sequence[Payment], calls: Calls, now: datetime) -> None:
     mine = [payment for payment in turn if _claim(payment, now)]
     ids = [payment.id for payment in mine]
     if mine and not calls.ask(mine):
+        over = Payment.next_check_at.is_(None)  # this was to be the last time
         with transaction("check_again") as session:
             rows_changed(
                 session,
                 update(Payment)
-                .where(Payment.id.in_(ids), Payment.state != PaymentState.PAID)
-                .values(next_check_at=now + CHECK_AGAIN_AFTER),
+                .where(Payment.id.in_(ids), ~Payment.is_closed)
+                .where(
+                    func.coalesce(Payment.expires_at, Payment.created_at) > now - STOP_ASKING_AFTER
+                )
+                .values(next_check_at=case((over, now + HOUR), else_=now + CHECK_AGAIN_AFTER)),
             )
 
 
@@ -173,7 +180,7 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
     payment = find_payment_by_invoice(invoice_id) or _match(invoice_id, calls)
     with transaction("judge") as session:
         notice = session.get_one(Postback, invoice_id, with_for_update=True, populate_existing=True)
-        if payment and payment.state is PaymentState.PAID:
+        if payment and payment.is_closed:
             notice.done_at, notice.verdict = now, "paid"
         elif payment is None and notice.first_at < now - MATCH_WITHIN:
             notice.done_at, notice.verdict = now, "unmatched"
@@ -250,9 +257,8 @@ def _expire(order_id: int, calls: Calls, now: datetime) -> None:
             return  # creating or unknown: settled by this sweep or the next
         if live:
             live.move(PaymentState.CANCELED)  # still watched, in case the money comes late
-        order.move(OrderStatus.EXPIRED, why="the time for paying is over")
-        release_holds(session, order)
-    log.info("order_expired", order=order.number)
+        end_unpaid(session, order)
+    log.info("payment_time_over", order=order.number, status=order.status)
 
 
 def audit(calls: Calls, now: datetime) -> None:
@@ -268,7 +274,7 @@ def audit(calls: Calls, now: datetime) -> None:
 def _claim(payment: Payment, now: datetime) -> bool:
     """Take this check, and set the time of the next; False when another sweep was faster."""
     payment_id, opened = payment.id, payment.opened_at or payment.created_at
-    watch = WATCH_PARTIAL if payment.provider_status == "partial" else WATCH_AFTER_EXPIRY
+    watch = WATCH_PARTIAL if payment.part_came else WATCH_AFTER_EXPIRY
     due, last = next_check(opened, now), (payment.expires_at or opened) + watch
     with transaction("claim") as session:
         return bool(
@@ -276,7 +282,8 @@ def _claim(payment: Payment, now: datetime) -> bool:
                 session,
                 update(Payment)
                 .where(Payment.id == payment_id, is_due(now))
-                .values(next_check_at=due if due < last else None, checks=Payment.checks + 1),
+                .values(next_check_at=min(due, last) if now < last else None)
+                .values(checks=Payment.checks + 1),
             )
         )
 

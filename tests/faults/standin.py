@@ -55,7 +55,7 @@ class StandIn:
             raise Unclear("no answer in time")
         return {id_: InvoiceInfo(InvoiceStatus(self.truth[id_])) for id_ in ids}
 
-    def find_invoice(self, reference: str, since: datetime) -> Invoice | None:
+    def find_invoice(self, reference: str, amount: Money, since: datetime) -> Invoice | None:
         return None
 
     def cancel_invoice(self, invoice_id: str) -> None:

@@ -250,7 +250,9 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
                 product = db.session.scalars(select(Product).filter_by(slug=self.slugs[3])).one()
                 add_keys(product, [secrets.token_hex(8)])
             elif order and what == "confirm":
-                confirm_order(order, transaction_id="tx", why="seen in the wallet", who="me")
+                confirm_order(
+                    order, client, transaction_id="tx", why="seen in the wallet", who="me"
+                )
             elif order and what == "cancel":
                 cancel_order(order, client, why="asked", who="me")
             elif order:

@@ -6,6 +6,7 @@ Buyer, shop and provider are the real ones, in one process and with a clock that
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from collections import Counter
@@ -28,10 +29,10 @@ from shop.fulfilment.models import OutboxMail
 from shop.orders.links import order_token
 from shop.orders.models import Order
 from shop.orders.queries import open_attention
-from shop.payments.by_hand import cancel_order, confirm_order, refund_order
+from shop.payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
 from shop.sandbox.coins import COINS
 from shop.sandbox.invoices import Action, Mode, Status
-from shop.sandbox.postbacks import happen
+from shop.sandbox.postbacks import _announce, happen
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import gateway, make_product
@@ -87,7 +88,8 @@ class Play:
 
     def confirms(self) -> None:
         with self.app.app_context():
-            confirm_order(self.order(), transaction_id="0xfeed", why="seen", who="Ann")
+            words = {"transaction_id": "0xfeed", "why": "seen", "who": "Ann"}
+            confirm_order(self.order(), gateway(self.app), **words)
 
     def refunds(self, transaction_id: str = "") -> None:
         with self.app.app_context():
@@ -230,6 +232,61 @@ def part_after_the_end(play: Play) -> None:
     play.passes(hours=1.1)
 
 
+def part_and_end_unseen(play: Play) -> None:
+    """Both before the shop looks: v2 tells what came, v1 just that it is over."""
+    invoice = play.buys()
+    play.does(Action.SHORT, invoice)
+    play.does(Action.EXPIRE, invoice)
+    play.passes(minutes=1)
+
+
+def part_of_an_ended_invoice(play: Play) -> None:
+    """A part came by the old invoice, which the provider closes; then the new one is paid."""
+    first, second = two_invoices(play)
+    play.part_comes_late(first)
+    play.passes(hours=1.1)
+    play.provider_says(first, history=(*play.sandbox.get(first).history, Status.CANCELED))
+    play.passes(hours=1.1)
+    play.does(Action.PAY, second)
+    play.passes(hours=1)
+
+
+def part_of_the_old_invoice_only(play: Play) -> None:
+    """Nor is the new one paid."""
+    first, _ = two_invoices(play)
+    play.part_comes_late(first)
+    play.passes(hours=1.1)
+    play.provider_says(first, history=(*play.sandbox.get(first).history, Status.CANCELED))
+    play.passes(hours=1.1)
+    play.passes(hours=END)
+
+
+def refunded_and_closed(play: Play) -> None:
+    """A person has paid the part back, and then the provider closes its invoice."""
+    invoice = part(play)
+    play.provider_says(invoice, deadline=play.sandbox.get(invoice).deadline + timedelta(days=2))
+    play.passes(hours=END, minutes=1)
+    play.refunds("tx-1")
+    play.passes(days=2)
+
+
+def twice_and_refunded_once(play: Play) -> None:
+    """A refund was due before the second payment came: sending that back settles one of the two."""
+    first, second = two_invoices(play)
+    play.does(Action.PAY, second)
+    play.refunds()
+    play.does(Action.LATE, first)
+    play.refunds("tx-1")
+
+
+def closed_early(play: Play) -> None:
+    """The invoice ends before its time, and is paid an hour later."""
+    invoice = play.buys()
+    play.does(Action.EXPIRE, invoice)
+    play.passes(hours=1)
+    play.does(Action.LATE, invoice)
+
+
 def part_of_the_old_invoice(play: Play) -> None:
     """The buyer has a new invoice when a part of the old one comes, and pays it too."""
     first, second = two_invoices(play)
@@ -244,17 +301,65 @@ def part_confirmed_by_the_merchant(play: Play) -> None:
     play.does(Action.CONFIRM, part(play))
 
 
-def confirmed_by_hand(pays: Action | None) -> Story:
+def confirmed_by_hand(pays: Action | None, **forged: bool) -> Story:
     """A person has seen the money; what the buyer does with the invoice afterwards."""
 
     def story(play: Play) -> None:
         invoice = play.buys()
         play.confirms()
+        if forged:  # which must not end the watch
+            _announce(play.sandbox, play.sandbox.get(invoice), Mode.FORGE)
         if pays:
             play.does(pays, invoice, Mode.LOSE)
         play.passes(hours=1)
 
     return story
+
+
+def confirmed_and_paid_when_nobody_answers(play: Play) -> None:
+    """The last look at the invoice falls into an outage, and so does the notice."""
+    invoice = play.buys()
+    play.confirms()
+    play.passes(hours=2 * END - 1)
+    play.world.wire = "cut"
+    play.does(Action.LATE, invoice)
+    play.passes(hours=1, minutes=1)
+    play.world.wire = "well"
+    play.passes(hours=1, minutes=1)
+
+
+def confirmed_and_the_old_invoice_paid(play: Play) -> None:
+    """The money that the person has seen was for the first invoice; the second is noted as paid."""
+    first, _ = two_invoices(play)
+    play.confirms()
+    play.does(Action.LATE, first)
+
+
+def confirmed_when_the_provider_knows(play: Play) -> None:
+    invoice = play.buys()
+    play.does(Action.PAY, invoice, Mode.LOSE)
+    with contextlib.suppress(NotPossible):  # it is paid already, by the provider's word
+        play.confirms()
+    play.passes(hours=1)
+
+
+def a_test_invoice_for_a_sold_order(play: Play) -> None:
+    first, second = two_invoices(play)
+    play.does(Action.PAY, second)
+    play.provider_says(first, test_mode=True)
+    play.does(Action.LATE, first)
+
+
+def another_amount_from_the_start(play: Play) -> None:
+    """The invoice is refused when it is made, and must not be found for this payment afterwards."""
+    make = play.sandbox.create
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(play.sandbox, "create", lambda amount, *a, **k: make(amount * 3, *a, **k))
+        play.buyer.buys(play.slug)
+    play.passes(seconds=40)
+    assert "The payment page did not open" in play.looks()
+    play.does(Action.PAY, play.sandbox.invoices()[0].id)
+    play.passes(minutes=1)  # its order is found, in the next round its state
 
 
 def over(reported: bool) -> Story:
@@ -377,10 +482,14 @@ PART_ONLY = Ending(
     ("A person will look at this order", "the rest did not come in time", NOT_AGAIN),
     ("only a part of the money came, and its time is over.", NOT_AGAIN),
     left=1,
-    note="was paid in part only, and its time is over.",
+    note="was paid in part only, by invoice ",
 )
 SOLD = Ending("fulfilled", "none", (), ("order-delivered",), ("Paid, thank you",), (), 1, 1)
 SOLD_AFTER_PART = replace(SOLD, mails=("payment-partial", "order-delivered"))
+CONFIRMED_TWICE = replace(
+    SOLD, waits=("confirmed_and_paid",), note="was confirmed by Ann, and now invoice "
+)
+PART_UNSEEN = replace(PART_ONLY, mails=("order-review",))
 REFUNDED_TWICE = replace(
     TWICE,
     status="refunded",
@@ -408,6 +517,8 @@ CASES = [
         product={"honour_late_hours": 2},
     ),
     Case("late, honoured for no hour", late(0), TOO_LATE, product={"honour_late_hours": 0}),
+    Case("late for an invoice that ended early", closed_early, LATE),
+    Case("the same, honoured for no hour", closed_early, TOO_LATE, product={"honour_late_hours": 0}),
     Case("late for a cancelled order", cancelled(1), LATE),
     Case("too late for a cancelled order", cancelled(END + HONOURED + 1), TOO_LATE),
     Case("late and sold out", late_and_sold_out, Ending(
@@ -438,9 +549,9 @@ CASES = [
     Case("a part after the end", part_after_the_end, replace(
         PART_ONLY,
         mails=("order-review",),
-        letter=("only a part of the money came, and late.", NOT_AGAIN),
+        letter=("only a part of the money came, and its time is over.", NOT_AGAIN),
         left=2,
-        note="was expired when a part of the money came.",
+        note="was paid in part only, by invoice ",
     )),
     Case(
         "a part of the old invoice, and the new one wholly",
@@ -448,14 +559,34 @@ CASES = [
         replace(
             SOLD,
             waits=("paid_partial",),
-            note="was pending, and had another invoice, when a part of invoice",
+            note="was paid in part only, by invoice ",
         ),
     ),
+    Case("a part, and the end before anybody looked", part_and_end_unseen, PART_UNSEEN, "2"),
+    Case("a part of an ended invoice, and the new one wholly", part_of_an_ended_invoice, replace(
+        SOLD, waits=("paid_partial",), note="was paid in part only, by invoice "
+    )),
+    Case("a part of an ended invoice, and nothing more", part_of_the_old_invoice_only, replace(
+        PART_UNSEEN, mails=("order-review",)
+    )),
+    Case("a part, paid back, and its invoice closed", refunded_and_closed, replace(
+        PART_ONLY,
+        status="refunded",
+        waits=(),
+        page=("Refunded",),
+        note="",
+        left=2,
+    )),
     Case("a part, confirmed by the merchant", part_confirmed_by_the_merchant, SOLD_AFTER_PART),
     Case("confirmed by hand", confirmed_by_hand(None), SOLD),
-    Case("confirmed by hand, and paid as well", confirmed_by_hand(Action.PAY), replace(
-        SOLD, waits=("confirmed_and_paid",), note="was confirmed by Ann, and now invoice "
+    Case("confirmed by hand, and paid as well", confirmed_by_hand(Action.PAY), CONFIRMED_TWICE),
+    Case("confirmed by hand, and a part paid", confirmed_by_hand(Action.SHORT), CONFIRMED_TWICE),
+    Case("confirmed by hand, forged at, and paid", confirmed_by_hand(Action.PAY, f=True), CONFIRMED_TWICE),
+    Case("confirmed by hand, and paid in an outage", confirmed_and_paid_when_nobody_answers, CONFIRMED_TWICE),
+    Case("confirmed by hand, and the old invoice paid", confirmed_and_the_old_invoice_paid, replace(
+        CONFIRMED_TWICE, note="was confirmed by hand, and now invoice "
     )),
+    Case("confirmed by hand when the provider knows", confirmed_when_the_provider_knows, SOLD),
     Case("over", over(True), replace(
         SOLD, flag="paid_over", page=("Paid, thank you", "You sent more than needed")
     )),
@@ -466,6 +597,7 @@ CASES = [
         letter=("11.01 USDT TRC20 came, 1.00 USDT TRC20 more than was asked for.",),
     ), "2"),
     Case("over, and the provider does not say so", over(False), SOLD, "1"),
+    Case("over, by the figures alone", over(False), replace(SOLD, flag="paid_over"), "2"),
     Case("twice", twice, TWICE),
     Case("twice, the old invoice first", twice_the_old_one_first, TWICE),
     Case("twice, for goods that are gone", twice_in_review, Ending(
@@ -478,6 +610,7 @@ CASES = [
         left=0,
         note="was paid late and its goods are sold out.",
     )),
+    Case("twice, and one paid back", twice_and_refunded_once, REFUNDED_TWICE),
     Case("twice, after the refund", twice_after_the_refund, REFUNDED_TWICE),
     Case("of nobody's invoice", foreign, Ending(
         waits=("unmatched_invoice",), note="but no order of this shop has it."
@@ -507,6 +640,16 @@ CASES = [
         "2",
         live=True,
     ),
+    Case("another amount from the start", another_amount_from_the_start, replace(
+        mismatch("the invoice is about 30.03 USD and not 10.01 USD"),
+        waits=("reply_refused", "amount_mismatch"),
+        note="was refused, and the buyer was sent nowhere",
+    ), "2"),
+    Case("a test invoice for a sold order", a_test_invoice_for_a_sold_order, replace(
+        SOLD,
+        waits=("amount_mismatch",),
+        note="was paid already when invoice ",
+    ), "2", live=True),
     Case("a test invoice at a trial", lies(test_mode=True), SOLD, "2"),
 ]  # fmt: skip
 
@@ -635,7 +778,7 @@ def always(result: object) -> Callable[..., object]:
 MUTANTS: dict[str, tuple[Callable[..., object], str]] = {
     "settling._too_late": (always(False), "late, beyond the shop's hours"),
     "settling._mismatch": (always(""), "another amount"),
-    "settling._another_is_paid": (always(False), "twice, for goods that are gone"),
+    "settling._is_sold": (always(False), "twice, for goods that are gone"),
     "settling._hold_again": (always(True), "late and sold out"),
     "settling._ask_a_person": (always(None), "twice"),
     "settling._to_review": (always(None), "a part, then nothing"),

@@ -291,7 +291,7 @@ def makes_sense_or_refuses(
                 assert figure is None or 0 <= figure < 10**18
             assert len(f"{info.reference} {info.coin} {info.currency}") < 200
         with contextlib.suppress(CryptoCloudError):
-            client.find_invoice("reference", datetime(2026, 1, 1, tzinfo=UTC))
+            client.find_invoice("reference", TEN_EUROS, datetime(2026, 1, 1, tzinfo=UTC))
         with contextlib.suppress(CryptoCloudError):
             client.cancel_invoice("ABCD1234")
         with contextlib.suppress(CryptoCloudError):

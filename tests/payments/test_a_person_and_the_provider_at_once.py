@@ -53,7 +53,7 @@ def says_paid(app: Flask, order_id: int, payment_id: int) -> Callable[[], object
 
 def by_a_person(app: Flask, order_id: int, **changes: Any) -> Callable[[], object]:
     words = {"transaction_id": "0xfeed", "why": "seen", "who": "Ann"} | changes
-    return lambda: confirm_order(db.session.get_one(Order, order_id), **words)
+    return lambda: confirm_order(db.session.get_one(Order, order_id), gateway(app), **words)
 
 
 def cancelled(app: Flask, order_id: int) -> Callable[[], object]:

@@ -17,7 +17,7 @@ from shop.payments.cryptocloud import (
     Unavailable,
     Unclear,
 )
-from tests.payments.wire import API_KEY, INFO, make_client
+from tests.payments.wire import API_KEY, INFO, TEN_EUROS, make_client
 
 
 @responses.activate
@@ -127,7 +127,7 @@ def test_looking_at_the_key_tells_how_far_the_providers_clock_is_ahead(
 def test_v1_has_no_list_to_look_through_and_nothing_to_cancel_with() -> None:
     client = make_client()
 
-    assert client.find_invoice("order-1", datetime(2026, 11, 22, tzinfo=UTC)) is None
+    assert client.find_invoice("order-1", TEN_EUROS, datetime(2026, 11, 22, tzinfo=UTC)) is None
     client.cancel_invoice("DZLF4212")
 
     assert len(responses.calls) == 0

@@ -21,9 +21,12 @@ from shop.orders.models import (
     OrderStatus,
     StockHold,
 )
+from shop.orders.queries import open_attention
+from shop.orders.service import resolve_attention_item
 from shop.payments.invariants import CHECKS, findings
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.service import refresh, start_payment
+from shop.payments.sweep import sweep
 from tests.factories import gateway, make_open_order, make_order, make_product, provider
 
 
@@ -262,6 +265,17 @@ BROKEN: dict[str, tuple[Break, Callable[[Shop], tuple[str, str]]]] = {
         ),
         lambda shop: ("payment_stuck", shop.payment(shop.waiting).reference),
     ),
+    "an invoice is asked about without end": (
+        lambda shop: (
+            update(Payment)
+            .where(Payment.order_id == of(shop, shop.expired))
+            .values(
+                expires_at=utcnow() - timedelta(days=3),
+                next_check_at=utcnow() + timedelta(hours=1),
+            )
+        ),
+        lambda shop: ("not_answered", shop.payment(shop.expired).reference),
+    ),
     "a notice lies in the inbox for two days": (
         lambda shop: insert(Postback).values(
             invoice_id="LOST0001",
@@ -334,6 +348,24 @@ def test_an_answer_that_stays_unknown_for_a_day_is_found(app: Flask) -> None:
 
         assert found(hours=3) == set()
         assert found(hours=25) == {("payment_stuck", payment.reference)}
+
+
+def test_what_a_person_has_resolved_is_told_again_only_when_it_is_something_else(
+    app: Flask,
+) -> None:
+    def spoil(units: int) -> list[str]:
+        with transaction() as session:
+            session.execute(update(Product).values(available=Product.available + units))
+        sweep(gateway(app), utcnow())
+        return [item.kind for item in open_attention()]
+
+    with app.app_context():
+        make_product(stock=5)
+        assert spoil(1) == ["wrong_stock"]
+        resolve_attention_item(open_attention()[0].id, why="counted", who="Ann")
+
+        assert spoil(0) == []
+        assert spoil(2) == ["wrong_stock"]
 
 
 def test_a_sweep_looks_at_the_newest_orders_only(app: Flask) -> None:

@@ -104,10 +104,10 @@ def test_v2_finds_an_invoice_and_cancels_it(sandbox: Sandbox) -> None:
     others = [sandbox.create(Decimal(1), "USD", f"other-{n}", None).id for n in range(120)]
     sandbox.create(Decimal(10), "EUR", "order-1", None)
 
-    found = client.find_invoice("order-1", now)
+    found = client.find_invoice("order-1", TEN_EUROS, now)
 
     assert found is not None
-    assert client.find_invoice("order-2", now) is None
+    assert client.find_invoice("order-2", TEN_EUROS, now) is None
     assert len(client.invoice_infos([found.id, *others[:99]])) == 100
     client.cancel_invoice(found.id)
     assert sandbox.get(found.id).status == "canceled"

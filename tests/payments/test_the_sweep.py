@@ -7,7 +7,7 @@ from datetime import timedelta
 import responses
 from flask import Flask
 
-from shop.db import db, utcnow
+from shop.db import db, end_read, utcnow
 from shop.orders.models import OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import Postback as Notice
@@ -54,7 +54,28 @@ def test_an_open_invoice_is_asked_about_less_and_less_often_until_a_day_after_it
         assert minutes[:7] == [1, 2, 4, 9, 24, 84, 144]
         assert payment.state is PaymentState.CANCELED
         assert payment.next_check_at is None
-        assert 47 * 60 < minutes[-1] <= 48 * 60
+        assert minutes[-1] == 48 * 60
+
+
+def test_an_invoice_the_provider_never_tells_about_is_shown_to_a_person_and_given_up(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        make_open_order(app)
+        start, asked = utcnow(), []
+        with provider(app) as calls:
+            calls.add(responses.GET, calls.info_url, status=404)
+            for hour in range(24 * 33):
+                before = len(calls.calls)
+                sweep(gateway(app), start + timedelta(hours=hour))
+                asked.append(len(calls.calls) - before)
+                end_read()
+            sweep(gateway(app), start + timedelta(days=40))
+            told = [item.kind for item in open_attention()]
+
+        assert told == ["not_answered"]
+        assert max(asked[49:]) == 1, "once an hour"
+        assert sum(asked[24 * 32 :]) == 0, "a month is enough"
 
 
 def test_two_sweeps_at_the_same_minute_ask_once(app: Flask) -> None:

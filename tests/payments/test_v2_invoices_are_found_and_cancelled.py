@@ -13,14 +13,14 @@ from requests import PreparedRequest
 
 from shop.payments.cryptocloud import CryptoCloudError, Invoice, KeyRefused, Rejected, Unclear
 from tests.payments.test_pay_links_are_checked import BAD
-from tests.payments.wire import CANCEL_V2, LIST_V2, TOLD_V2, make_client_v2, well
+from tests.payments.wire import CANCEL_V2, LIST_V2, TEN_EUROS, TOLD_V2, make_client_v2, well
 
 SINCE = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 FOUND = Invoice("DZLF4212", "https://pay.cryptocloud.plus/DZLF4212")
 
 
 def find(reference: str = "order-1") -> Invoice | None:
-    return make_client_v2(call_seconds=10).find_invoice(reference, SINCE)
+    return make_client_v2(call_seconds=10).find_invoice(reference, TEN_EUROS, SINCE)
 
 
 def made(number: int, **facts: object) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_the_day_is_the_one_in_utc_wherever_the_moment_was_written_down() -> Non
     responses.post(LIST_V2, json=well([]))
     east = datetime.fromisoformat("2026-11-23T01:30:00+02:00")
 
-    make_client_v2().find_invoice("order-1", east)
+    make_client_v2().find_invoice("order-1", TEN_EUROS, east)
 
     assert json.loads(responses.calls[0].request.body)["start"] == "21.11.2026"
 

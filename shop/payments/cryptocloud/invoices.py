@@ -51,6 +51,18 @@ class InvoiceInfo:
     received: Decimal | None = None
     """The whole of what has arrived, in `coin`, before the provider's fees."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether more came than was asked for, whichever of its words the provider uses."""
+        surplus = self.due is not None and self.received is not None and self.received > self.due
+        return self.status is InvoiceStatus.OVERPAID or surplus
+
+    @property
+    def is_part(self) -> bool:
+        """Whether some of the money came and not all, also when the invoice has ended since."""
+        ended_with_some = self.status is InvoiceStatus.CANCELED and bool(self.received)
+        return self.status is InvoiceStatus.PARTIAL or ended_with_some
+
 
 def normalise_invoice_id(text: object) -> str:
     """The bare id of `INV-ABCD1234` or `ABCD1234`; ValueError for anything else."""

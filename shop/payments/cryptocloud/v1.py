@@ -86,7 +86,7 @@ class CryptoCloud:
             "GET", "/v1/invoice/info", params={"uuid": f"INV-{invoice_id}"}, seconds=seconds
         )
 
-    def find_invoice(self, reference: str, since: datetime) -> Invoice | None:
+    def find_invoice(self, reference: str, amount: Money, since: datetime) -> Invoice | None:
         """The invoice made for this reference, if there is one. API v1 has no list to look through."""
         return None
 

@@ -50,7 +50,7 @@ class CryptoCloudV2(CryptoCloud):
         if not isinstance(made, dict):
             raise Unclear("the reply holds no invoice")
         invoice = self._invoice(made)
-        if (_amount(made), made.get("fiat_currency")) != (amount.decimal, amount.currency):
+        if not _is_about(made, amount):
             raise Untrusted("the invoice was made for another amount")
         return invoice
 
@@ -101,13 +101,14 @@ class CryptoCloudV2(CryptoCloud):
             largest=LARGEST_LIST,
         )
 
-    def find_invoice(self, reference: str, since: datetime) -> Invoice | None:
-        """The invoice made for exactly this reference since that moment, or None when there is none.
+    def find_invoice(self, reference: str, amount: Money, since: datetime) -> Invoice | None:
+        """The invoice made for exactly this reference and amount since then, or None when there is none.
 
         Raises what any call does; and Unclear when it could not look through all of them, so that
         nobody takes that for a no. Of several, the one with the money.
         """
-        found = [facts for facts in self._made_since(since) if facts.get("order_id") == reference]
+        named = [facts for facts in self._made_since(since) if facts.get("order_id") == reference]
+        found = [facts for facts in named if _is_about(facts, amount)]
         if not found:
             return None
         return self._invoice(min(found, key=lambda facts: MONEY_FIRST.index(_status(facts))))
@@ -194,6 +195,10 @@ def _amount(facts: dict[str, Any]) -> Decimal:
     if amount is None:
         raise Unclear("the reply does not say what the invoice is for")
     return amount
+
+
+def _is_about(facts: dict[str, Any], amount: Money) -> bool:
+    return (_amount(facts), facts.get("fiat_currency")) == (amount.decimal, amount.currency)
 
 
 def _currency(code: object) -> str:
