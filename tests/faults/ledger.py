@@ -24,7 +24,7 @@ from shop.sandbox.state import Sandbox
 from tests.promises import Promise
 
 PAID = ("paid", "overpaid")
-WHEN_SWEPT = ("payment_stuck", "postback_stuck", "not_delivered")
+WHEN_SWEPT = ("payment_stuck", "postback_stuck", "not_answered", "not_delivered")
 """Findings about what the sweep should have moved on; nothing is wrong while it has not run."""
 
 
