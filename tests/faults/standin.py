@@ -102,6 +102,7 @@ def believe_old_news(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         order, payment = lock(session, order_id, payment_id)
         set_committed_value(order, "status", OrderStatus.PENDING)
         set_committed_value(payment, "state", PaymentState.OPEN)
+        set_committed_value(payment, "provider_status", "")
         return order, payment
 
     monkeypatch.setattr("shop.payments.settling.lock_payment", blind)
