@@ -10,6 +10,7 @@ gunicorn starts anew, who comes waits in the socket's queue instead of being ref
 from __future__ import annotations
 
 import argparse
+import fcntl
 import signal
 import sqlite3
 import subprocess
@@ -179,7 +180,17 @@ def data_folder(fresh: bool) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="storefront-") as folder:
             yield Path(folder).resolve()
     else:
-        yield ROOT / "instance"
+        data = ROOT / "instance"
+        data.mkdir(exist_ok=True)
+        with (data / ".running").open("w") as taken:
+            try:
+                fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                # Two workers on one database would ask two sandboxes about the same invoices.
+                raise StackError(
+                    f"A shop is running on {data} already: stop it first, or add --fresh."
+                ) from None
+            yield data
 
 
 def stop_on_signals() -> None:
@@ -212,13 +223,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="dev.py run", description="Run the whole shop here.")
     parser.add_argument("--port", type=int, default=8000, help="the shop's port (8000)")
     parser.add_argument("--sandbox-port", type=int, default=5001, help="the stand-in's port (5001)")
+    parser.add_argument("--api", choices=["1", "2"], default="1", help="the provider's API (1)")
     parser.add_argument("--fresh", action="store_true", help="with an empty data folder, not kept")
     parser.add_argument("--logs", action="store_true", help="show the logs here as well")
     options = parser.parse_args()
     wanted = (options.port, options.sandbox_port)
+    extra = {"CRYPTOCLOUD_API_VERSION": options.api}
     stop_on_signals()
     try:
-        with data_folder(options.fresh) as data, Stack(data, wanted) as stack:
+        with data_folder(options.fresh) as data, Stack(data, wanted, extra) as stack:
             serve(stack, logs=options.logs)
     except Stopped:
         print("\nStopped.", flush=True)
