@@ -105,6 +105,10 @@ def confirm(number: str, transaction_id: str, why: str, who: str) -> None:
     """Vouch for an order's money yourself: its goods are handed over as if the provider said so."""
     words = {"transaction_id": transaction_id, "why": why, "who": who}
     decided(lambda order: confirm_order(order, gateway(), **words), number)
+    if order_named(number).status is OrderStatus.REVIEW:
+        refuse(
+            "It is noted, but nothing was handed over: it is sold out. Add stock, confirm again."
+        )
 
 
 @orders.command("cancel")

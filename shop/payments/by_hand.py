@@ -70,9 +70,7 @@ def cancel_order(order: Order, gateway: CryptoCloud, *, why: str, who: str) -> O
         order = lock_order(session, order_id)
         payments = payments_of(order_id)
         if order.status not in (OrderStatus.PENDING, OrderStatus.REVIEW):
-            raise NotPossible(
-                f"Order {order.number} is {order.status}: only unpaid ones are cancelled."
-            )
+            raise NotPossible(_why_not_cancelled(order))
         if order.status is OrderStatus.REVIEW or any(_has_money(payment) for payment in payments):
             raise NotPossible(
                 f"Money has come for order {order.number}: use `orders confirm`, "
@@ -126,6 +124,12 @@ def _whose_money_goes_back(order_id: int) -> Sequence[Payment]:
     """A part that came beside the whole is other money, and stays before a person."""
     payments = payments_of(order_id)
     return [payment for payment in payments if payment.state is PaymentState.PAID] or payments
+
+
+def _why_not_cancelled(order: Order) -> str:
+    if order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+        return f"Order {order.number} is {order.status} already; its stock is back on sale."
+    return f"Order {order.number} is {order.status}: only unpaid ones are cancelled."
 
 
 def _why_not_refunded(order: Order) -> str:

@@ -162,9 +162,8 @@ def _note_second_payment(session: Session, order: Order, payment: Payment) -> No
         _ask_a_person(session, order, payment, "confirmed_and_paid", what)
         return
     order.raise_flag(OrderFlag.PAID_TWICE, f"{payment.name} was paid as well")
-    _ask_a_person(
-        session, order, payment, "paid_twice", "was paid twice; a refund is due to the buyer."
-    )
+    what = f"was paid already when {payment.name} was: that payment goes back to the buyer."
+    _ask_a_person(session, order, payment, "paid_twice", what)
     plan_mail(session, order, "payment-twice", payment.reference)
 
 

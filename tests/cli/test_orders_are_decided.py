@@ -110,7 +110,8 @@ def test_an_order_that_was_sold_out_can_be_confirmed_once_there_is_more(
 ) -> None:
     number, slug = sold_out
     too_early = does(runner, "orders", "confirm", number, *PROOF, *BY)
-    assert (too_early.exit_code, too_early.stdout) == (0, f"{number} is review, no_stock.\n")
+    assert (too_early.exit_code, too_early.stdout) == (1, f"{number} is review, no_stock.\n")
+    assert "nothing was handed over: it is sold out" in too_early.stderr
     assert items(app) == [("no_stock", "")]
     add_units(app, slug, 2)
 
@@ -271,7 +272,7 @@ def test_what_makes_no_sense_in_a_state_is_refused_and_changes_nothing(
         again = does(runner, "orders", "cancel", number, *BY)
     refund = does(runner, "orders", "refund", number, *PROOF, *BY)
 
-    assert f"Order {number} is cancelled: only unpaid ones are cancelled." in again.stderr
+    assert f"Order {number} is cancelled already; its stock is back on sale." in again.stderr
     assert "there is nothing to refund" in refund.stderr
     assert [kind for kind, _, _ in history(app, number)] == ["cancelled"]
 

@@ -462,7 +462,7 @@ TWICE = Ending(
     ("A second payment for your order has arrived", "You get your goods once"),
     1,
     1,
-    "was paid twice; a refund is due to the buyer.",
+    "that payment goes back to the buyer.",
 )
 SHORT = "9.01 of 10.01 USDT TRC20 came; 1.00 USDT TRC20 is missing."
 PART = Ending(
