@@ -335,6 +335,13 @@ def confirmed_and_the_old_invoice_paid(play: Play) -> None:
     play.does(Action.LATE, first)
 
 
+def confirmed_and_a_test_invoice(play: Play) -> None:
+    invoice = play.buys()
+    play.confirms()
+    play.provider_says(invoice, test_mode=True)
+    play.does(Action.PAY, invoice)
+
+
 def confirmed_when_the_provider_knows(play: Play) -> None:
     invoice = play.buys()
     play.does(Action.PAY, invoice, Mode.LOSE)
@@ -486,9 +493,7 @@ PART_ONLY = Ending(
 )
 SOLD = Ending("fulfilled", "none", (), ("order-delivered",), ("Paid, thank you",), (), 1, 1)
 SOLD_AFTER_PART = replace(SOLD, mails=("payment-partial", "order-delivered"))
-CONFIRMED_TWICE = replace(
-    SOLD, waits=("confirmed_and_paid",), note="was confirmed by Ann, and now invoice "
-)
+CONFIRMED_TWICE = replace(SOLD, waits=("confirmed_and_paid",), note=" is paid as well.")
 PART_UNSEEN = replace(PART_ONLY, mails=("order-review",))
 REFUNDED_TWICE = replace(
     TWICE,
@@ -580,12 +585,17 @@ CASES = [
     Case("a part, confirmed by the merchant", part_confirmed_by_the_merchant, SOLD_AFTER_PART),
     Case("confirmed by hand", confirmed_by_hand(None), SOLD),
     Case("confirmed by hand, and paid as well", confirmed_by_hand(Action.PAY), CONFIRMED_TWICE),
-    Case("confirmed by hand, and a part paid", confirmed_by_hand(Action.SHORT), CONFIRMED_TWICE),
+    Case("confirmed by hand, and a part paid", confirmed_by_hand(Action.SHORT), replace(
+        CONFIRMED_TWICE, note=" is paid in part as well."
+    )),
     Case("confirmed by hand, forged at, and paid", confirmed_by_hand(Action.PAY, f=True), CONFIRMED_TWICE),
     Case("confirmed by hand, and paid in an outage", confirmed_and_paid_when_nobody_answers, CONFIRMED_TWICE),
     Case("confirmed by hand, and the old invoice paid", confirmed_and_the_old_invoice_paid, replace(
         CONFIRMED_TWICE, note="was confirmed by hand, and now invoice "
     )),
+    Case("confirmed by hand, and a test invoice", confirmed_and_a_test_invoice, replace(
+        CONFIRMED_TWICE, note=" is paid as well, but it is a test invoice, and no money came."
+    ), "2", live=True),
     Case("confirmed by hand when the provider knows", confirmed_when_the_provider_knows, SOLD),
     Case("over", over(True), replace(
         SOLD, flag="paid_over", page=("Paid, thank you", "You sent more than needed")
