@@ -41,10 +41,9 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
     """Write down what the provider said (T4); True when it left the order paid, to be delivered."""
     with transaction("settle") as session:
         order, payment = lock_payment(session, order_id, payment_id)
-        if payment.is_closed:
-            return False
         if payment.state is PaymentState.PAID:
-            _compare_with_a_person(session, order, payment, info)
+            if not payment.is_closed:
+                _compare_with_a_person(session, order, payment, info)
             return False
         was, now = payment.state, utcnow()
         note_figures(payment, info, now)
