@@ -17,6 +17,7 @@ from ..orders.links import order_token
 from ..orders.models import SETTLED, Order, OrderFlag, OrderLine, OrderStatus
 from ..payments.models import Payment, PaymentState
 from ..payments.queries import figures_of, payments_of
+from ..payments.service import can_start_again
 
 
 class PageState(enum.StrEnum):
@@ -150,7 +151,8 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         minutes_left=max(int(left.total_seconds() // 60), 0)
         if left and left < NEARLY_OVER
         else None,
-        can_pay_again=state in (PageState.FAILED, PageState.BUSY, PageState.EXPIRED),
+        can_pay_again=state in (PageState.FAILED, PageState.BUSY)
+        or (state is PageState.EXPIRED and can_start_again(order, now)),
         can_check=state is PageState.OPENING or shown is not None,
         flag=order.flag.value if order.flag is not OrderFlag.NONE else None,
         created_at=order.created_at,

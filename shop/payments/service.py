@@ -42,6 +42,7 @@ log = structlog.get_logger()
 CALL_LEASE = timedelta(seconds=30)
 """Longer than any create call lasts: a payment still `creating` after it has lost its process."""
 BUSY_SECONDS = 5.0
+PRICE_STANDS_FOR = timedelta(days=7)
 CHECK_AFTER = tuple(timedelta(seconds=s) for s in (15, 30, 60, 120, 300, 900, 3600))
 
 
@@ -156,6 +157,12 @@ def _note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> No
         _call_for_a_key()
 
 
+def can_start_again(order: Order, now: datetime) -> bool:
+    """Whether an order whose time is over can still be paid: at its price, of what is still on sale."""
+    on_sale = all(line.product is None or line.product.active for line in order.lines)
+    return on_sale and now < order.created_at + PRICE_STANDS_FOR
+
+
 def start_payment(order_id: int) -> tuple[Payment, bool]:
     """The payment by which an unpaid order can be paid now, and whether the caller must open it.
 
@@ -167,6 +174,8 @@ def start_payment(order_id: int) -> tuple[Payment, bool]:
         order = lock_order(session, order_id)
         now = utcnow()
         if order.status not in (OrderStatus.PENDING, OrderStatus.EXPIRED):
+            raise NotPayable
+        if order.status is OrderStatus.EXPIRED and not can_start_again(order, now):
             raise NotPayable
         live = find_live_payment(order.id)
         if live and live.state in (PaymentState.OPEN, PaymentState.PARTIAL):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
+from shop.catalogue.models import Product
+from shop.db import transaction, utcnow
+from shop.orders.models import Order
 from tests.buyer import Buyer
 from tests.factories import make_product
 from tests.journeys.books import Books
@@ -67,6 +73,28 @@ def test_an_order_is_not_closed_while_the_provider_cannot_say_that_no_money_came
     books.sweeps(hours=26)
 
     assert books.state() == ("fulfilled", "none")
+
+
+@pytest.mark.parametrize(
+    "change", [{"created_at": utcnow() - timedelta(days=8)}, {"active": False}]
+)
+def test_last_months_price_and_what_is_withdrawn_cannot_be_paid_anew(
+    app: Flask, buyer: Buyer, books: Books, expired: str, change: dict[str, object]
+) -> None:
+    form = buyer.page
+    table = Order if "created_at" in change else Product
+    with app.app_context(), transaction() as session:
+        session.execute(update(table).values(**change))
+
+    page = buyer.opens(form.request.path).text.partition("<main")[2]
+    assert "Payment time is over" in page
+    assert "See all products" in page
+    assert "Start a new payment" not in page
+
+    buyer.page = form  # a tab that was left open
+    buyer.presses("pay")
+    assert books.state() == ("expired", "none")
+    assert books.payments() == ["canceled"]
 
 
 def test_paying_again_is_the_same_order_with_a_new_payment_and_the_stock_taken_again(
