@@ -76,6 +76,8 @@ class Calls:
         self.gateway = gateway
         self._until = time.monotonic() + SECONDS_FOR_CALLS
         self._errors = 0
+        self.silent = False
+        """Whether the provider did not even say no when it was last to be asked."""
 
     def afresh(self) -> Calls:
         """The same round, for its next part: a few invoices nobody can tell about must not end it."""
@@ -89,6 +91,7 @@ class Calls:
 
     def make(self, call: Callable[[], T], about: str) -> T | None:
         """Make one call; None when the provider could not say, or need not be asked again now."""
+        self.silent = True
         if self.over:
             return None
         try:
@@ -99,9 +102,10 @@ class Calls:
                 error, KeyRefused | Unavailable
             )
             self._errors = 0 if plain_no else self._errors + 1
+            self.silent = not plain_no
             log.warning("check_failed", payment=about, outcome=type(error).__name__)
             return None
-        self._errors = 0
+        self._errors, self.silent = 0, False
         return answer
 
     def ask(self, payments: Sequence[Payment]) -> bool:
@@ -178,11 +182,12 @@ def judge_postbacks(calls: Calls, now: datetime) -> None:
 
 def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
     payment = find_payment_by_invoice(invoice_id) or _match(invoice_id, calls)
+    leads_nowhere = payment is None and not calls.silent  # as far as the provider says
     with transaction("judge") as session:
         notice = session.get_one(Postback, invoice_id, with_for_update=True, populate_existing=True)
         if payment and payment.is_closed:
             notice.done_at, notice.verdict = now, "paid"
-        elif payment is None and notice.first_at < now - MATCH_WITHIN:
+        elif leads_nowhere and notice.first_at < now - MATCH_WITHIN:
             notice.done_at, notice.verdict = now, "unmatched"
             raise_attention(
                 session,

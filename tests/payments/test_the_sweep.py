@@ -213,7 +213,8 @@ def test_a_notice_that_is_faster_than_the_create_reply_is_not_forgotten(app: Fla
 
 
 def test_a_notice_about_an_unknown_invoice_reaches_a_person_after_five_minutes(app: Flask) -> None:
-    with app.app_context():
+    with app.app_context(), provider(app) as calls:
+        calls.invoice_is("paid")
         assert receive_postback(notice("WHOSE123")) is None
 
         sweep(gateway(app), utcnow() + timedelta(minutes=4))
@@ -222,6 +223,32 @@ def test_a_notice_about_an_unknown_invoice_reaches_a_person_after_five_minutes(a
         sweep(gateway(app), utcnow() + timedelta(minutes=7))
 
         assert [item.kind for item in open_attention()] == ["unmatched_invoice"]
+
+
+def test_while_the_provider_is_silent_nobody_is_told_that_an_invoice_belongs_to_no_order(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        receive_postback(notice("WHOSE123"))
+
+        sweep(gateway(app), utcnow() + timedelta(minutes=6))  # nobody answers there
+        assert open_attention() == []
+        with provider(app) as calls:
+            calls.add(responses.GET, calls.info_url, status=404)
+            sweep(gateway(app), utcnow() + timedelta(minutes=7))
+
+        assert [item.kind for item in open_attention()] == ["unmatched_invoice"]
+
+
+def test_a_notice_about_an_unknown_invoice_of_a_provider_that_stays_silent_reaches_a_person_too(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        receive_postback(notice("WHOSE123"))
+
+        sweep(gateway(app), utcnow() + timedelta(hours=25))
+
+        assert [item.kind for item in open_attention()] == ["not_confirmed"]
 
 
 def test_a_notice_that_the_provider_does_not_confirm_reaches_a_person_after_a_day(
