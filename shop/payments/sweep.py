@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
-from sqlalchemy import case, func, update
+from sqlalchemy import ColumnElement, and_, case, func, null, or_, update
 
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..ops.isolation import each
@@ -35,6 +35,8 @@ from .service import bind, next_check, refresh_all
 from .settling import end_unpaid, give_up_on_the_rest, lock_payment
 
 T = TypeVar("T")
+
+_end = func.coalesce(Payment.expires_at, Payment.opened_at, Payment.created_at)
 
 log = structlog.get_logger()
 
@@ -156,19 +158,22 @@ def _check(turn: Sequence[Payment], calls: Calls, now: datetime) -> None:
     if calls.over:
         return
     mine = [payment for payment in turn if _claim(payment, now)]
-    ids = [payment.id for payment in mine]
-    if mine and not calls.ask(mine):
-        over = Payment.next_check_at.is_(None)  # this was to be the last time
-        with transaction("check_again") as session:
-            rows_changed(
-                session,
-                update(Payment)
-                .where(Payment.id.in_(ids), ~Payment.is_closed)
-                .where(
-                    func.coalesce(Payment.expires_at, Payment.created_at) > now - STOP_ASKING_AFTER
-                )
-                .values(next_check_at=case((over, now + HOUR), else_=now + CHECK_AGAIN_AFTER)),
-            )
+    ids, last = [payment.id for payment in mine], any(now >= _watched_until(p) for p in mine)
+    told = calls.ask(mine)
+    if told and not last:
+        return
+    with transaction("check_again") as session:
+        these = update(Payment).where(Payment.id.in_(ids), ~Payment.is_closed)
+        if told:  # a notice that has come since wants another look
+            these = these.where(_is_over(now), Payment.next_check_at == now + HOUR)
+            rows_changed(session, these.values(next_check_at=None))
+            return
+        later = case(
+            (_end < now - STOP_ASKING_AFTER, null()),
+            (_is_over(now), now + HOUR),
+            else_=now + CHECK_AGAIN_AFTER,
+        )
+        rows_changed(session, these.values(next_check_at=later))
 
 
 def judge_postbacks(calls: Calls, now: datetime) -> None:
@@ -277,20 +282,34 @@ def audit(calls: Calls, now: datetime) -> None:
 
 
 def _claim(payment: Payment, now: datetime) -> bool:
-    """Take this check, and set the time of the next; False when another sweep was faster."""
-    payment_id, opened = payment.id, payment.opened_at or payment.created_at
-    watch = WATCH_PARTIAL if payment.part_came else WATCH_AFTER_EXPIRY
-    due, last = next_check(opened, now), (payment.expires_at or opened) + watch
+    """Take this check, and set the time of the next; False when another sweep was faster.
+
+    There always is a next one, should this process die before it has asked: only an answer ends it.
+    """
+    payment_id, due = payment.id, next_check(payment.opened_at or payment.created_at, now)
+    last = _watched_until(payment)
     with transaction("claim") as session:
         return bool(
             rows_changed(
                 session,
                 update(Payment)
                 .where(Payment.id == payment_id, is_due(now))
-                .values(next_check_at=min(due, last) if now < last else None)
+                .values(next_check_at=min(due, last) if now < last else now + HOUR)
                 .values(checks=Payment.checks + 1),
             )
         )
+
+
+def _is_over(now: datetime) -> ColumnElement[bool]:
+    """Whether a payment's invoice need not be watched any longer, once it has been told about."""
+    return or_(
+        and_(~Payment.part_came, _end <= now - WATCH_AFTER_EXPIRY), _end <= now - WATCH_PARTIAL
+    )
+
+
+def _watched_until(payment: Payment) -> datetime:
+    watch = WATCH_PARTIAL if payment.part_came else WATCH_AFTER_EXPIRY
+    return (payment.expires_at or payment.opened_at or payment.created_at) + watch
 
 
 def _move(payment: Payment, old: PaymentState, new: PaymentState) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import responses
 from flask import Flask
 
@@ -76,6 +77,29 @@ def test_an_invoice_the_provider_never_tells_about_is_shown_to_a_person_and_give
         assert told == ["not_answered"]
         assert max(asked[49:]) == 1, "once an hour"
         assert sum(asked[24 * 32 :]) == 0, "a month is enough"
+
+
+def test_a_sweep_that_dies_at_the_last_look_is_not_the_last_to_look(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise SystemExit
+
+    with app.app_context():
+        order, payment = make_open_order(app)
+        with provider(app) as calls:
+            calls.invoice_is("created")
+            sweep(gateway(app), utcnow() + timedelta(hours=25))  # its time is over, it is watched
+            with monkeypatch.context() as patch:
+                patch.setattr("shop.payments.sweep.refresh_all", dies)
+                with pytest.raises(SystemExit):
+                    sweep(gateway(app), utcnow() + timedelta(hours=49))
+            end_read()
+            calls.invoice_is("paid")
+            sweep(gateway(app), utcnow() + timedelta(hours=51))
+
+        assert payment.state is PaymentState.PAID
+        assert order.status is OrderStatus.FULFILLED
 
 
 def test_two_sweeps_at_the_same_minute_ask_once(app: Flask) -> None:
