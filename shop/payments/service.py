@@ -155,6 +155,18 @@ def _note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> No
     )
     if isinstance(error, KeyRefused):
         _call_for_a_key()
+    if isinstance(error, Untrusted) and error.invoice_id:
+        _watch_unshown(order_id, payment_id, error.invoice_id)
+
+
+def _watch_unshown(order_id: int, payment_id: int, invoice_id: str) -> None:
+    """An invoice was made and its reply refused: nobody is shown it, but it is this payment's alone."""
+    with transaction("lost_call") as session:
+        _, payment = lock_payment(session, order_id, payment_id)
+        if payment.state is PaymentState.UNKNOWN:
+            payment.move(PaymentState.ABANDONED)
+    with contextlib.suppress(Untrusted):  # it is another payment's already
+        bind(order_id, payment_id, Invoice(invoice_id, pay_url=""))
 
 
 def can_start_again(order: Order, now: datetime) -> bool:

@@ -76,6 +76,7 @@ DID_NOT_OPEN = "The payment page did not open"
 PAGES = {
     "failed": DID_NOT_OPEN,
     "unknown": DID_NOT_OPEN,
+    "abandoned": DID_NOT_OPEN,
     "busy": "Payment is busy, your order is kept",
 }
 PATIENCE = 8.0
@@ -101,7 +102,9 @@ class Fault:
 
 
 # `failed`: surely there is no invoice; `busy`: nor now, but in a moment. `unknown`: there may be one,
-# whatever was answered. `open`: the answer can be trusted, and the buyer goes to the pay page.
+# whatever was answered; UNSHOWN: there is one, and nobody may be shown it. `open`: the answer can be
+# trusted, and the buyer goes to the pay page.
+UNSHOWN = "abandoned"
 FAULTS = [
     Fault("name not found", "failed", NO_ANSWER, no_such_name),
     Fault("connection refused", "failed", NO_ANSWER, nobody_listens),
@@ -133,12 +136,12 @@ FAULTS = [
     Fault("64 MB", "unknown", NO_ANSWER, server(lambda scene: floods)),
     Fault("gzip bomb", "unknown", NO_ANSWER, replies("200 OK", bomb(), "Content-Encoding: gzip")),
     Fault("invoice of another order", "unknown", None, says_made(invoice_id="{taken}"), astray=True),
-    Fault("pay_url of another host", "unknown", None, says_made(pay_url="https://evil.example/FAULTY01"), astray=True),
-    Fault("pay_url by http", "unknown", None, says_made(pay_url=f"{PAY_HOST}/X".replace("https", "http")), astray=True),
-    Fault("pay_url of a script", "unknown", None, says_made(pay_url=f"javascript:alert(1)//{PAY_HOST}"), astray=True),
-    Fault("pay_url with a user", "unknown", None, says_made(pay_url=f"{PAY_HOST}@evil.example/"), astray=True),
-    Fault("pay_url that looks alike", "unknown", None, says_made(pay_url="https://pay.cryptoc1oud.plus"), astray=True),
-    Fault("pay_url with another port", "unknown", None, says_made(pay_url=f"{PAY_HOST}:8443/X"), astray=True),
+    Fault("pay_url of another host", UNSHOWN, None, says_made(pay_url="https://evil.example/FAULTY01"), astray=True),
+    Fault("pay_url by http", UNSHOWN, None, says_made(pay_url=f"{PAY_HOST}/X".replace("https", "http")), astray=True),
+    Fault("pay_url of a script", UNSHOWN, None, says_made(pay_url=f"javascript:alert(1)//{PAY_HOST}"), astray=True),
+    Fault("pay_url with a user", UNSHOWN, None, says_made(pay_url=f"{PAY_HOST}@evil.example/"), astray=True),
+    Fault("pay_url that looks alike", UNSHOWN, None, says_made(pay_url="https://pay.cryptoc1oud.plus"), astray=True),
+    Fault("pay_url with another port", UNSHOWN, None, says_made(pay_url=f"{PAY_HOST}:8443/X"), astray=True),
 ]  # fmt: skip
 BY_NAME = {fault.name: fault for fault in FAULTS}
 ENGINES = ("sqlite", "postgresql")

@@ -103,6 +103,26 @@ def test_only_what_will_not_pass_by_itself_is_put_before_a_person(
     assert books.payments() == ["failed", "abandoned", "abandoned", "failed"]
 
 
+def test_an_invoice_that_was_refused_is_never_taken_for_another_orders(
+    app: Flask, buyer: Buyer, till: Till, books: Books, slug: str
+) -> None:
+    till.is_switched("foreign_link")
+    buyer.puts_into_cart(slug)
+    buyer.checks_out()
+    (refused,) = till.invoices()
+
+    till.is_switched("repeat")  # the provider answers with the invoice before
+    other = Buyer(app, "other@example.com")
+    other.puts_into_cart(slug)
+    answer = other.checks_out()
+
+    assert answer.headers["Location"].startswith("/orders/")
+    assert books.payments() == ["abandoned", "unknown"]
+    till.is_switched("up")
+    till.does("pay", refused["pay_url"])
+    assert [str(order.status) for order in books.orders()] == ["fulfilled", "pending"]
+
+
 def test_the_page_says_so_when_the_provider_still_fails(
     buyer: Buyer, till: Till, books: Books, slug: str
 ) -> None:

@@ -132,10 +132,10 @@ def test_the_hosts_are_the_ones_that_were_configured_port_and_all() -> None:
 )
 def test_a_schemes_own_port_may_be_written_out(origin: str, link: str, accepted: bool) -> None:
     if accepted:
-        assert checked_pay_url(link, [origin]) == link
+        assert checked_pay_url(link, [origin], "DZLF4212") == link
     else:
         with pytest.raises(Untrusted, match="host"):
-            checked_pay_url(link, [origin])
+            checked_pay_url(link, [origin], "DZLF4212")
 
 
 PIECES = st.sampled_from(

@@ -50,6 +50,11 @@ class Unclear(CryptoCloudError):
 class Untrusted(Unclear):
     """The answer names what cannot be right: another host, amount or order. A person must look."""
 
+    def __init__(self, message: str, invoice_id: str | None = None) -> None:
+        super().__init__(message)
+        self.invoice_id = invoice_id
+        """The invoice that was made all the same."""
+
 
 class BadPostback(Exception):
     """A notice that must not be believed. The text says why and holds nothing secret."""

@@ -80,21 +80,21 @@ def named_invoice(text: object) -> str:
         raise Unclear("the reply names no usable invoice id") from None
 
 
-def checked_pay_url(pay_url: object, origins: Sequence[str]) -> str:
-    """The pay link, if a buyer may be sent there; Untrusted when it leads anywhere else."""
+def checked_pay_url(pay_url: object, origins: Sequence[str], invoice_id: str) -> str:
+    """The invoice's pay link, if a buyer may be sent there; Untrusted when it leads anywhere else."""
     if not isinstance(pay_url, str) or len(pay_url) > LONGEST_PAY_URL:
         raise Unclear("the reply has no usable pay_url")
     if not re.fullmatch(r"[!-\[\]-~]+", pay_url):  # printable ASCII without space and backslash
-        raise Untrusted("the reply's pay_url holds characters that no link has")
+        raise Untrusted("the reply's pay_url holds characters that no link has", invoice_id)
     try:
         parts = urlsplit(pay_url)
         origin = f"{parts.scheme}://{parts.netloc}".lower().removesuffix(
             ":443" if parts.scheme == "https" else ":80"
         )
     except ValueError:
-        raise Untrusted("the reply's pay_url is no address") from None
+        raise Untrusted("the reply's pay_url is no address", invoice_id) from None
     if origin not in origins:
-        raise Untrusted("the reply's pay_url leads to a host that is not configured")
+        raise Untrusted("the reply's pay_url leads to a host that is not configured", invoice_id)
     return pay_url
 
 

@@ -54,7 +54,8 @@ class CryptoCloud:
         body = self._order(amount, reference, email)
         reply = self._calls.call("POST", "/v1/invoice/create", json=body)
         invoice_id = named_invoice(reply.get("invoice_id"))
-        return Invoice(invoice_id, checked_pay_url(reply.get("pay_url"), self.pay_origins))
+        pay_url = checked_pay_url(reply.get("pay_url"), self.pay_origins, invoice_id)
+        return Invoice(invoice_id, pay_url)
 
     def _order(self, amount: Money, reference: str, email: str | None) -> dict[str, object]:
         body: dict[str, object] = {

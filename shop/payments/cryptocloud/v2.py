@@ -51,15 +51,13 @@ class CryptoCloudV2(CryptoCloud):
             raise Unclear("the reply holds no invoice")
         invoice = self._invoice(made)
         if not _is_about(made, amount):
-            raise Untrusted("the invoice was made for another amount")
+            raise Untrusted("the invoice was made for another amount", invoice.id)
         return invoice
 
     def _invoice(self, facts: dict[str, Any]) -> Invoice:
-        return Invoice(
-            named_invoice(facts.get("uuid")),
-            checked_pay_url(facts.get("link"), self.pay_origins),
-            self._expiry(facts.get("expiry_date")),
-        )
+        invoice_id = named_invoice(facts.get("uuid"))
+        pay_url = checked_pay_url(facts.get("link"), self.pay_origins, invoice_id)
+        return Invoice(invoice_id, pay_url, self._expiry(facts.get("expiry_date")))
 
     def _expiry(self, text: object) -> datetime | None:
         """The end of the invoice's life as told; None for one that cannot be, to hold no goods for it."""
