@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, Request
 
 REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) =>
@@ -22,7 +22,12 @@ class Watch:
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
         page.on("request", lambda request: self.origins.add(origin(request.url)))
-        page.on("requestfailed", lambda request: self.troubles.append(f"failed: {request.url}"))
+        page.on("requestfailed", self._miss)
+
+    def _miss(self, request: Request) -> None:
+        # A page that is left takes along what it was still asking for, such as its icon.
+        if request.failure != "net::ERR_ABORTED":
+            self.troubles.append(f"failed: {request.url}: {request.failure}")
 
     def _hear(self, message: ConsoleMessage) -> None:
         # That an error page is an error page is no trouble.
