@@ -113,8 +113,9 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
         if shown := payment.state in (PaymentState.CREATING, PaymentState.UNKNOWN):
             payment.move(PaymentState.OPEN)
             order.expires_at = payment.expires_at
-        order.record("invoice_opened" if shown else "invoice_unused", payment.name)
-    log.info("invoice_opened", order=order.number, payment=payment.reference, invoice=invoice.id)
+        event = "invoice_opened" if shown else "invoice_unused"
+        order.record(event, payment.name)
+    log.info(event, order=order.number, payment=payment.reference, invoice=invoice.id)
     return shown
 
 
