@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import or_, update
-from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..db import end_read, rows_changed, transaction, utcnow
@@ -141,9 +140,11 @@ def _note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> No
                 payment.retry_at = utcnow() + timedelta(seconds=pause)
             order.record(f"invoice_{payment.state}", payment.error)
         if isinstance(error, Untrusted):
-            _call_for_a_person(
+            # By its reason, which is the same for every order: another one is another item.
+            raise_attention(
                 session,
                 "reply_refused",
+                str(error),
                 f"CryptoCloud's answer for order {order.number} was refused, and the buyer was sent "
                 f"nowhere: {error}.",
             )
@@ -266,13 +267,9 @@ def refresh_all(
 def _call_for_a_key() -> None:
     """Nobody can pay and nothing can be checked until a person has seen to the API key."""
     with transaction("attention") as session:
-        _call_for_a_person(
+        raise_attention(
             session,
             "key_refused",
+            current_settings().cryptocloud_shop_id,
             "CryptoCloud refused the API key: nobody can pay. Check CRYPTOCLOUD_API_KEY.",
         )
-
-
-def _call_for_a_person(session: Session, kind: str, note: str) -> None:
-    """Once for the whole shop, because its cause is the same for every order."""
-    raise_attention(session, kind, current_settings().cryptocloud_shop_id, note)
