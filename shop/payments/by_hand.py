@@ -17,7 +17,7 @@ from ..db import transaction, utcnow
 from ..fulfilment.queries import deliveries_of
 from ..fulfilment.service import deliver_order, forget_missing_keys, plan_mail
 from ..orders.models import SETTLED, HoldState, Order, OrderStatus
-from ..orders.service import lock_order, release_holds, resolve_attention
+from ..orders.service import lock_order, raise_attention, release_holds, resolve_attention
 from .cryptocloud import CryptoCloud, CryptoCloudError
 from .models import Payment, PaymentState
 from .queries import payments_of
@@ -102,13 +102,17 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
             order.move(OrderStatus.REFUND_DUE, why=why, who=who)
             if not transaction_id:
                 plan_mail(session, order, "refund-due")
+                note = f"Order {order.number} ({order.total}) is to be paid back: {why}"
+                raise_attention(session, "refund_due", order.number, note)
         elif order.status is not OrderStatus.REFUND_DUE or not transaction_id:
             raise NotPossible(_why_not_refunded(order))
         if transaction_id:
             session.flush()  # each step by itself: the database too knows no way past refund_due
             order.move(OrderStatus.REFUNDED, why=f"transaction {transaction_id}: {why}", who=who)
             references = [payment.reference for payment in _whose_money_goes_back(order_id)]
-            resolve_attention(session, references, kinds=ANSWERED, why=f"refunded: {why}", who=who)
+            done = {"why": f"refunded: {why}", "who": who}
+            resolve_attention(session, references, kinds=ANSWERED, **done)
+            resolve_attention(session, [order.number], kinds=["refund_due"], **done)
     log.info("order_" + order.status, order=order.number)
     return order
 

@@ -195,6 +195,7 @@ def test_a_refund_is_first_due_and_then_done(
     provider_told(app, number, "paid")
 
     due = does(runner, "orders", "refund", number, *BY)
+    waiting = items(app)
     again = does(runner, "orders", "refund", number, *BY)
     done = does(runner, "orders", "refund", number, *PROOF, *BY)
     too_often = does(runner, "orders", "refund", number, *PROOF, *BY)
@@ -206,6 +207,7 @@ def test_a_refund_is_first_due_and_then_done(
         ("refund_due", "The buyer wrote to us", "Ann"),
         ("refunded", "transaction 0xfeed: The buyer wrote to us", "Ann"),
     ]
+    assert (waiting, items(app)) == ([("refund_due", "")], [("refund_due", "Ann")])
     assert letters(app) == ["order-delivered", "refund-due"]
     assert left(app, slug) == 1, "what was handed over is not sold to somebody else"
 
@@ -240,7 +242,7 @@ def test_what_was_not_handed_over_goes_back_on_sale(
     with reading(app, number) as order:
         states = [delivery.state for delivery in deliveries_of(order.id)]
     assert states == [DeliveryState.DELIVERED, DeliveryState.WAITING]
-    assert items(app) == [("keys_short", "Ann")]
+    assert items(app) == [("keys_short", "Ann"), ("refund_due", "")]
     assert (left(app, slug), left(app, key_slug)) == (2, 1)
     found = json.loads(does(runner, "orders", "show", number, "--json").stdout)
     page = app.test_client().get(urlsplit(found["url"]).path).text

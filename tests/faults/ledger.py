@@ -124,14 +124,14 @@ def _unknown(
 
 def _unaccounted(payment: Payment) -> str | None:
     """A payment that counts as paid: of an order that is, or before a person."""
-    if payment.order.status in SETTLED or _told(payment.reference, payment.order.number):
+    if payment.order.status in SETTLED or _told(payment.reference):
         return None
     return f"but its order {payment.order.number} is {payment.order.status} and no person was told"
 
 
 def _uncollected(payment: Payment, *, settled: bool) -> str | None:
     """A payment that does not count as paid yet: somebody must be bound to look."""
-    if _told(payment.reference, payment.order.number, payment.invoice_id or ""):
+    if _told(payment.reference, payment.invoice_id or ""):
         return None
     if settled:
         return f"but after the sweeps its payment {payment.reference} is still {payment.state}"
