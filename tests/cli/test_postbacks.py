@@ -13,7 +13,10 @@ from sqlalchemy import update
 
 from shop.config import Settings
 from shop.db import transaction, utcnow
+from shop.payments.inbox import reopen_postback
 from shop.payments.models import Payment
+from shop.payments.queries import find_payment_by_invoice
+from shop.payments.service import refresh
 from shop.payments.sweep import sweep
 from tests.cli.deciding import does, items, letters, state
 from tests.factories import as_json, gateway, make_open_order, make_postback, provider
@@ -30,6 +33,12 @@ def noticed(app: Flask, client: FlaskClient, settings: Settings) -> tuple[str, s
         answer = client.post(URL, **as_json(make_postback(settings, payment)))  # type: ignore[arg-type]
         assert answer.status_code == 200
         return order.number, str(payment.invoice_id)
+
+
+def find_payment(invoice: str) -> Payment:
+    payment = find_payment_by_invoice(invoice)
+    assert payment is not None
+    return payment
 
 
 def listed(runner: FlaskCliRunner, *words: str) -> list[dict[str, object]]:
@@ -92,6 +101,24 @@ def test_a_replayed_notice_that_was_judged_is_judged_again(
     assert listed(runner, "--open") == []
     assert listed(runner)[0]["verdict"] == "paid"
     assert (state(app, number), items(app)) == (("fulfilled", "none"), [])
+
+
+def test_a_replay_puts_back_its_own_notice_and_has_only_an_open_invoice_asked_about(
+    app: Flask, noticed: tuple[str, str]
+) -> None:
+    with app.app_context():
+        _, other = make_open_order(app)
+        due = other.next_check_at
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            refresh(find_payment(noticed[1]), gateway(app))
+
+        notice = reopen_postback(noticed[1])
+
+        assert notice is not None
+        assert (notice.done_at, notice.verdict) == (None, "")
+        assert find_payment(noticed[1]).next_check_at is None
+        assert find_payment(str(other.invoice_id)).next_check_at == due
 
 
 def test_a_provider_that_does_not_say_is_named_and_the_notice_waits(

@@ -33,6 +33,15 @@ def expire(app: Flask, order: Order, status: str) -> None:
         expire_orders(Calls(gateway(app)), order.expires_at + timedelta(seconds=1))
 
 
+def astray(app: Flask, payment: Payment, invoice_id: str) -> None:
+    """Open the payment; the provider answers with this invoice, and a link to somebody else's host."""
+    with provider(app) as calls:
+        pay_url = f"https://elsewhere.example/{invoice_id}"
+        answer = {"status": "success", "invoice_id": invoice_id, "pay_url": pay_url}
+        calls.post(calls.create_url, json=answer)
+        open_invoice(payment, gateway(app))
+
+
 @pytest.mark.parametrize("status", ["paid", "overpaid"])
 def test_a_paid_invoice_makes_the_order_paid_and_hands_out_the_goods(
     app: Flask, status: str
@@ -230,6 +239,35 @@ def test_an_invoice_of_another_payment_is_never_bound_to_this_one(app: Flask) ->
         assert again.state is PaymentState.UNKNOWN
         assert again.invoice_id is None
         assert Unclear.__name__ not in again.error
+
+
+def test_an_invoice_whose_link_leads_astray_is_watched_and_its_link_not_kept(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        ask(app, payment, "canceled")
+        again, _ = start_payment(order.id)
+
+        astray(app, again, "ASTRAY01")
+
+        assert (again.state, again.invoice_id) == (PaymentState.ABANDONED, "ASTRAY01")
+        assert again.pay_url == ""
+        ask(app, again, "paid")
+        assert order.status is OrderStatus.FULFILLED
+
+
+def test_a_link_that_leads_astray_with_an_invoice_of_another_payment_binds_nothing(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        _, other = make_open_order(app)
+        order, payment = make_open_order(app)
+        ask(app, payment, "canceled")
+        again, _ = start_payment(order.id)
+
+        astray(app, again, str(other.invoice_id))
+
+        assert (again.state, again.invoice_id) == (PaymentState.ABANDONED, None)
+        assert other.state is PaymentState.OPEN
 
 
 def test_an_answer_that_comes_after_the_payment_was_given_up_is_watched_and_never_shown(

@@ -19,6 +19,7 @@ def test_a_client_shows_neither_key_nor_secret() -> None:
     for text in (repr(make_client()), str(make_client()), f"{make_client()}"):
         assert API_KEY not in text
         assert SECRET_KEY not in text
+        assert text.startswith("CryptoCloud(http")
 
 
 @pytest.mark.parametrize(

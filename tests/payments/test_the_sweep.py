@@ -204,6 +204,10 @@ def test_a_call_whose_process_died_can_be_tried_again_after_a_while(app: Flask) 
 
         assert payment.state is PaymentState.ABANDONED
         assert order.status is OrderStatus.PENDING
+        assert [(event.kind, event.note) for event in order.events[1:]] == [
+            ("invoice_unknown", "the provider's answer was lost"),
+            ("invoice_abandoned", "the provider's answer was lost"),
+        ]
 
 
 def test_a_notice_that_was_stored_and_not_acted_upon_is_acted_upon(app: Flask) -> None:
