@@ -122,7 +122,7 @@ def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
     order.holds = [
         StockHold(product_id=line.offer.id, quantity=line.quantity) for line in cart.lines
     ]
-    order.record("placed", f"{len(order.lines)} lines, {order.total}")
+    order.record("placed", str(order.total))
     payment = new_payment(order, 1, now)
     session.add_all([order, payment])
     session.flush()

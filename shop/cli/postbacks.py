@@ -43,14 +43,14 @@ def list_postbacks(waiting: bool, limit: int, as_json: bool) -> None:
 def replay(invoice_id: str) -> None:
     """Act upon a notice once more. Safe at any time: the provider is asked what is true."""
     try:
-        notice = reopen_postback(normalise_invoice_id(invoice_id.upper()))
+        invoice_id = normalise_invoice_id(invoice_id.upper())
     except ValueError:
         refuse("An invoice id looks like INV-ABCD1234 or ABCD1234.")
-    if notice is None:
+    if not reopen_postback(invoice_id):
         refuse(f"The inbox has no postback about {invoice_id}; `invoices show` asks the provider.")
-    payment = find_payment_by_invoice(notice.invoice_id)
+    payment = find_payment_by_invoice(invoice_id)
     if payment is None:
-        click.echo(f"No order has invoice {notice.invoice_id}; the next sweep looks for one again.")
+        click.echo(f"No order has invoice {invoice_id}; the next sweep looks for one again.")
         return
     try:
         refresh(payment, gateway())

@@ -92,8 +92,8 @@ def nudge(invoice_id: str | None, now: datetime | None = None) -> None:
         )
 
 
-def reopen_postback(invoice_id: str) -> Postback | None:
-    """Put a notice back among those to be acted upon; None when the inbox has none of this invoice."""
+def reopen_postback(invoice_id: str) -> bool:
+    """Put a notice back among those to be acted upon; False when the inbox has none of this invoice."""
     with transaction("replay") as session:
         rows_changed(
             session,
@@ -101,7 +101,5 @@ def reopen_postback(invoice_id: str) -> Postback | None:
             .where(Payment.invoice_id == invoice_id, ~Payment.is_closed)
             .values(next_check_at=utcnow()),
         )
-        notice = session.get(Postback, invoice_id, with_for_update=True, populate_existing=True)
-        if notice:
-            notice.done_at, notice.verdict = None, ""
-    return notice
+        notice = update(Postback).where(Postback.invoice_id == invoice_id)
+        return bool(rows_changed(session, notice.values(done_at=None, verdict="")))

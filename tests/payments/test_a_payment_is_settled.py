@@ -194,6 +194,26 @@ def test_a_second_paid_invoice_is_shown_to_a_person_and_delivers_nothing_more(ap
         assert [item.kind for item in open_attention()] == ["paid_twice"]
 
 
+def test_each_further_payment_of_an_order_is_told_to_its_buyer_and_to_a_person(app: Flask) -> None:
+    with app.app_context():
+        order, first = make_open_order(app)
+        payments = [first]
+        for _ in range(2):
+            ask(app, payments[-1], "canceled")
+            payments.append(start_payment(order.id)[0])
+            with provider(app) as calls:
+                calls.invoice_is_made()
+                open_invoice(payments[-1], gateway(app))
+
+        for payment in reversed(payments):
+            ask(app, payment, "paid")
+
+        letters = [mail.template for mail in db.session.query(OutboxMail).order_by("id")]
+        assert letters == ["order-delivered", "payment-twice", "payment-twice"]
+        assert [item.kind for item in open_attention()] == ["paid_twice", "paid_twice"]
+        assert db.session.query(Delivery).count() == 1
+
+
 def test_a_provider_that_cannot_say_changes_nothing(app: Flask) -> None:
     with app.app_context():
         order, payment = make_open_order(app)
