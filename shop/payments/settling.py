@@ -226,7 +226,7 @@ def _to_review(session: Session, order: Order, why: str) -> None:
     """Leave it to a person, and tell the buyer; `why` is read by both."""
     if order.status is not OrderStatus.REVIEW:
         order.move(OrderStatus.REVIEW, why=why)
-        plan_mail(session, order, "order-review", f"{order.number}:{order.version}", why)
+        plan_mail(session, order, "order-review", note=why)
 
 
 def _ask_a_person(session: Session, order: Order, payment: Payment, kind: str, what: str) -> None:

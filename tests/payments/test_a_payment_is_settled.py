@@ -14,7 +14,7 @@ from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import CryptoCloudError, Unclear
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import open_invoice, refresh, start_payment
+from shop.payments.service import can_start_again, open_invoice, refresh, start_payment
 from shop.payments.sweep import Calls, expire_orders, forget_lost_calls
 from tests.factories import gateway, make_open_order, make_product, provider
 
@@ -91,6 +91,7 @@ def test_a_partial_payment_delivers_nothing_and_keeps_the_stock(app: Flask) -> N
 
         assert payment.state is PaymentState.PARTIAL
         assert (order.status, order.flag) == (OrderStatus.PENDING, OrderFlag.PAID_PARTIAL)
+        assert order.events[-1].note == "a part of the amount has arrived"
         assert db.session.query(Delivery).count() == 0
 
 
@@ -173,6 +174,15 @@ def test_late_money_for_what_is_sold_out_goes_to_a_person_and_takes_nothing(app:
         assert there.available == 1
         assert db.session.query(Delivery).count() == 0
         assert [item.kind for item in open_attention()] == ["no_stock"]
+
+
+def test_an_expired_order_can_be_paid_anew_for_a_week(app: Flask) -> None:
+    with app.app_context():
+        order, _ = make_open_order(app)
+        week = order.created_at + timedelta(days=7)
+
+        assert can_start_again(order, week - timedelta(seconds=1))
+        assert not can_start_again(order, week)
 
 
 def test_a_second_paid_invoice_is_shown_to_a_person_and_delivers_nothing_more(app: Flask) -> None:

@@ -6,7 +6,7 @@ import gzip
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.payments.wire import (
     Script,
     ask,
     make_client,
+    make_client_v2,
     read_request,
     says,
     serving,
@@ -80,9 +81,12 @@ def test_a_slow_name_look_up_does_not_outlast_it_either(monkeypatch: pytest.Monk
     end.set()
 
 
-def test_a_caller_in_a_hurry_may_shorten_the_limit_and_not_lengthen_it() -> None:
+@pytest.mark.parametrize("make", [make_client, make_client_v2])
+def test_a_caller_in_a_hurry_may_shorten_the_limit_and_not_lengthen_it(
+    make: Callable[..., CryptoCloud],
+) -> None:
     with serving(DRIPS["headers"]) as url:
-        patient, hurried = make_client(url, call_seconds=30), make_client(url, call_seconds=0.5)
+        patient, hurried = make(url, call_seconds=30), make(url, call_seconds=0.5)
         with quickly(), pytest.raises(Unclear):
             patient.invoice_infos(["DZLF4212"], seconds=0.3)
         with quickly(), pytest.raises(Unclear):

@@ -9,6 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -18,15 +19,24 @@ import responses
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from shop.config import Settings
-from shop.db import db, utcnow
+from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
 from shop.orders.models import Order, OrderEvent, OrderStatus, StockHold
 from shop.payments.inbox import nudge
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.sweep import sweep
-from tests.factories import as_json, gateway, make_open_order, make_postback, make_token, provider
+from tests.factories import (
+    as_json,
+    gateway,
+    make_open_order,
+    make_order,
+    make_postback,
+    make_token,
+    provider,
+)
 
 ADDRESS = "/payments/cryptocloud/postback"
 TABLES = (Order, OrderEvent, StockHold, Payment, Postback, Delivery, LicenceKey, OutboxMail)
@@ -371,12 +381,47 @@ def test_a_refused_notice_has_the_sweep_ask_about_its_invoice_once_a_minute(
             nudge(payment.invoice_id, first + timedelta(seconds=59))
             db.session.refresh(payment)
             assert payment.refused_postbacks == 1
-            nudge(payment.invoice_id, first + timedelta(seconds=61))
+            nudge(payment.invoice_id, first + timedelta(seconds=60))
             db.session.refresh(payment)
             assert payment.refused_postbacks == 2
             calls.invoice_is("paid")
             sweep(gateway(app), first + timedelta(seconds=62))
     assert status_of(app) == (OrderStatus.FULFILLED, PaymentState.PAID)
+
+
+def test_a_forger_gets_neither_the_write_lock_nor_a_second_count_in_the_same_minute(
+    app: Flask, notice: Notice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoice_id, now = str(notice["invoice_id"]), utcnow()
+    taken = []
+
+    def taking(name: str) -> AbstractContextManager[Session]:
+        """Another forgery, which has looked before this one has written, is faster."""
+        taken.append(name)
+        if len(taken) == 1:
+            nudge(invoice_id, now)
+        return transaction(name)
+
+    monkeypatch.setattr("shop.payments.inbox.transaction", taking)
+    with app.app_context():
+        nudge(invoice_id, now)
+        nudge(invoice_id, now + timedelta(seconds=59))
+
+        assert db.session.scalars(select(Payment.refused_postbacks)).all() == [1]
+    assert len(taken) == 2, "the third has only looked"
+
+
+def test_a_refused_notice_without_an_invoice_is_about_no_payment(
+    app: Flask, client: FlaskClient
+) -> None:
+    """Not even about one that has no invoice."""
+    with app.app_context():
+        make_order(app)
+
+    assert client.post(ADDRESS, data={"token": "e30.e30.e30"}).status_code == 403
+
+    with app.app_context():
+        assert db.session.scalars(select(Payment.refused_postbacks)).all() == [0]
 
 
 def test_a_refused_notice_about_a_paid_invoice_is_counted_and_nobody_asks_again(

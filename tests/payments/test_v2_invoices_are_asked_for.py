@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -10,7 +12,14 @@ import responses
 from responses.matchers import json_params_matcher
 
 from shop.money import Money
-from shop.payments.cryptocloud import CryptoCloudError, Invoice, KeyRefused, Rejected, Unclear
+from shop.payments.cryptocloud import (
+    CryptoCloudError,
+    Invoice,
+    KeyRefused,
+    Rejected,
+    Unclear,
+    Untrusted,
+)
 from tests.payments.wire import API_KEY, CREATE_V2, MADE_V2, ask, make_client_v2, well
 
 LINK = "https://pay.cryptocloud.plus/DZLF4212"
@@ -54,6 +63,17 @@ def test_the_time_to_pay_is_sent_in_hours_and_minutes(
     assert body["add_fields"] == {"time_to_pay": sent}
 
 
+@pytest.fixture
+def in_japan(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's own time zone is another than UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_japan")
 @pytest.mark.parametrize("after", [timedelta(minutes=1), timedelta(hours=2), timedelta(hours=25)])
 @pytest.mark.parametrize(
     "form", ["%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%fZ", "with an offset"]
@@ -65,7 +85,10 @@ def test_the_end_of_the_invoices_life_is_handed_on(after: timedelta, form: str) 
     told = moscow.isoformat() if form == "with an offset" else f"{end:{form}}"
     responses.post(CREATE_V2, json=well(MADE_V2 | {"expiry_date": told}))
 
-    assert ask(make_client_v2(invoice_life=timedelta(hours=2))).expires_at == end
+    expires_at = ask(make_client_v2(invoice_life=timedelta(hours=2))).expires_at
+
+    assert expires_at == end
+    assert expires_at.tzinfo is UTC
 
 
 @pytest.mark.parametrize(
@@ -107,6 +130,20 @@ def test_an_invoice_for_another_amount_is_not_shown_to_anybody(wrong: dict[str, 
 
     with pytest.raises(Unclear, match=r"amount|invoice is for|for another"):
         ask(make_client_v2())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"link": "https://elsewhere.example/DZLF4212"}, {"amount_in_fiat": 10.01}]
+)
+@responses.activate
+def test_a_refused_reply_says_which_invoice_was_made(wrong: dict[str, object]) -> None:
+    """It exists, so that somebody has to watch it."""
+    responses.post(CREATE_V2, json=well(MADE_V2 | wrong))
+
+    with pytest.raises(Untrusted) as refused:
+        ask(make_client_v2())
+
+    assert refused.value.invoice_id == "DZLF4212"
 
 
 @responses.activate

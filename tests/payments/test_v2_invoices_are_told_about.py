@@ -126,6 +126,7 @@ def test_what_is_wrong_about_the_money_makes_it_unclear(facts: dict[str, object]
         ({"currency": None}, "coin", ""),
         ({"currency": "BTC"}, "coin", ""),
         ({"currency": {"code": "BTC"}}, "coin", "BTC"),
+        ({"currency": {"code": "btc"}}, "coin", "btc"),
         ({"currency": {"code": ["BTC"]}}, "coin", ""),
         ({"currency": {"code": "<b>"}}, "coin", ""),
         ({"amount_to_pay": ...}, "due", None),
@@ -199,8 +200,10 @@ def test_one_that_is_told_twice_is_told_unclearly() -> None:
 
 
 def test_when_none_is_known_that_is_a_refusal_as_in_v1() -> None:
-    with pytest.raises(Rejected, match="no such invoice"):
+    with pytest.raises(Rejected, match=r"^the provider knows no such invoice$"):
         ask_about_three()
+    with pytest.raises(Unclear, match=r"^the reply names no usable invoice id$"):
+        ask_about_three(facts_of("?"))
 
 
 @pytest.mark.parametrize("result", [None, "paid", {"uuid": "INV-DZLF4212"}, [None], [TOLD_V2, 7]])

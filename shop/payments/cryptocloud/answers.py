@@ -84,7 +84,7 @@ def _reason(reply: object) -> str:
 
 def _wait(text: str, now: float) -> float | None:
     """How long to wait, from a number of seconds or a date, between nothing and an hour."""
-    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+    if re.fullmatch(r"[0-9]{1,9}", text):
         seconds: float | None = int(text)
     else:
         seconds = _seconds_until(text, now)

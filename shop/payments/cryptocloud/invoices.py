@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from .errors import Unclear, Untrusted
 
 LONGEST_PAY_URL = 512
-INVOICE_ID = re.compile(r"(?:INV-)?([A-Z0-9]{4,32})", re.ASCII)
+INVOICE_ID = re.compile(r"(?:INV-)?([A-Z0-9]{4,32})")
 
 
 class InvoiceStatus(enum.StrEnum):

@@ -20,9 +20,7 @@ TOKEN_LEEWAY_SECONDS = 60
 TOKEN_LIFE_SECONDS = 15 * 60
 """A genuine token lives five minutes; one that claims much more was not made for this."""
 
-TOKEN = re.compile(
-    r"""(?:b?["'])?([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)["']?""", re.ASCII
-)
+TOKEN = re.compile(r"""(?:b?["'])?([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)["']?""")
 """Some old notices wrap the token as b"…"; new ones carry it bare."""
 
 

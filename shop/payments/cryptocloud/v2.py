@@ -200,7 +200,7 @@ def _is_about(facts: dict[str, Any], amount: Money) -> bool:
 
 
 def _currency(code: object) -> str:
-    if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code, re.ASCII):
+    if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
         raise Unclear("the reply does not say what currency the invoice is in")
     return code
 
@@ -218,7 +218,7 @@ def _coin(currency: object) -> str:
     if not isinstance(currency, dict):
         return ""
     code = currency.get("fullcode") or currency.get("code")
-    usable = isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", code, re.ASCII)
+    usable = isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", code)
     return str(code) if usable else ""
 
 
@@ -226,7 +226,7 @@ def _figure(value: object) -> Decimal | None:
     """An exact amount from a JSON number or a numeric text; None when it is neither, or absurd."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value, re.ASCII):
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         return None
     figure = Decimal(value)
     exponent = figure.as_tuple().exponent
