@@ -136,8 +136,8 @@ def _note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> No
             payment.move(PaymentState.UNKNOWN if unclear else PaymentState.FAILED)
             payment.error = str(error)[:300]
             if isinstance(error, TooManyCalls | Unavailable):
-                pause = getattr(error, "retry_after", None) or BUSY_SECONDS
-                payment.retry_at = utcnow() + timedelta(seconds=pause)
+                pause = timedelta(seconds=error.retry_after or BUSY_SECONDS)
+                payment.retry_at = utcnow() + pause
             order.record(f"invoice_{payment.state}", payment.error)
         if isinstance(error, Untrusted):
             # By its reason, which is the same for every order: another one is another item.

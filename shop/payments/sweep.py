@@ -189,7 +189,7 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
     payment = find_payment_by_invoice(invoice_id) or _match(invoice_id, calls)
     leads_nowhere = payment is None and not calls.silent  # as far as the provider says
     with transaction("judge") as session:
-        notice = session.get_one(Postback, invoice_id, with_for_update=True, populate_existing=True)
+        notice = session.get_one(Postback, invoice_id)
         if payment and payment.is_closed:
             notice.done_at, notice.verdict = now, "paid"
         elif leads_nowhere and notice.first_at < now - MATCH_WITHIN:

@@ -14,9 +14,15 @@ from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import CryptoCloudError, Unclear
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import can_start_again, open_invoice, refresh, start_payment
+from shop.payments.service import (
+    PaymentBusy,
+    can_start_again,
+    open_invoice,
+    refresh,
+    start_payment,
+)
 from shop.payments.sweep import Calls, expire_orders, forget_lost_calls
-from tests.factories import gateway, make_open_order, make_product, provider
+from tests.factories import gateway, make_open_order, make_order, make_product, provider
 
 
 def ask(app: Flask, payment: Payment, status: str) -> None:
@@ -174,6 +180,23 @@ def test_late_money_for_what_is_sold_out_goes_to_a_person_and_takes_nothing(app:
         assert there.available == 1
         assert db.session.query(Delivery).count() == 0
         assert [item.kind for item in open_attention()] == ["no_stock"]
+
+
+@pytest.mark.parametrize(("said", "seconds"), [({"Retry-After": "20"}, 20), ({}, 5)])
+def test_what_was_too_busy_is_tried_again_when_the_provider_says(
+    app: Flask, said: dict[str, str], seconds: int
+) -> None:
+    with app.app_context():
+        order, payment = make_order(app)
+        pause, before = timedelta(seconds=seconds), utcnow()
+        with provider(app) as calls:
+            calls.post(calls.create_url, status=429, headers=said)
+            open_invoice(payment, gateway(app))
+
+        assert payment.retry_at
+        assert before + pause <= payment.retry_at <= utcnow() + pause
+        with pytest.raises(PaymentBusy):
+            start_payment(order.id)
 
 
 def test_an_expired_order_can_be_paid_anew_for_a_week(app: Flask) -> None:

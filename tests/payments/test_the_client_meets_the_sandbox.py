@@ -143,7 +143,7 @@ def test_each_fault_comes_to_the_right_error(sandbox: Sandbox, version: str, fau
     assert raised.type is error
     assert len(sandbox.invoices()) == invoices
     if fault == "429":
-        assert getattr(raised.value, "retry_after", None) == 20
+        assert raised.value.retry_after == 20
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -251,6 +251,7 @@ def test_a_notice_about_an_unknown_invoice_reaches_a_person_after_five_minutes(a
         sweep(gateway(app), utcnow() + timedelta(minutes=7))
 
         assert [item.kind for item in open_attention()] == ["unmatched_invoice"]
+        assert db.session.query(Postback).one().verdict == "unmatched"
 
 
 def test_while_the_provider_is_silent_nobody_is_told_that_an_invoice_belongs_to_no_order(
@@ -294,6 +295,7 @@ def test_a_notice_that_the_provider_does_not_confirm_reaches_a_person_after_a_da
             sweep(gateway(app), utcnow() + timedelta(hours=25))
 
         assert [item.kind for item in open_attention()] == ["not_confirmed"]
+        assert db.session.query(Postback).one().verdict == "not confirmed"
         assert order.status is not OrderStatus.PAID
 
 

@@ -134,6 +134,8 @@ def test_what_is_wrong_about_the_money_makes_it_unclear(facts: dict[str, object]
         ({"amount_to_pay": 1e-8}, "due", Decimal("0.00000001")),
         ({"amount_paid": None}, "received", None),
         ({"amount_paid": 0}, "received", Decimal(0)),
+        ({"amount_paid": f"0.{1:024}"}, "received", Decimal("1e-24")),
+        ({"amount_paid": f"0.{1:025}"}, "received", None),
         ({"amount_paid": 0.00016667}, "received", Decimal("0.00016667")),
     ],
 )

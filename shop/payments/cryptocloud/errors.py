@@ -17,6 +17,9 @@ from __future__ import annotations
 class CryptoCloudError(Exception):
     """A call did not give what it was made for. The text is safe to log and to show an operator."""
 
+    retry_after: float | None = None
+    """In how many seconds another try may go well, where the provider said so."""
+
 
 class NotSent(CryptoCloudError):
     """The request never reached the provider; trying again at once is safe."""
@@ -40,7 +43,6 @@ class Unavailable(Rejected):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """In how many seconds, where the provider said so."""
 
 
 class Unclear(CryptoCloudError):
