@@ -208,6 +208,22 @@ def test_an_expired_order_can_be_paid_anew_for_a_week(app: Flask) -> None:
         assert not can_start_again(order, week)
 
 
+def test_the_next_payment_of_an_order_has_its_own_number_and_a_whole_day(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        ask(app, payment, "canceled")
+        before = utcnow()
+
+        again, ours = start_payment(order.id)
+
+        assert (ours, again.attempt, again.state) == (True, 2, PaymentState.CREATING)
+        assert (order.status, order.expires_at >= before + timedelta(days=1)) == ("pending", True)
+        assert [(event.kind, event.note) for event in order.events[2:]] == [
+            ("expired", "the time for paying is over"),
+            ("pending", "the buyer starts a new payment"),
+        ]
+
+
 def test_a_second_paid_invoice_is_shown_to_a_person_and_delivers_nothing_more(app: Flask) -> None:
     with app.app_context():
         order, first = make_open_order(app)

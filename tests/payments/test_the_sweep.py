@@ -58,6 +58,24 @@ def test_an_open_invoice_is_asked_about_less_and_less_often_until_a_day_after_it
         assert minutes[-1] == 48 * 60
 
 
+def test_an_invoice_of_which_a_part_came_is_watched_for_a_week_after_its_end(app: Flask) -> None:
+    with app.app_context():
+        _, payment = make_open_order(app)
+        assert payment.expires_at is not None
+        week = payment.expires_at + timedelta(days=7)
+        with provider(app) as calls:
+            calls.invoice_is("partial")
+            sweep(gateway(app), payment.expires_at)
+            sweep(gateway(app), week - timedelta(minutes=1))
+            assert payment.next_check_at == week
+            sweep(gateway(app), week)
+            asked = len(calls.calls)
+            sweep(gateway(app), week + timedelta(days=1))
+
+            assert payment.next_check_at is None
+            assert len(calls.calls) == asked
+
+
 def test_an_invoice_the_provider_never_tells_about_is_shown_to_a_person_and_given_up(
     app: Flask,
 ) -> None:
