@@ -12,7 +12,7 @@ from shop.db import db, utcnow
 from shop.fulfilment.models import Delivery, OutboxMail
 from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
-from shop.payments.cryptocloud import CryptoCloudError, Unclear
+from shop.payments.cryptocloud import CryptoCloudError, InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import (
     PaymentBusy,
@@ -261,6 +261,24 @@ def test_each_further_payment_of_an_order_is_told_to_its_buyer_and_to_a_person(a
         assert letters == ["order-delivered", "payment-twice", "payment-twice"]
         assert [item.kind for item in open_attention()] == ["paid_twice", "paid_twice"]
         assert db.session.query(Delivery).count() == 1
+
+
+def test_whoever_is_in_a_hurry_says_for_how_long_the_provider_may_be_asked(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def ask_in_time(ids: list[str], *, seconds: float | None) -> dict[str, InvoiceInfo]:
+        given.append(seconds)
+        return {}
+
+    with app.app_context():
+        _, payment = make_open_order(app)
+        monkeypatch.setattr(gateway(app), "invoice_infos", ask_in_time)
+
+        refresh(payment, gateway(app), seconds=4.0)
+
+        assert given == [4.0]
 
 
 def test_a_provider_that_cannot_say_changes_nothing(app: Flask) -> None:

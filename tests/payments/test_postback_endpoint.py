@@ -117,8 +117,11 @@ def test_the_same_notice_again_is_taken_calmly(
             assert client.post(ADDRESS, data=notice).status_code == 200
         assert len(calls.calls) == 1
 
-    assert inbox(app)[0].hits == 5
+    (stored,) = inbox(app)
+    assert stored.hits == 5
+    assert stored.last_at > stored.first_at
     with app.app_context():
+        assert db.session.scalars(select(Payment.next_check_at)).all() == [None]
         assert len(db.session.scalars(select(Delivery)).all()) == 1
         assert len(db.session.scalars(select(OutboxMail)).all()) == 1
 
@@ -343,8 +346,22 @@ def test_a_notice_about_an_unknown_invoice_is_kept(
     assert (stored.invoice_id, stored.claimed_order, stored.done_at) == ("ABCD1234", "x", None)
 
 
-def test_a_notice_that_names_another_order_for_our_invoice_is_refused(
+def test_a_notice_has_its_own_invoice_asked_about_and_no_other(
     app: Flask, client: FlaskClient, notice: Notice
+) -> None:
+    with app.app_context():
+        _, other = make_open_order(app)
+        due = other.next_check_at
+        with provider(app) as calls:
+            calls.invoice_is("created")
+            client.post(ADDRESS, data=notice)
+
+        db.session.refresh(other)
+        assert other.next_check_at == due
+
+
+def test_a_notice_that_names_another_order_for_our_invoice_is_refused(
+    app: Flask, client: FlaskClient, notice: Notice, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A genuine notice of a cheap invoice must not be turned into one for a dear order."""
     with app.app_context():
@@ -358,6 +375,10 @@ def test_a_notice_that_names_another_order_for_our_invoice_is_refused(
 
     assert response.status_code == 403
     assert everything(app) == before
+    assert "'the order is not the one this invoice was made for'" in caplog.text
+    with app.app_context():
+        refused = select(Payment.refused_postbacks).order_by(Payment.id)
+        assert db.session.scalars(refused).all() == [1, 0], "the sweep asks about the invoice"
 
 
 def test_a_refused_notice_has_the_sweep_ask_about_its_invoice_once_a_minute(
