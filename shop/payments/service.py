@@ -240,8 +240,8 @@ def refresh(payment: Payment, gateway: CryptoCloud, *, seconds: float | None = N
 
 def refresh_all(
     payments: Iterable[Payment], gateway: CryptoCloud, *, seconds: float | None = None
-) -> None:
-    """The same for as many as the provider tells about at once (`gateway.batch`)."""
+) -> set[int]:
+    """The same for as many as can be asked about at once (`gateway.batch`); the ids of those told about."""
     asked = {
         payment.invoice_id: (payment.order_id, payment.id)
         for payment in payments
@@ -249,7 +249,7 @@ def refresh_all(
     }
     end_read()
     if not asked:
-        return
+        return set()
     try:
         infos = gateway.invoice_infos(list(asked), seconds=seconds)
     except KeyRefused:
@@ -262,6 +262,7 @@ def refresh_all(
             deliver_order(asked[invoice_id][0])
 
     each(infos.items(), act, "answers about invoices")
+    return {asked[invoice_id][1] for invoice_id in infos}
 
 
 def _call_for_a_key() -> None:

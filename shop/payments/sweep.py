@@ -110,17 +110,12 @@ class Calls:
         self._errors, self.silent = 0, False
         return answer
 
-    def ask(self, payments: Sequence[Payment]) -> bool:
-        """Refresh payments, as many as one call can; False when the provider could not say."""
+    def ask(self, payments: Sequence[Payment]) -> set[int]:
+        """Refresh payments, as many as one call can; the ids of those that the provider told about."""
         if not payments:
-            return True
+            return set()
         about = payments[0].reference
-
-        def call() -> bool:
-            refresh_all(payments, self.gateway)
-            return True
-
-        return bool(self.make(call, about))
+        return self.make(lambda: refresh_all(payments, self.gateway), about) or set()
 
 
 def forget_lost_calls(calls: Calls, now: datetime) -> None:
@@ -158,22 +153,21 @@ def _check(turn: Sequence[Payment], calls: Calls, now: datetime) -> None:
     if calls.over:
         return
     mine = [payment for payment in turn if _claim(payment, now)]
-    ids, last = [payment.id for payment in mine], any(now >= _watched_until(p) for p in mine)
+    ids, last = {payment.id for payment in mine}, any(now >= _watched_until(p) for p in mine)
     told = calls.ask(mine)
-    if told and not last:
+    if told == ids and not last:
         return
     with transaction("check_again") as session:
-        these = update(Payment).where(Payment.id.in_(ids), ~Payment.is_closed)
-        if told:  # a notice that has come since wants another look
-            these = these.where(_is_over(now), Payment.next_check_at == now + HOUR)
-            rows_changed(session, these.values(next_check_at=None))
-            return
+        these = update(Payment).where(~Payment.is_closed)
+        # A notice that has come since wants another look.
+        seen = these.where(Payment.id.in_(told), Payment.next_check_at == now + HOUR)
+        rows_changed(session, seen.where(_is_over(now)).values(next_check_at=None))
         later = case(
             (_end < now - STOP_ASKING_AFTER, null()),
             (_is_over(now), now + HOUR),
             else_=now + CHECK_AGAIN_AFTER,
         )
-        rows_changed(session, these.values(next_check_at=later))
+        rows_changed(session, these.where(Payment.id.in_(ids - told)).values(next_check_at=later))
 
 
 def judge_postbacks(calls: Calls, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -11,11 +12,13 @@ from flask import Flask
 from shop.db import db, end_read, utcnow
 from shop.orders.models import OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
+from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, Unclear
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.service import open_invoice
-from shop.payments.sweep import ERRORS_IN_A_ROW, sweep
+from shop.payments.settling import settle
+from shop.payments.sweep import ERRORS_IN_A_ROW, Calls, check_due_payments, sweep
 from tests.factories import gateway, make_open_order, make_order, make_product, provider
 
 
@@ -118,6 +121,61 @@ def test_a_sweep_that_dies_at_the_last_look_is_not_the_last_to_look(
 
         assert payment.state is PaymentState.PAID
         assert order.status is OrderStatus.FULFILLED
+
+
+Told = dict[str, InvoiceInfo]
+
+
+def while_asked(app: Flask, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Told]) -> None:
+    """When the provider is asked, this happens before its answer is here."""
+    monkeypatch.setattr(gateway(app), "invoice_infos", lambda ids, seconds: meanwhile())
+
+
+def test_a_notice_that_comes_during_the_last_look_has_the_invoice_looked_at_again(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        _, payment = make_open_order(app)
+        invoice, reference = str(payment.invoice_id), payment.reference
+
+        def meanwhile() -> Told:
+            receive_postback(notice(invoice, reference))
+            return {invoice: InvoiceInfo(InvoiceStatus.CANCELED)}
+
+        while_asked(app, monkeypatch, meanwhile)
+        check_due_payments(Calls(gateway(app)), utcnow() + timedelta(hours=49))
+
+        assert payment.next_check_at is not None
+        assert payment.next_check_at <= utcnow()
+
+
+def test_an_invoice_that_somebody_else_learns_to_be_paid_meanwhile_is_not_asked_about_again(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        order_id, payment_id = order.id, payment.id
+
+        def meanwhile() -> Told:
+            settle(order_id, payment_id, InvoiceInfo(InvoiceStatus.PAID))
+            raise Unclear("no answer in time")
+
+        while_asked(app, monkeypatch, meanwhile)
+        check_due_payments(Calls(gateway(app)), utcnow() + timedelta(seconds=16))
+
+        assert (payment.state, payment.next_check_at) == (PaymentState.PAID, None)
+
+
+def test_what_nobody_tells_about_long_after_its_end_is_asked_about_once_an_hour(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        _, payment = make_open_order(app)
+        now = utcnow() + timedelta(hours=49)
+        with provider(app):  # every call fails
+            check_due_payments(Calls(gateway(app)), now)
+
+        assert payment.next_check_at == now + timedelta(hours=1)
 
 
 def test_two_sweeps_at_the_same_minute_ask_once(app: Flask) -> None:
