@@ -12,6 +12,7 @@ from shop.db import db, utcnow
 from shop.fulfilment.models import Delivery, OutboxMail
 from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
+from shop.payments.by_hand import confirm_order
 from shop.payments.cryptocloud import CryptoCloudError, InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import (
@@ -59,6 +60,7 @@ def test_a_paid_invoice_makes_the_order_paid_and_hands_out_the_goods(
 
         assert payment.state is PaymentState.PAID
         assert order.status is OrderStatus.FULFILLED
+        assert order.events[-1].note == "everything was delivered"
         assert [hold.state for hold in order.holds] == [HoldState.COMMITTED]
         assert order.flag is (OrderFlag.PAID_OVER if status == "overpaid" else OrderFlag.NONE)
         assert db.session.query(Delivery).count() == 1
@@ -279,6 +281,22 @@ def test_whoever_is_in_a_hurry_says_for_how_long_the_provider_may_be_asked(
         refresh(payment, gateway(app), seconds=4.0)
 
         assert given == [4.0]
+
+
+def test_an_invoice_whose_order_a_person_confirmed_is_looked_at_all_the_same(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        with provider(app) as calls:
+            calls.invoice_is("created")
+            words = {"transaction_id": "0xfeed", "why": "seen", "who": "Ann"}
+            confirm_order(order, gateway(app), **words)
+        before = utcnow()
+
+        ask(app, payment, "created")
+
+        assert payment.checked_at
+        assert payment.checked_at >= before
+        assert open_attention() == []
 
 
 def test_a_provider_that_cannot_say_changes_nothing(app: Flask) -> None:

@@ -166,16 +166,24 @@ def test_an_invoice_that_somebody_else_learns_to_be_paid_meanwhile_is_not_asked_
         assert (payment.state, payment.next_check_at) == (PaymentState.PAID, None)
 
 
-def test_what_nobody_tells_about_long_after_its_end_is_asked_about_once_an_hour(
-    app: Flask,
+@pytest.mark.parametrize(
+    ("age", "pause"),
+    [
+        (timedelta(seconds=16), timedelta(seconds=30)),
+        (timedelta(hours=47), timedelta(seconds=30)),
+        (timedelta(hours=49), timedelta(hours=1)),
+    ],
+)
+def test_what_nobody_tells_about_is_asked_about_again_soon_or_long_after_its_end_hourly(
+    app: Flask, age: timedelta, pause: timedelta
 ) -> None:
     with app.app_context():
         _, payment = make_open_order(app)
-        now = utcnow() + timedelta(hours=49)
+        now = utcnow() + age
         with provider(app):  # every call fails
             check_due_payments(Calls(gateway(app)), now)
 
-        assert payment.next_check_at == now + timedelta(hours=1)
+        assert payment.next_check_at == now + pause
 
 
 def test_two_sweeps_at_the_same_minute_ask_once(app: Flask) -> None:

@@ -24,21 +24,25 @@ def settings(settings: Settings) -> Settings:
 def test_the_last_look_at_one_invoice_is_not_the_last_at_those_asked_about_with_it(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both are asked about hourly by then, so that their next turns are the same."""
+    """All are asked about hourly by then, so that their next turns are the same."""
     with app.app_context():
         _, old = make_open_order(app)
+        _, part = make_open_order(app)
         later = utcnow() + timedelta(hours=24)
         with monkeypatch.context() as patch:
             patch.setattr("shop.payments.service.utcnow", lambda: later)
             _, young = make_open_order(app)
         now = utcnow() + timedelta(hours=49)
         with provider(app) as calls:
-            calls.invoice_is("created")
+            assert isinstance(calls, ProviderV2)
+            calls.made[str(part.invoice_id)]["status"] = "partial"
+            told = [calls.made[str(payment.invoice_id)] for payment in (old, part, young)]
+            calls.add_callback("POST", calls.info_url, lambda request: say(told))
             check_due_payments(Calls(gateway(app)), now)
             assert len(calls.calls) == 1
 
         assert old.next_check_at is None
-        assert young.next_check_at == now + HOUR
+        assert (part.next_check_at, young.next_check_at) == (now + HOUR, now + HOUR)
 
 
 def test_an_invoice_that_the_answer_leaves_out_is_asked_about_until_a_person_knows(
