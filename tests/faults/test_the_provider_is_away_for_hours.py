@@ -90,7 +90,7 @@ def test_if_a_failed_check_counted_money_would_be_found_an_hour_late(
     provider, began = stand_in(app), utcnow()
     place(app, provider, 1)
     provider.truth = dict.fromkeys(provider.truth, "paid")
-    monkeypatch.setattr("shop.payments.sweep.Calls.ask", lambda calls, payments: True)
+    monkeypatch.setattr("shop.payments.sweep.Calls.ask", lambda calls, mine: {p.id for p in mine})
     calls_of_sweep(app, provider, began + AWAY)
     monkeypatch.undo()
 
