@@ -76,8 +76,8 @@ def take_money(
     payment: Payment,
     now: datetime,
     *,
-    over: bool = False,
-    wrong: str = "",
+    over: bool,
+    wrong: str,
 ) -> None:
     """The money for this payment is there; `wrong` says why it may not count for the order."""
     payment.move(PaymentState.PAID)

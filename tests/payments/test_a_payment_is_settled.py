@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from shop.catalogue.models import Product
-from shop.db import db, utcnow
+from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery, OutboxMail
 from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
@@ -164,6 +164,49 @@ def test_late_money_counts_and_takes_the_stock_again(app: Flask) -> None:
         assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.PAID_LATE)
         db.session.refresh(product)
         assert product.available == 2
+
+
+def test_money_later_than_a_product_honours_goes_to_a_person(app: Flask) -> None:
+    """The strictest product of an order decides."""
+    with app.app_context():
+        patient, strict = make_product(stock=3), make_product(stock=3, honour_late_hours=0)
+        order, payment = make_open_order(app, patient, strict)
+        ask(app, payment, "canceled")
+
+        ask(app, payment, "paid")
+
+        assert (payment.state, order.status) == (PaymentState.PAID, OrderStatus.REVIEW)
+        assert order.flag is OrderFlag.PAID_LATE
+        assert [event.note for event in order.events[-2:]] == [
+            "the money came when the order was expired",
+            "the money came long after its time",
+        ]
+        assert [(item.kind, item.reference) for item in open_attention()] == [
+            ("paid_late", payment.reference)
+        ]
+        assert "was paid long after its end." in open_attention()[0].note
+        assert db.session.query(Delivery).count() == 0
+        db.session.refresh(strict)
+        assert strict.available == 3
+
+
+@pytest.mark.parametrize(
+    ("own", "honoured"), [(None, 72), (2, 2), (200, 200)], ids=["default", "shorter", "longer"]
+)
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
+def test_late_money_is_honoured_for_the_hours_of_the_product(
+    app: Flask, own: int | None, honoured: int, late: bool
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app, make_product(stock=3, honour_late_hours=own))
+        ask(app, payment, "canceled")
+        with transaction():
+            spare = timedelta(minutes=-1 if late else 1)
+            order.expires_at = utcnow() - timedelta(hours=honoured) + spare
+
+        ask(app, payment, "paid")
+
+        assert order.status is (OrderStatus.REVIEW if late else OrderStatus.FULFILLED)
 
 
 def test_late_money_for_what_is_sold_out_goes_to_a_person_and_takes_nothing(app: Flask) -> None:
