@@ -175,7 +175,7 @@ class Order(Base):
         self.status = status
         self.record(status.value, why, who=who)
 
-    def mark_paid(self, *, at: datetime, why: str, who: str = "shop") -> None:
+    def mark_paid(self, *, at: datetime, why: str, who: str) -> None:
         """The money is there."""
         self.paid_at = at
         self.move(OrderStatus.PAID, why=why, who=who)

@@ -104,8 +104,8 @@ def complete(
     why: str,
     over: bool = False,
     who: str = "shop",
-) -> bool:
-    """Sell the goods to an order whose money is there; False, and a person is asked, if they are gone."""
+) -> None:
+    """Sell the goods to an order whose money is there; if they are gone, a person is asked."""
     before = order.status
     if not _hold_again(session, order):
         order.raise_flag(OrderFlag.NO_STOCK, "paid when the goods were sold out")
@@ -113,7 +113,7 @@ def complete(
         _ask_a_person(
             session, order, payment, "no_stock", "was paid late and its goods are sold out."
         )
-        return False
+        return
     if over:
         order.raise_flag(OrderFlag.PAID_OVER, "more than the amount was paid")
     elif before in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
@@ -127,7 +127,6 @@ def complete(
     resolve_attention(
         session, [payment.reference], kinds=ANSWERED, why="the order is paid", who=who
     )
-    return True
 
 
 def _compare_with_a_person(

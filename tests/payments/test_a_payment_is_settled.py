@@ -62,7 +62,10 @@ def test_a_paid_invoice_makes_the_order_paid_and_hands_out_the_goods(
         assert order.status is OrderStatus.FULFILLED
         assert order.events[-1].note == "everything was delivered"
         assert [hold.state for hold in order.holds] == [HoldState.COMMITTED]
-        assert order.flag is (OrderFlag.PAID_OVER if status == "overpaid" else OrderFlag.NONE)
+        over = status == "overpaid"
+        assert order.flag is (OrderFlag.PAID_OVER if over else OrderFlag.NONE)
+        notes = [event.note for event in order.events]
+        assert ("more than the amount was paid" in notes) is over
         assert db.session.query(Delivery).count() == 1
         assert db.session.query(OutboxMail).count() == 1
 
@@ -127,6 +130,7 @@ def test_the_rest_of_a_partial_payment_completes_the_order(app: Flask) -> None:
         ask(app, payment, "paid")
 
         assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.NONE)
+        assert "the money is complete" in [event.note for event in order.events]
 
 
 def test_a_partial_payment_whose_time_ran_out_goes_to_a_person(app: Flask) -> None:
@@ -224,7 +228,10 @@ def test_late_money_for_what_is_sold_out_goes_to_a_person_and_takes_nothing(app:
         db.session.refresh(there)
         assert there.available == 1
         assert db.session.query(Delivery).count() == 0
-        assert [item.kind for item in open_attention()] == ["no_stock"]
+        assert "paid when the goods were sold out" in [event.note for event in order.events]
+        (item,) = open_attention()
+        assert (item.kind, item.reference) == ("no_stock", payment.reference)
+        assert "was paid late and its goods are sold out." in item.note
 
 
 @pytest.mark.parametrize(("said", "seconds"), [({"Retry-After": "20"}, 20), ({}, 5)])

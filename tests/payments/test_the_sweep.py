@@ -56,6 +56,7 @@ def test_an_open_invoice_is_asked_about_less_and_less_often_until_a_day_after_it
 
         minutes = [int(moment.total_seconds() // 60) for moment in asked]
         assert minutes[:7] == [1, 2, 4, 9, 24, 84, 144]
+        assert payment.checks == len(asked) - 1, "the other was asked before the order expired"
         assert payment.state is PaymentState.CANCELED
         assert payment.next_check_at is None
         assert minutes[-1] == 48 * 60
@@ -197,6 +198,45 @@ def test_two_sweeps_at_the_same_minute_ask_once(app: Flask) -> None:
             sweep(gateway(app), now)
 
             assert len(calls.calls) == 1
+
+
+def test_what_another_sweep_took_meanwhile_is_left_to_it(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both had the same list; while the first waits for an answer the second takes the next turn."""
+    with app.app_context():
+        for _ in range(2):
+            make_open_order(app)
+        now, asked = utcnow() + timedelta(seconds=16), []
+
+        def other_sweep(ids: list[str], seconds: float | None) -> Told:
+            asked.extend(ids)
+            if len(asked) == 1:
+                check_due_payments(Calls(gateway(app)), now)
+            return {id_: InvoiceInfo(InvoiceStatus.CREATED) for id_ in ids}
+
+        monkeypatch.setattr(gateway(app), "invoice_infos", other_sweep)
+        check_due_payments(Calls(gateway(app)), now)
+
+        assert len(asked) == len(set(asked)) == 2
+
+
+def test_the_last_look_at_one_invoice_does_not_end_the_watch_over_a_silent_one(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        (_, silent), (_, told) = make_open_order(app), make_open_order(app)
+        now = utcnow() + timedelta(hours=49)
+
+        def tells(ids: list[str], seconds: float | None) -> Told:
+            if silent.invoice_id in ids:
+                raise Unclear("no answer in time")
+            return {id_: InvoiceInfo(InvoiceStatus.CREATED) for id_ in ids}
+
+        monkeypatch.setattr(gateway(app), "invoice_infos", tells)
+        check_due_payments(Calls(gateway(app)), now)
+
+        assert (silent.next_check_at, told.next_check_at) == (now + timedelta(hours=1), None)
 
 
 def test_a_silent_provider_is_not_asked_about_every_order(app: Flask) -> None:

@@ -58,7 +58,7 @@ class World:
             with self.app.app_context(), transaction() as session:
                 found = session.get_one(Order, order.id)
                 if status is OrderStatus.PAID:
-                    found.mark_paid(at=utcnow(), why="a test")
+                    found.mark_paid(at=utcnow(), why="a test", who="shop")
                 else:
                     found.move(status, why="a test")
         with self.app.app_context(), transaction() as session:
