@@ -12,7 +12,7 @@ from flask import Flask
 from shop.db import db, end_read, utcnow
 from shop.orders.models import OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
-from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, Unclear
+from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, Rejected, Unclear
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState, Postback
@@ -402,6 +402,40 @@ def test_a_notice_about_an_unknown_invoice_of_a_provider_that_stays_silent_reach
         sweep(gateway(app), utcnow() + timedelta(hours=25))
 
         assert [item.kind for item in open_attention()] == ["not_confirmed"]
+
+
+def test_a_round_without_time_to_ask_tells_nobody_that_an_invoice_belongs_to_no_order(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shop.payments.sweep.SECONDS_FOR_CALLS", -1)
+    with app.app_context():
+        receive_postback(notice("WHOSE123"))
+
+        sweep(gateway(app), utcnow() + timedelta(minutes=6))
+
+        assert open_attention() == []
+
+
+@pytest.mark.parametrize("plain_no", [False, True], ids=["an answer", "a plain no"])
+def test_only_errors_in_a_row_end_a_round(app: Flask, plain_no: bool) -> None:
+    def fails() -> None:
+        raise Unclear("no answer in time")
+
+    def answers() -> None:
+        if plain_no:
+            raise Rejected("no such invoice")
+
+    with app.app_context():
+        calls = Calls(gateway(app))
+        for _ in range(3):
+            for _ in range(ERRORS_IN_A_ROW - 1):
+                calls.make(fails, "one")
+            calls.make(answers, "another")
+
+        for _ in range(ERRORS_IN_A_ROW):
+            assert not calls.over
+            calls.make(fails, "one")
+        assert calls.over
 
 
 def test_a_notice_that_the_provider_does_not_confirm_reaches_a_person_after_a_day(
