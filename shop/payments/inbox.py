@@ -8,10 +8,11 @@ import structlog
 from sqlalchemy import or_, update
 
 from ..db import insert_if_new, rows_changed, transaction, utcnow
+from ..orders.service import raise_attention_once
 from . import cryptocloud
 from .cryptocloud import BadPostback
 from .models import Payment, Postback
-from .queries import find_payment_by_invoice
+from .queries import find_payment_by_invoice, find_payment_by_reference
 
 log = structlog.get_logger()
 
@@ -26,6 +27,7 @@ def receive_postback(notice: cryptocloud.Postback) -> Payment | None:
     """
     payment = find_payment_by_invoice(notice.invoice_id)
     if payment and notice.order_id not in (None, payment.reference):
+        _tell_of_a_mix_up(payment, notice.order_id)
         refusal = BadPostback("the order is not the one this invoice was made for")
         refusal.invoice_id = notice.invoice_id
         raise refusal
@@ -64,6 +66,23 @@ def receive_postback(notice: cryptocloud.Postback) -> Payment | None:
         repeated=not fresh,
     )
     return find_payment_by_invoice(notice.invoice_id)
+
+
+def _tell_of_a_mix_up(payment: Payment, named: str) -> None:
+    """The invoice may be that of the payment it names, whose reply was lost, and about its amount.
+
+    API v1 does not say which order an invoice is for, so nobody else would notice. A payment that
+    has an invoice of its own is not meant: naming it is a forger's cheapest try.
+    """
+    other = find_payment_by_reference(named)
+    if other is None or other.invoice_id:
+        return
+    note = (
+        f"CryptoCloud says that {payment.name}, which it gave us for order {payment.order.number} "
+        f"({payment.money}), is for order {other.order.number} ({other.money})."
+    )
+    with transaction("nudge") as session:
+        raise_attention_once(session, "order_mismatch", payment.reference, note)
 
 
 def nudge(invoice_id: str | None, now: datetime | None = None) -> None:

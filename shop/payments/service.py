@@ -33,7 +33,12 @@ from .cryptocloud import (
     Untrusted,
 )
 from .models import Payment, PaymentState, Postback, new_reference
-from .queries import find_live_payment, find_payment_by_invoice, payments_of
+from .queries import (
+    find_live_payment,
+    find_payment_by_invoice,
+    find_payment_by_reference,
+    payments_of,
+)
 from .settling import lock_payment, settle
 
 log = structlog.get_logger()
@@ -94,7 +99,7 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
     """Tie an invoice to the payment it was made for (T2); False when that has been given up since.
 
     Such an invoice is watched all the same, in case somebody pays it, but never shown. Raises
-    Untrusted when the invoice belongs to another payment.
+    Untrusted when the invoice belongs to another payment, or a proven notice says so.
     """
     with transaction("bind") as session:
         order, payment = lock_payment(session, order_id, payment_id)
@@ -102,12 +107,14 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
             if known is payment and payment.invoice_id == invoice.id:
                 return payment.is_live
             raise Untrusted("the reply names an invoice that belongs to another payment")
+        # A notice may have been faster than this reply.
+        waiting = session.get(Postback, invoice.id)
+        if waiting and find_payment_by_reference(waiting.claimed_order) not in (None, payment):
+            raise Untrusted("the reply names an invoice that was paid for another order")
         now = utcnow()
         payment.invoice_id, payment.pay_url = invoice.id, invoice.pay_url
         payment.opened_at = now
         payment.expires_at = invoice.expires_at or now + current_settings().invoice_life
-        # A notice may have been faster than this reply.
-        waiting = session.get(Postback, invoice.id)
         payment.next_check_at = now if waiting else next_check(now, now)
         if shown := payment.state in (PaymentState.CREATING, PaymentState.UNKNOWN):
             payment.move(PaymentState.OPEN)

@@ -32,11 +32,11 @@ from shop.db import db
 from shop.fulfilment.models import MailState, OutboxMail
 from shop.fulfilment.service import add_keys
 from shop.orders.links import order_token
-from shop.orders.models import Order
+from shop.orders.models import AttentionItem, Order
 from shop.orders.queries import open_attention
 from shop.orders.service import resolve_attention_item
 from shop.payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
-from shop.payments.queries import payments_of
+from shop.payments.queries import find_payment_by_invoice, payments_of
 from shop.sandbox.invoices import Action, Invoice, Mode, Status
 from shop.sandbox.postbacks import _announce, happen
 from tests.conftest import make_settings
@@ -217,7 +217,8 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
         invoice = invoices[which % len(invoices)]
         _announce(self.sandbox, invoice, Mode.FORGE if forged else Mode.NORMAL)
         answer = self.sandbox.get(invoice.id).postbacks[-1].answer
-        if answer not in ((403, None) if forged else (200, None)):
+        refused = forged or self._is_a_mix_up(invoice)
+        if answer not in ((403, None) if refused else (200, None)):
             raise Lost(f"a notice, {forged=}, was answered {answer}")
 
     @rule(trouble=strategies.sampled_from(TROUBLE))
@@ -304,6 +305,15 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
 
     def _not_fulfilled(self) -> list[str]:
         return list(db.session.scalars(select(Order.number).where(Order.fulfilled_at.is_(None))))
+
+    def _is_a_mix_up(self, invoice: Invoice) -> bool:
+        """Whether the provider gave us this invoice for another payment, and a person knows of it."""
+        with self.world.app.app_context():
+            payment = find_payment_by_invoice(invoice.id)
+            if payment is None or payment.reference == invoice.order_id:
+                return False
+            told = {"kind": "order_mismatch", "reference": payment.reference}
+            return db.session.scalar(select(AttentionItem).filter_by(**told)) is not None
 
     def _form(self, which: int) -> Form:
         return self.forms[which % len(self.forms)]

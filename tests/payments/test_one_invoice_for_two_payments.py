@@ -1,0 +1,132 @@
+"""API v1 answers with an invoice and does not say whose it is; a mix-up there must not go unseen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import requests
+import responses
+from flask import Flask
+
+from shop.config import Settings
+from shop.db import utcnow
+from shop.orders.models import OrderStatus
+from shop.orders.queries import open_attention
+from shop.orders.service import resolve_attention_item
+from shop.payments.cryptocloud import Postback as Notice
+from shop.payments.inbox import receive_postback
+from shop.payments.models import Payment, PaymentState
+from shop.payments.service import open_invoice
+from shop.payments.sweep import sweep
+from tests.factories import (
+    as_json,
+    gateway,
+    make_open_order,
+    make_order,
+    make_postback,
+    make_product,
+    provider,
+)
+
+ADDRESS = "/payments/cryptocloud/postback"
+
+
+def make_lost(app: Flask) -> Payment:
+    """The payment of an order for 20.00, of which the create call's answer was lost."""
+    _, payment = make_order(app, make_product(price=2000))
+    with provider(app) as calls:
+        calls.add(responses.POST, calls.create_url, body=requests.ReadTimeout())
+        open_invoice(payment, gateway(app))
+    assert payment.state is PaymentState.UNKNOWN
+    return payment
+
+
+def tell(app: Flask, settings: Settings, about: Payment, names: Payment) -> int:
+    """The answer to a notice with a genuine token."""
+    body = make_postback(settings, about, order_id=names.reference)
+    return app.test_client().post(ADDRESS, **as_json(body)).status_code
+
+
+def test_a_notice_for_a_payment_whose_answer_was_lost_tells_a_person_that_another_got_its_invoice(
+    app: Flask, settings: Settings
+) -> None:
+    with app.app_context():
+        lost = make_lost(app)
+        order, payment = make_open_order(app, make_product(price=1000))
+        assert [tell(app, settings, payment, lost) for _ in range(2)] == [403, 403]
+
+        (item,) = open_attention()
+
+        assert (item.kind, item.reference) == ("order_mismatch", payment.reference)
+        assert item.note == (
+            f"CryptoCloud says that invoice {payment.invoice_id}, which it gave us for order "
+            f"{order.number} (10.00 USD), is for order {lost.order.number} (20.00 USD)."
+        )
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            sweep(gateway(app), utcnow())
+        assert order.status is OrderStatus.FULFILLED, "what is paid is up to the provider's API"
+        assert [each.id for each in open_attention()] == [item.id]
+
+
+def test_a_person_who_has_seen_a_mix_up_is_not_told_of_it_again(
+    app: Flask, settings: Settings
+) -> None:
+    with app.app_context():
+        lost, (_, payment) = make_lost(app), make_open_order(app)
+        tell(app, settings, payment, lost)
+        resolve_attention_item(open_attention()[0].id, why="paid back", who="me")
+
+        tell(app, settings, payment, lost)
+
+        assert open_attention() == []
+
+
+def test_a_notice_that_names_a_payment_with_an_invoice_of_its_own_is_a_forgery_and_no_mix_up(
+    app: Flask, settings: Settings
+) -> None:
+    with app.app_context():
+        _, payment = make_open_order(app)
+        _, another = make_open_order(app)
+
+        assert tell(app, settings, payment, another) == 403
+
+        assert open_attention() == []
+
+
+def test_an_invoice_of_which_a_notice_says_that_it_was_paid_for_another_order_is_given_to_nobody(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        lost, (order, payment) = make_lost(app), make_order(app)
+        receive_postback(Notice("LOST0001", lost.reference, "success", "10.01", "BTC"))
+
+        with provider(app) as calls:
+            calls.invoice_is_made("LOST0001")
+            calls.invoice_is("paid")
+            open_invoice(payment, gateway(app))
+            for later in (timedelta(0), timedelta(minutes=6)):
+                sweep(gateway(app), utcnow() + later)
+
+        assert (payment.invoice_id, order.status) == (None, OrderStatus.PENDING)
+        assert sorted(item.kind for item in open_attention()) == [
+            "reply_refused",
+            "unmatched_invoice",
+        ]
+
+
+def test_a_notice_that_names_an_order_of_nobody_keeps_no_invoice_from_its_payment(
+    app: Flask,
+) -> None:
+    """The sandbox of another shop, say, or an order id that the provider has cut short."""
+    with app.app_context():
+        order, payment = make_order(app)
+        receive_postback(Notice("EARLY001", "not-one-of-ours", "success", "10.01", "BTC"))
+
+        with provider(app) as calls:
+            calls.invoice_is_made("EARLY001")
+            calls.invoice_is("paid")
+            open_invoice(payment, gateway(app))
+            sweep(gateway(app), utcnow())
+
+        assert order.status is OrderStatus.FULFILLED
