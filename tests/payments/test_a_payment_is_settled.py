@@ -12,7 +12,6 @@ from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery, OutboxMail
 from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
-from shop.payments.by_hand import confirm_order
 from shop.payments.cryptocloud import CryptoCloudError, InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import (
@@ -23,7 +22,14 @@ from shop.payments.service import (
     start_payment,
 )
 from shop.payments.sweep import Calls, expire_orders, forget_lost_calls
-from tests.factories import gateway, make_open_order, make_order, make_product, provider
+from tests.factories import (
+    confirm,
+    gateway,
+    make_open_order,
+    make_order,
+    make_product,
+    provider,
+)
 
 
 def ask(app: Flask, payment: Payment, status: str) -> None:
@@ -336,10 +342,7 @@ def test_whoever_is_in_a_hurry_says_for_how_long_the_provider_may_be_asked(
 def test_an_invoice_whose_order_a_person_confirmed_is_looked_at_all_the_same(app: Flask) -> None:
     with app.app_context():
         order, payment = make_open_order(app)
-        with provider(app) as calls:
-            calls.invoice_is("created")
-            words = {"transaction_id": "0xfeed", "why": "seen", "who": "Ann"}
-            confirm_order(order, gateway(app), **words)
+        confirm(app, order)
         before = utcnow()
 
         ask(app, payment, "created")

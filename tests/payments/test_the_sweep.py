@@ -127,9 +127,11 @@ def test_a_sweep_that_dies_at_the_last_look_is_not_the_last_to_look(
 Told = dict[str, InvoiceInfo]
 
 
-def while_asked(app: Flask, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Told]) -> None:
-    """When the provider is asked, this happens before its answer is here."""
-    monkeypatch.setattr(gateway(app), "invoice_infos", lambda ids, seconds: meanwhile())
+def while_asked(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[list[str]], Told]
+) -> None:
+    """When the provider is asked about these invoices, this happens before its answer is here."""
+    monkeypatch.setattr(gateway(app), "invoice_infos", lambda ids, seconds: meanwhile(ids))
 
 
 def test_a_notice_that_comes_during_the_last_look_has_the_invoice_looked_at_again(
@@ -139,7 +141,7 @@ def test_a_notice_that_comes_during_the_last_look_has_the_invoice_looked_at_agai
         _, payment = make_open_order(app)
         invoice, reference = str(payment.invoice_id), payment.reference
 
-        def meanwhile() -> Told:
+        def meanwhile(_: list[str]) -> Told:
             receive_postback(notice(invoice, reference))
             return {invoice: InvoiceInfo(InvoiceStatus.CANCELED)}
 
@@ -157,7 +159,7 @@ def test_an_invoice_that_somebody_else_learns_to_be_paid_meanwhile_is_not_asked_
         order, payment = make_open_order(app)
         order_id, payment_id = order.id, payment.id
 
-        def meanwhile() -> Told:
+        def meanwhile(_: list[str]) -> Told:
             settle(order_id, payment_id, InvoiceInfo(InvoiceStatus.PAID))
             raise Unclear("no answer in time")
 
@@ -209,13 +211,13 @@ def test_what_another_sweep_took_meanwhile_is_left_to_it(
             make_open_order(app)
         now, asked = utcnow() + timedelta(seconds=16), []
 
-        def other_sweep(ids: list[str], seconds: float | None) -> Told:
+        def other_sweep(ids: list[str]) -> Told:
             asked.extend(ids)
             if len(asked) == 1:
                 check_due_payments(Calls(gateway(app)), now)
             return {id_: InvoiceInfo(InvoiceStatus.CREATED) for id_ in ids}
 
-        monkeypatch.setattr(gateway(app), "invoice_infos", other_sweep)
+        while_asked(app, monkeypatch, other_sweep)
         check_due_payments(Calls(gateway(app)), now)
 
         assert len(asked) == len(set(asked)) == 2
@@ -228,12 +230,12 @@ def test_the_last_look_at_one_invoice_does_not_end_the_watch_over_a_silent_one(
         (_, silent), (_, told) = make_open_order(app), make_open_order(app)
         now = utcnow() + timedelta(hours=49)
 
-        def tells(ids: list[str], seconds: float | None) -> Told:
+        def tells(ids: list[str]) -> Told:
             if silent.invoice_id in ids:
                 raise Unclear("no answer in time")
             return {id_: InvoiceInfo(InvoiceStatus.CREATED) for id_ in ids}
 
-        monkeypatch.setattr(gateway(app), "invoice_infos", tells)
+        while_asked(app, monkeypatch, tells)
         check_due_payments(Calls(gateway(app)), now)
 
         assert (silent.next_check_at, told.next_check_at) == (now + timedelta(hours=1), None)

@@ -13,12 +13,11 @@ from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery, OutboxMail
 from shop.orders.models import AttentionItem, HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
-from shop.payments.by_hand import confirm_order
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import open_invoice, start_payment
 from shop.payments.settling import settle
-from tests.factories import gateway, make_open_order, make_product, provider
+from tests.factories import confirm, gateway, make_open_order, make_product, provider
 
 
 def tell(payment: Payment, status: InvoiceStatus = InvoiceStatus.PAID, **facts: Any) -> bool:
@@ -185,10 +184,7 @@ def test_a_second_payment_of_an_order_that_waits_for_a_person_is_a_second_one(ap
 def test_money_beside_a_confirmed_order_is_compared_as_well(app: Flask) -> None:
     with app.app_context():
         order, payment = make_open_order(app)
-        with provider(app) as calls:
-            calls.invoice_is("created")
-            words = {"transaction_id": "0xfeed", "why": "seen", "who": "Ann"}
-            confirm_order(order, gateway(app), **words)
+        confirm(app, order)
 
         assert not tell(payment, amount=Decimal(3))
 
@@ -206,10 +202,7 @@ def test_a_confirmed_order_is_sold_in_the_name_of_who_confirmed_it(app: Flask) -
         tell(payment, InvoiceStatus.CANCELED)
         assert [item.kind for item in open_attention()] == ["paid_partial"]
 
-        with provider(app) as calls:
-            calls.invoice_is("canceled")
-            words = {"transaction_id": "0xfeed", "why": "seen", "who": "Ann"}
-            confirm_order(order, gateway(app), **words)
+        confirm(app, order, provider_says="canceled")
 
         sold = next(event for event in order.events if event.kind == "paid")
         assert (sold.note, sold.who) == (f"{payment.name} was confirmed", "Ann")
