@@ -195,6 +195,21 @@ def test_money_beside_a_confirmed_order_is_compared_as_well(app: Flask) -> None:
         )
 
 
+def test_the_hours_of_the_shop_hold_for_late_money_when_no_product_is_left_to_say(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        tell(payment, InvoiceStatus.CANCELED)
+        with transaction():
+            order.lines[0].product = None
+            order.expires_at = utcnow() - timedelta(hours=71)
+
+        assert tell(payment)
+
+        assert (order.status, order.flag) == (OrderStatus.PAID, OrderFlag.PAID_LATE)
+
+
 def test_a_confirmed_order_is_sold_in_the_name_of_who_confirmed_it(app: Flask) -> None:
     with app.app_context():
         order, payment = make_open_order(app)
