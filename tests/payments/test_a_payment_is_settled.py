@@ -237,7 +237,7 @@ def test_late_money_for_what_is_sold_out_goes_to_a_person_and_takes_nothing(app:
         assert "paid when the goods were sold out" in [event.note for event in order.events]
         (item,) = open_attention()
         assert (item.kind, item.reference) == ("no_stock", payment.reference)
-        assert "was paid late and its goods are sold out." in item.note
+        assert item.note == f"Order {order.number} was paid late and its goods are sold out."
 
 
 @pytest.mark.parametrize(("said", "seconds"), [({"Retry-After": "20"}, 20), ({}, 5)])
