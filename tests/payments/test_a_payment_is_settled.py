@@ -86,6 +86,20 @@ def test_a_created_invoice_changes_nothing(app: Flask) -> None:
         assert order.status is OrderStatus.PENDING
 
 
+def test_the_log_has_a_line_when_a_payment_comes_into_another_state_and_only_then(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    with app.app_context():
+        _, payment = make_open_order(app)
+        caplog.clear()
+
+        ask(app, payment, "created")
+        assert "payment_open" not in caplog.text
+        ask(app, payment, "paid")
+
+        assert caplog.text.count("payment_paid") == 1
+
+
 def test_asking_again_about_a_paid_invoice_does_nothing_calmly(app: Flask) -> None:
     with app.app_context():
         order, payment = make_open_order(app)
