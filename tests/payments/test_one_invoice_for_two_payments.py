@@ -1,22 +1,24 @@
-"""API v1 answers with an invoice and does not say whose it is; a mix-up there must not go unseen."""
+"""An invoice belongs to one payment. API v1 does not say to which: a mix-up must not go unseen."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import requests
 import responses
 from flask import Flask
 
 from shop.config import Settings
-from shop.db import utcnow
+from shop.db import transaction, utcnow
 from shop.orders.models import OrderStatus
 from shop.orders.queries import open_attention
 from shop.orders.service import resolve_attention_item
+from shop.payments.cryptocloud import Invoice, Untrusted
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import open_invoice
+from shop.payments.service import bind, open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import (
     as_json,
@@ -130,3 +132,26 @@ def test_a_notice_that_names_an_order_of_nobody_keeps_no_invoice_from_its_paymen
             sweep(gateway(app), utcnow())
 
         assert order.status is OrderStatus.FULFILLED
+
+
+def test_an_invoice_that_its_payment_has_already_is_no_mix_up(app: Flask) -> None:
+    """The create reply, and the sweep that looks for lost ones, may both bring it."""
+    with app.app_context():
+        order, payment = make_open_order(app)
+        again = Invoice(str(payment.invoice_id), str(payment.pay_url))
+
+        assert bind(order.id, payment.id, again)
+        with transaction():
+            payment.move(PaymentState.CANCELED)
+        assert not bind(order.id, payment.id, again), "and it is not shown once it is over"
+
+
+def test_a_payment_keeps_its_invoice_whatever_else_is_brought(app: Flask) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+        before = payment.invoice_id
+
+        with pytest.raises(Untrusted):
+            bind(order.id, payment.id, Invoice("OTHER001", "https://pay.example/OTHER001"))
+
+        assert payment.invoice_id == before
