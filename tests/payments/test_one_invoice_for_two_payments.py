@@ -18,7 +18,7 @@ from shop.payments.cryptocloud import Invoice, Untrusted
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import bind, open_invoice
+from shop.payments.service import CHECK_AFTER, bind, open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import (
     as_json,
@@ -139,6 +139,8 @@ def test_an_invoice_that_its_payment_has_already_is_no_mix_up(app: Flask) -> Non
     with app.app_context():
         order, payment = make_open_order(app)
         again = Invoice(str(payment.invoice_id), str(payment.pay_url))
+        assert payment.opened_at
+        assert payment.next_check_at == payment.opened_at + CHECK_AFTER[0]
 
         assert bind(order.id, payment.id, again)
         with transaction():
@@ -155,3 +157,18 @@ def test_a_payment_keeps_its_invoice_whatever_else_is_brought(app: Flask) -> Non
             bind(order.id, payment.id, Invoice("OTHER001", "https://pay.example/OTHER001"))
 
         assert payment.invoice_id == before
+
+
+def test_an_invoice_that_comes_after_its_payment_was_given_up_is_watched_and_not_shown(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        lost = make_lost(app)
+        with transaction():
+            lost.move(PaymentState.ABANDONED)
+
+        shown = bind(lost.order_id, lost.id, Invoice("LATE0001", "https://pay.example/LATE0001"))
+
+        assert (shown, lost.state, lost.invoice_id) == (False, PaymentState.ABANDONED, "LATE0001")
+        assert lost.next_check_at is not None
+        assert lost.order.events[-1].kind == "invoice_unused"
