@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from shop.app import gateway
 from shop.db import db
 from shop.payments.cryptocloud import CryptoCloud, CryptoCloudV2
 from shop.payments.models import PaymentState
-from shop.payments.service import refresh
+from shop.payments.service import open_invoice, refresh
 from tests.conftest import make_settings
-from tests.factories import ProviderV2, make_open_order, provider
+from tests.factories import ProviderV2, make_open_order, make_order, provider
 
 
 @pytest.mark.parametrize(("version", "client"), [("1", CryptoCloud), ("2", CryptoCloudV2)])
@@ -62,5 +63,23 @@ def test_a_shop_that_speaks_v2_sells(tmp_path: Path, database_url: str) -> None:
             refresh(payment, gateway(settings))
 
         assert payment.state is PaymentState.PAID
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_the_provider_gets_the_address_of_the_buyer_unless_the_settings_say_no(
+    tmp_path: Path, database_url: str, sent: bool
+) -> None:
+    settings = make_settings(tmp_path / "data", database_url, cryptocloud_send_email=sent)
+    app = create_app(settings)
+    with app.app_context():
+        order, payment = make_order(app)
+        with provider(app) as calls:
+            calls.invoice_is_made()
+            open_invoice(payment, gateway(settings))
+            body = json.loads(calls.calls[0].request.body or "")
+
+        assert body.get("email") == (order.email if sent else None)
     with app.app_context():
         db.engine.dispose()
