@@ -160,7 +160,7 @@ def test_a_hostile_product_is_harmless_wherever_it_is_shown(app: Flask) -> None:
     with app.app_context():
         product = make_product(
             title=HOSTILE,
-            summary=f"{HOSTILE} {{{{ 7*7 }}}}",
+            summary=f"{HOSTILE} {{{{ 1337*5807 }}}}",
             description=f"{HOSTILE} [x](javascript:alert(3)) [y](data:text/html,x)",
             delivery_text=f"{HOSTILE} [x](javascript:alert(4))",
         )
@@ -176,7 +176,7 @@ def test_a_hostile_product_is_harmless_wherever_it_is_shown(app: Flask) -> None:
         assert "alert(1)" in page or address == "/checkout", address
         assert "<script>alert" not in page, address
         assert "<img src=x" not in page, address
-        assert "49" not in re.findall(r"\b7\*7\b|\b49\b", page), address
+        assert str(1337 * 5807) not in page, address
         assert not re.search(r'<a [^>]*href="(javascript|data):', page), address
 
 
