@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -132,6 +133,17 @@ def test_a_notice_that_names_an_order_of_nobody_keeps_no_invoice_from_its_paymen
             sweep(gateway(app), utcnow())
 
         assert order.status is OrderStatus.FULFILLED
+
+
+def test_an_invoice_is_asked_for_in_the_name_and_amount_of_its_payment(app: Flask) -> None:
+    with app.app_context():
+        _, payment = make_order(app, make_product(price=1000))
+        with provider(app) as calls:
+            calls.invoice_is_made()
+            open_invoice(payment, gateway(app))
+            asked = json.loads(calls.calls[0].request.body or "")
+
+        assert (asked["order_id"], asked["amount"]) == (payment.reference, "10.00")
 
 
 def test_an_invoice_that_its_payment_has_already_is_no_mix_up(app: Flask) -> None:
