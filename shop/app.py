@@ -7,7 +7,7 @@ import os
 from flask import Flask
 from jinja2 import StrictUndefined
 
-from . import cli, db, failpoints, jobs, schema
+from . import cli, db, failpoints, i18n, jobs, schema
 from .catalogue.views import bp as catalogue_pages
 from .checkout.views import bp as checkout_pages
 from .config import ROOT, Settings, load, unknown_names
@@ -40,6 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.init_app(app)
     db.init_app(app, settings.database)
     schema.init_app(app)
+    i18n.init_app(app, settings)
     security.init_app(app, settings)
     errors.init_app(app)
     filters.init_app(app, settings)

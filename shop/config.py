@@ -47,6 +47,9 @@ SANDBOX = {
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
+LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
+"""The languages the shop can speak, by their ISO 639-1 code, with the name each has in itself."""
+
 
 class ConfigurationError(Exception):
     """The settings do not allow a start. `problems` has one line for each, saying what to do."""
@@ -161,6 +164,11 @@ class Settings(BaseModel):
     shop_base_currency: str = Field("USD", description="The currency every product has a price in")
     shop_currencies: CommaList = Field(
         tuple(CURRENCIES), description="Currencies a buyer may choose from, separated by commas"
+    )
+    shop_languages: CommaList = Field(
+        tuple(LANGUAGES),
+        description="Languages of the shop, separated by commas. Pages in the first have the bare address, "
+        "pages in the others begin with their code: `/ru/`",
     )
     shop_rate_max_age_days: int = Field(
         30, ge=1, le=3650, description="An exchange rate older than this many days is not used"
@@ -313,6 +321,13 @@ class Settings(BaseModel):
             raise ValueError(f"must be a list out of {','.join(CURRENCIES)}")
         base = info.data.get("shop_base_currency")
         return value if base is None or base in value else (base, *value)
+
+    @field_validator("shop_languages")
+    @classmethod
+    def _languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or any(code not in LANGUAGES for code in value):
+            raise ValueError(f"must be a list out of {','.join(LANGUAGES)}")
+        return tuple(dict.fromkeys(value))
 
     @field_validator("shop_data_dir")
     @classmethod

@@ -103,10 +103,14 @@ class Money:
 
 
 @lru_cache(maxsize=4096)
-def format_money(amount: Money) -> Markup:
-    """The amount for people, code first because "$" names many dollars: USD 1,234.50, never broken."""
+def format_money(amount: Money, language: str = "en") -> Markup:
+    """The amount for people, never broken: USD 1,234.50 in English, 1 234,50 USD elsewhere.
+
+    The code, because "$" names many dollars.
+    """
     places = "0" * exponent(amount.currency)
     figure = format_decimal(
-        amount.decimal, format=f"#,##0.{places}" if places else "#,##0", locale="en"
+        amount.decimal, format=f"#,##0.{places}" if places else "#,##0", locale=language
     )
-    return Markup(f"{amount.currency}\N{NO-BREAK SPACE}{figure}")  # noqa: S704 - a code and digits
+    parts = (amount.currency, figure) if language == "en" else (figure, amount.currency)
+    return Markup("\N{NO-BREAK SPACE}".join(parts))  # noqa: S704 - a code and digits

@@ -73,6 +73,7 @@ def make_buyer(cart: Cart, **values: str) -> Buyer:
     """A buyer who has just been shown this cart."""
     given = {
         "email": "buyer@example.com",
+        "language": "en",
         "currency": cart.currency,
         "checkout_key": secrets.token_urlsafe(24),
         "seen": cart.seen,

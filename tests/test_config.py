@@ -96,6 +96,7 @@ MALFORMED = {
     "SHOP_ALERT_EMAIL": ["help", "Help <help@shop.example>"],
     "SHOP_BASE_CURRENCY": ["usd", "BTC", "JPY"],
     "SHOP_CURRENCIES": ["USD,BTC", "usd", ","],
+    "SHOP_LANGUAGES": ["en,de", "EN", "english", ","],
     "SHOP_RATE_MAX_AGE_DAYS": ["0", "-1", "a month", "1e9", "4000"],
     "SHOP_LATE_PAYMENT_HOURS": ["-1", "8761", "a week"],
     "SHOP_FAILPOINTS": ["after_call"],
@@ -228,6 +229,7 @@ def test_any_setting_may_stand_in_a_file(no_dotenv: Path, tmp_path: Path, name: 
     value = {
         **NEEDED, **SECRETS, "SHOP_NAME": "From a file", "SHOP_DEVELOPMENT": "0",
         "SHOP_BASE_CURRENCY": "EUR", "SHOP_CURRENCIES": "EUR,USD", "SHOP_DATA_DIR": str(tmp_path),
+        "SHOP_LANGUAGES": "uk,en",
         "SHOP_RATE_MAX_AGE_DAYS": "7", "SHOP_TRUSTED_PROXIES": "1", "CRYPTOCLOUD_SEND_EMAIL": "0",
         "CRYPTOCLOUD_API_VERSION": "1", "CRYPTOCLOUD_INVOICE_HOURS": "24",
         "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-01-31T12:00:00Z",

@@ -50,12 +50,3 @@ def size_of(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
-
-
-def readable_size(size: int) -> str:
-    """A size for people: 512 bytes, 24 KB, 3.1 MB."""
-    if size < 1000:
-        return f"{size} bytes"
-    if size < 999_500:
-        return f"{size / 1000:.0f} KB" if size >= 9_950 else f"{size / 1000:.1f} KB"
-    return f"{size / 1000**2:.1f} MB"

@@ -9,8 +9,9 @@ from flask import request, url_for
 from markupsafe import Markup
 
 from ..config import current_settings
-from ..money import CURRENCIES, Money
-from .goods import goods, readable_size, size_of
+from ..i18n import currency_name, readable_size
+from ..money import Money
+from .goods import goods, size_of
 from .images import WIDTHS, widths
 from .markdown import render
 from .models import DeliveryKind
@@ -140,14 +141,14 @@ def _query(currency: str) -> str:
 def currency_links(path: str, current: str) -> list[CurrencyLink]:
     """The page at `path` in each of the shop's currencies."""
     return [
-        CurrencyLink(code, CURRENCIES[code], path + _query(code), code == current)
+        CurrencyLink(code, currency_name(code), path + _query(code), code == current)
         for code in current_settings().shop_currencies
     ]
 
 
 def media_prefix() -> str:
-    """What the addresses of all images start with."""
-    return url_for("catalogue.media", name="-")[:-1]
+    """What the addresses of all images start with: the same in every language."""
+    return url_for("catalogue.media", name="-")[:-1].removeprefix(request.script_root)
 
 
 def picture(image: StoredImage, prefix: str) -> Picture:

@@ -12,7 +12,7 @@ from wtforms import EmailField, HiddenField, SelectField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Email, InputRequired, Length, Regexp, ValidationError
 
-from ..money import CURRENCIES, format_money
+from ..i18n import currency_name, language, money
 from .cart import Cart
 
 NOT_AN_ADDRESS = "Enter an email address in the correct format, like name@example.com"
@@ -23,6 +23,7 @@ class Buyer:
     """Who orders, in which currency, and which form they had before them."""
 
     email: str
+    language: str
     currency: str
     checkout_key: str
     seen: str
@@ -61,7 +62,7 @@ class CheckoutForm(FlaskForm):
     def show(self, cart: Cart) -> None:
         """Offer the currencies that the cart can be priced in, and remember what is shown."""
         self.currency.choices = [
-            SelectChoice(code, f"{format_money(total)} - {CURRENCIES[code]}")
+            SelectChoice(code, f"{money(total)} - {currency_name(code)}")
             for code, total in cart.totals.items()
         ]
 
@@ -85,6 +86,7 @@ class CheckoutForm(FlaskForm):
         """What the form says, as an object."""
         return Buyer(
             email=str(self.email.data),
+            language=language(),
             currency=str(self.currency.data),
             checkout_key=str(self.checkout_key.data),
             seen=str(self.seen.data),

@@ -22,7 +22,7 @@ from wtforms.validators import ValidationError
 
 from ..catalogue.queries import MAX_QUANTITY, find_offer
 from ..config import current_settings
-from ..orders.links import find_order_by_token, order_token
+from ..orders.links import find_order_by_token, order_path, order_token
 from ..orders.models import Order, OrderFlag, OrderStatus
 from ..orders.queries import find_order
 from ..orders.service import SoldOut
@@ -208,8 +208,8 @@ def payment_success() -> ResponseReturnValue:
         return render_template("checkout/returned.html")
     order = payment.order
     _ask(order, at_most_every=timedelta(seconds=1))
-    returned = 1 if request.endpoint == "checkout.payment_success" else None
-    return redirect(url_for("checkout.order", token=order_token(order), returned=returned), 303)
+    returned = "?returned=1" if request.endpoint == "checkout.payment_success" else ""
+    return redirect(order_path(order) + returned, 303)
 
 
 @bp.errorhandler(CSRFError)

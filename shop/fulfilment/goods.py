@@ -10,10 +10,10 @@ from flask import current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
 from markupsafe import Markup
 
-from ..catalogue.goods import readable_size
 from ..catalogue.markdown import plain, render
 from ..catalogue.models import DeliveryKind
 from ..config import current_settings
+from ..i18n import readable_size
 from ..orders.models import Order
 from .models import Delivery, DeliveryState
 from .queries import deliveries_of, find_delivery

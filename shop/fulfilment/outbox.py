@@ -10,6 +10,7 @@ from sqlalchemy import update
 from ..config import current_settings
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..failpoints import failpoint
+from ..i18n import speaking
 from ..mail import Mail, MailNotSent, render_mail, send
 from ..orders.links import order_url
 from ..orders.queries import attention_mailed_by, unmailed_attention
@@ -78,15 +79,16 @@ def _render(mail_id: int) -> Mail:
             message_id=mail.message_id,
             items=attention_mailed_by(mail.dedupe_key),
         )
-    return render_mail(
-        mail.template,
-        to=order.email,
-        message_id=mail.message_id,
-        order=order,
-        order_url=order_url(order),
-        deliveries=goods_of(order) if mail.template == GOODS_MAIL else [],
-        note=mail.note,
-    )
+    with speaking(order.language):
+        return render_mail(
+            mail.template,
+            to=order.email,
+            message_id=mail.message_id,
+            order=order,
+            order_url=order_url(order),
+            deliveries=goods_of(order) if mail.template == GOODS_MAIL else [],
+            note=mail.note,
+        )
 
 
 def _claim(mail_id: int, now: datetime) -> bool:

@@ -6,6 +6,7 @@ from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
 
 from ..config import current_settings
+from ..i18n import prefix_of
 from .models import Order
 from .queries import find_order
 
@@ -26,9 +27,14 @@ def find_order_by_token(token: str) -> Order | None:
     return order if order and order.link_version == version else None
 
 
+def order_path(order: Order) -> str:
+    """The order page's address in the language in which the order was placed."""
+    return f"{prefix_of(order.language)}/orders/{order_token(order)}"
+
+
 def order_url(order: Order) -> str:
-    """The order page's full address, for mails: it starts with the configured public address."""
-    return f"{current_settings().shop_public_url}/orders/{order_token(order)}"
+    """The same in full, for mails: it starts with the configured public address."""
+    return current_settings().shop_public_url + order_path(order)
 
 
 def _serializer() -> URLSafeSerializer:

@@ -139,6 +139,8 @@ class Order(Base):
     """Random, from the form: the same key again is the same order, however often it is sent."""
     cart_hash: Mapped[str] = mapped_column(String(64))
     email: Mapped[str] = mapped_column(String(254))
+    language: Mapped[str] = mapped_column(String(2))
+    """In which the buyer ordered, and in which mails are written; an ISO 639-1 code."""
     currency: Mapped[str] = mapped_column(String(3))
     total_minor: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[OrderStatus] = mapped_column(

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from babel.dates import format_date
 from flask import Flask
+from flask_babel import format_date
 from markupsafe import Markup
 from structlog.contextvars import get_contextvars
 
 from ..config import Settings
-from ..money import format_money
+from ..i18n import money
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Filters `money`, `moment`, `clock`; globals `settings`, `pay_hosts`, `request_id`."""
-    app.jinja_env.filters.update(money=format_money, moment=moment, clock=clock)
+    app.jinja_env.filters.update(money=money, moment=moment, clock=clock)
     app.jinja_env.globals.update(settings=settings, pay_hosts=settings.pay_hosts)
     app.context_processor(lambda: {"request_id": get_contextvars().get("request_id", "")})
 
 
 def moment(at: datetime) -> Markup:
     """22 November 2026, 18:40 UTC."""
-    day = format_date(at, "d MMMM y", locale="en")
+    day = format_date(at, "d MMMM y", rebase=False)
     return Markup('<time datetime="{}">{}, {:%H:%M} UTC</time>').format(at.isoformat(), day, at)
 
 
 def clock(at: datetime) -> Markup:
     """18:40 UTC, with the day when it is not today's for everybody."""
-    day = format_date(at, "d MMMM", locale="en")
+    day = format_date(at, "d MMMM", rebase=False)
     return Markup('<time datetime="{}">{:%H:%M} UTC, {}</time>').format(at.isoformat(), at, day)

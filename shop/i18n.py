@@ -1,0 +1,107 @@
+"""The shop's languages: which one a page or a mail speaks, the address of a page in each, and how
+money, sizes and dates read in it.
+
+A language is a part of the address, so that pages stay the same for everybody who asks for them:
+the shop's first language has the bare address, `/products/rain`, every other one a prefix,
+`/ru/products/rain`. The prefix is taken off before Flask looks at the address and is WSGI's
+SCRIPT_NAME, which `url_for` puts in front of all it makes: no view knows of it.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from babel.numbers import get_currency_name
+from babel.units import format_unit
+from flask import Flask, has_request_context, request
+from flask_babel import Babel, force_locale, get_locale
+from flask_babel import refresh as forget_language
+from markupsafe import Markup
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from .config import LANGUAGES, Settings, current_settings
+from .money import Money, format_money
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+SIZES = (("gigabyte", 1000**3), ("megabyte", 1000**2), ("kilobyte", 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageLink:
+    """The page at hand in one of the shop's languages."""
+
+    code: str
+    name: str
+    url: str
+    current: bool
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Let templates speak (`_`, `ngettext`), and answer below a prefix for each further language."""
+    Babel(app, default_locale=settings.shop_languages[0], locale_selector=_language_of_address)
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
+    app.jinja_env.globals.update(language=language, language_links=language_links)
+    # Flask-Babel remembers the language for as long as `g` lives, which may be several requests.
+    app.before_request(forget_language)
+    mounts: dict[str, WSGIApplication] = {
+        f"/{code}": app.wsgi_app for code in settings.shop_languages[1:]
+    }
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounts)  # type: ignore[method-assign]
+
+
+def language() -> str:
+    """The code of the language that is spoken now: the page's, or the one a mail is written in."""
+    return str(get_locale())
+
+
+def speaking(code: str) -> AbstractContextManager[None]:
+    """Speak this language in a `with` block; the first one where the shop has dropped it since."""
+    languages = current_settings().shop_languages
+    spoken: AbstractContextManager[None] = force_locale(code if code in languages else languages[0])
+    return spoken
+
+
+def prefix_of(code: str) -> str:
+    """What addresses of pages in this language start with; empty for the shop's first language."""
+    return f"/{code}" if code in current_settings().shop_languages[1:] else ""
+
+
+def language_links() -> list[LanguageLink]:
+    """The page at hand in each of the shop's languages."""
+    now, rest = language(), request.full_path.removesuffix("?")
+    return [
+        LanguageLink(code, LANGUAGES[code], prefix_of(code) + rest, code == now)
+        for code in current_settings().shop_languages
+    ]
+
+
+def money(amount: Money) -> Markup:
+    """The amount for people, as their language writes it."""
+    return format_money(amount, language())
+
+
+def currency_name(code: str) -> str:
+    """What the language calls a currency."""
+    return get_currency_name(code, locale=get_locale())
+
+
+def readable_size(size: int) -> str:
+    """A size in bytes for people: 512 bytes, 24 kB, 3.1 MB."""
+    name, unit = next((pair for pair in SIZES if size >= pair[1]), ("byte", 1))
+    amount = size / unit
+    return format_unit(
+        amount,
+        f"digital-{name}",
+        length="long" if name == "byte" else "short",
+        format="#,##0" if amount >= 10 or name == "byte" else "#,##0.#",
+        locale=get_locale(),
+    )
+
+
+def _language_of_address() -> str | None:
+    code = request.script_root.rpartition("/")[2] if has_request_context() else ""
+    return code if code in current_settings().shop_languages else None
