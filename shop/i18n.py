@@ -12,6 +12,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from babel.numbers import get_currency_name
 from babel.units import format_unit
@@ -26,6 +27,9 @@ from .money import Money, format_money
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+KEPT = ("currency", "returned")
+"""What a page's address may say besides its path, and says in every language."""
 
 SIZES = (("gigabyte", 1000**3), ("megabyte", 1000**2), ("kilobyte", 1000))
 
@@ -70,13 +74,19 @@ def prefix_of(code: str) -> str:
     return f"/{code}" if code in current_settings().shop_languages[1:] else ""
 
 
-def language_links() -> list[LanguageLink]:
-    """The page at hand in each of the shop's languages."""
-    now, rest = language(), request.full_path.removesuffix("?")
+def language_links(path: str = "") -> list[LanguageLink]:
+    """The page at `path` in each of the shop's languages; without one, the page at hand."""
+    now, rest = language(), path or _address_at_hand()
     return [
         LanguageLink(code, LANGUAGES[code], prefix_of(code) + rest, code == now)
         for code in current_settings().shop_languages
     ]
+
+
+def _address_at_hand() -> str:
+    # Not the whole query: what a stranger has put into an address must not come back in our page.
+    kept = {name: request.args[name] for name in KEPT if name in request.args}
+    return f"{request.path}?{urlencode(kept)}" if kept else request.path
 
 
 def money(amount: Money) -> Markup:

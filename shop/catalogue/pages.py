@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import request, url_for
+from flask_babel import gettext
 from markupsafe import Markup
 
 from ..config import current_settings
@@ -93,20 +94,22 @@ def cards(offers: Iterable[Offer], currency: str) -> list[Card]:
 def delivery_note(offer: Offer) -> str:
     """How and how soon the buyer gets it, for the product page."""
     if offer.kind is DeliveryKind.KEY:
-        what = "Licence key"
-    elif offer.kind is DeliveryKind.FILE:
-        path = goods(current_settings().shop_data_dir) / offer.delivery_file
-        size = size_of(path)
-        ending = path.suffix[1:].upper()
-        what = f"{ending} file" if ending else "File"
-        what += f" ({readable_size(size)})" if size is not None else ""
-        return (
-            f"{what}, to download from the order page or from a link sent by email "
+        return gettext(
+            "Licence key, shown on the order page and sent by email as soon as the payment is confirmed"
+        )
+    if offer.kind is DeliveryKind.TEXT:
+        return gettext(
+            "A text with all you need, shown on the order page and sent by email "
             "as soon as the payment is confirmed"
         )
-    else:
-        what = "A text with all you need"
-    return f"{what}, shown on the order page and sent by email as soon as the payment is confirmed"
+    path = goods(current_settings().shop_data_dir) / offer.delivery_file
+    size = size_of(path)
+    facts = [path.suffix[1:].upper(), readable_size(size) if size is not None else ""]
+    return gettext(
+        "File (%(facts)s), to download from the order page or from a link sent by email "
+        "as soon as the payment is confirmed",
+        facts=", ".join(filter(None, facts)) or path.name,
+    )
 
 
 def product_page(offer: Offer, images: list[StoredImage]) -> ProductPage:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from flask import session, url_for
+from flask_babel import gettext
 
 from ..catalogue.pages import Picture, media_prefix, picture
 from ..catalogue.queries import MAX_QUANTITY, Offer, find_offers, price_list
@@ -135,12 +136,24 @@ def _available(
     for slug, quantity in stored.items():
         offer = offers.get(slug)
         if offer is None:
-            notices.append("A product in your cart is no longer for sale and was taken out.")
+            notices.append(
+                gettext("A product in your cart is no longer for sale and was taken out.")
+            )
         elif offer.sold_out:
-            notices.append(f"{offer.title} has sold out and was taken out of your cart.")
+            notices.append(
+                gettext(
+                    "%(product)s has sold out and was taken out of your cart.", product=offer.title
+                )
+            )
         elif quantity > offer.max_quantity:
             kept[slug] = offer.max_quantity
-            notices.append(f"Only {offer.max_quantity} of {offer.title} can be bought now.")
+            notices.append(
+                gettext(
+                    "%(product)s: only %(number)s can be bought now.",
+                    product=offer.title,
+                    number=offer.max_quantity,
+                )
+            )
         else:
             kept[slug] = quantity
     return kept, notices

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, SelectField
 from wtforms.fields.choices import SelectChoice
@@ -15,7 +16,7 @@ from wtforms.validators import DataRequired, Email, InputRequired, Length, Regex
 from ..i18n import currency_name, language, money
 from .cart import Cart
 
-NOT_AN_ADDRESS = "Enter an email address in the correct format, like name@example.com"
+NOT_AN_ADDRESS = lazy_gettext("Enter an email address in the correct format, like name@example.com")
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,16 @@ class CheckoutForm(FlaskForm):
     """Where the goods go, and the currency of the invoice."""
 
     email = EmailField(
-        "Email address",
         filters=[lambda text: text.strip() if text else text],
         validators=[
-            DataRequired("Enter your email address, so that your goods can reach you"),
+            DataRequired(
+                lazy_gettext("Enter your email address, so that your goods can reach you")
+            ),
             Length(max=254, message=NOT_AN_ADDRESS),
             Email(NOT_AN_ADDRESS, allow_smtputf8=False),
         ],
     )
-    currency = SelectField("Currency", validate_choice=False)
+    currency = SelectField(validate_choice=False)
     checkout_key = HiddenField(
         default=new_checkout_key,
         validators=[InputRequired(), Regexp(r"[A-Za-z0-9_-]{20,64}\Z")],
@@ -80,7 +82,7 @@ class CheckoutForm(FlaskForm):
     def validate_currency(self, field: Any) -> None:
         """Only a currency that was offered."""
         if field.data not in {choice.value for choice in field.choices}:
-            raise ValidationError("Choose one of the currencies below")
+            raise ValidationError(gettext("Choose one of the currencies below"))
 
     def buyer(self) -> Buyer:
         """What the form says, as an object."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import url_for
+from flask_babel import lazy_gettext
 
 from ..db import utcnow
 from ..fulfilment.goods import Goods, goods_of
@@ -18,6 +19,7 @@ from ..orders.models import SETTLED, Order, OrderFlag, OrderLine, OrderStatus
 from ..payments.models import Payment, PaymentState
 from ..payments.queries import figures_of, payments_of
 from ..payments.service import can_start_again
+from ..payments.words import figures_in_words
 
 
 class PageState(enum.StrEnum):
@@ -39,19 +41,19 @@ class PageState(enum.StrEnum):
 
 
 HEADLINES = {
-    PageState.OPENING: "Opening the payment page",
-    PageState.WAITING: "Waiting for your payment",
-    PageState.CHECKING: "We are checking your payment",
-    PageState.PARTIAL: "Part of the amount has arrived",
-    PageState.FAILED: "The payment page did not open",
-    PageState.BUSY: "Payment is busy, your order is kept",
-    PageState.PAID: "Paid, thank you",
-    PageState.DELIVERED: "Paid, thank you",
-    PageState.EXPIRED: "Payment time is over",
-    PageState.CANCELLED: "This order was cancelled",
-    PageState.REVIEW: "A person will look at this order",
-    PageState.REFUND_DUE: "A refund is due to you",
-    PageState.REFUNDED: "Refunded",
+    PageState.OPENING: lazy_gettext("Opening the payment page"),
+    PageState.WAITING: lazy_gettext("Waiting for your payment"),
+    PageState.CHECKING: lazy_gettext("We are checking your payment"),
+    PageState.PARTIAL: lazy_gettext("Part of the amount has arrived"),
+    PageState.FAILED: lazy_gettext("The payment page did not open"),
+    PageState.BUSY: lazy_gettext("Payment is busy, your order is kept"),
+    PageState.PAID: lazy_gettext("Paid, thank you"),
+    PageState.DELIVERED: lazy_gettext("Paid, thank you"),
+    PageState.EXPIRED: lazy_gettext("Payment time is over"),
+    PageState.CANCELLED: lazy_gettext("This order was cancelled"),
+    PageState.REVIEW: lazy_gettext("A person will look at this order"),
+    PageState.REFUND_DUE: lazy_gettext("A refund is due to you"),
+    PageState.REFUNDED: lazy_gettext("Refunded"),
 }
 
 BY_ORDER = {
@@ -140,7 +142,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     left = deadline - now if deadline else None
     return OrderPage(
         state=state,
-        headline=HEADLINES[state],
+        headline=str(HEADLINES[state]),
         final=state not in CHANGING,
         number=order.number,
         email=order.email,
@@ -158,7 +160,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         created_at=order.created_at,
         paid_at=order.paid_at,
         is_test=order.is_test,
-        figures=figures_of(order.id),
+        figures=figures_in_words(figures_of(order.id)),
         deliveries=_goods(order),
         urls=Urls(
             status=url_for("checkout.order_status", token=token, returned=1 if asking else None),

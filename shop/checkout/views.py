@@ -17,6 +17,7 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
 from wtforms.validators import ValidationError
 
@@ -47,9 +48,11 @@ from .service import CartChanged, OrderChanged, find_placed_order, place_order
 bp = Blueprint("checkout", __name__)
 log = structlog.get_logger()
 
-OPEN_TOO_LONG = "This page was open too long. Please press the button again."
-FORM_DAMAGED = "A part of this form was lost on its way. Please press the button again."
-CART_CHANGED = (
+OPEN_TOO_LONG = lazy_gettext("This page was open too long. Please press the button again.")
+FORM_DAMAGED = lazy_gettext(
+    "A part of this form was lost on its way. Please press the button again."
+)
+CART_CHANGED = lazy_gettext(
     "Prices or stock have changed since you opened this page. "
     "Please check the new total and press the button again."
 )
@@ -75,16 +78,22 @@ def add_to_cart() -> ResponseReturnValue:
         abort(404)
     quantity = _quantity(request.form.get("quantity", "1"))
     if offer.sold_out:
-        flash(f"{offer.title} has sold out.", "warning")
+        flash(gettext("%(product)s has sold out.", product=offer.title), "warning")
     elif quantity < 1:
         flash(
-            f"Enter how many of {offer.title} you want, as a whole number from 1 to {offer.max_quantity}.",
+            gettext(
+                "%(product)s: enter how many you want, as a whole number from 1 to %(most)s.",
+                product=offer.title,
+                most=offer.max_quantity,
+            ),
             "warning",
         )
     elif not carts.add(offer.slug, quantity):
-        flash("Your cart is full. Buy what is in it first, or take something out.", "warning")
+        flash(
+            gettext("Your cart is full. Buy what is in it first, or take something out."), "warning"
+        )
     else:
-        flash(f"{offer.title} is in your cart.", "success")
+        flash(gettext("%(product)s is in your cart.", product=offer.title), "success")
     if request.form.get("currency") in settings.shop_currencies:
         session["currency"] = request.form["currency"]
     return redirect(url_for("checkout.cart"), 303)
@@ -99,7 +108,10 @@ def update_cart() -> ResponseReturnValue:
         if name.startswith("quantity-")
     }
     if any(quantity < 0 for quantity in wanted.values()):
-        flash(f"Enter each quantity as a whole number from 0 to {MAX_QUANTITY}.", "warning")
+        flash(
+            gettext("Enter each quantity as a whole number from 0 to %(most)s.", most=MAX_QUANTITY),
+            "warning",
+        )
         wanted = {slug: quantity for slug, quantity in wanted.items() if quantity >= 0}
     if "remove" in request.form:
         wanted = {request.form["remove"]: 0}
@@ -128,14 +140,17 @@ def submit() -> ResponseReturnValue:
     try:
         order, payment = _place(form, cart)
     except ValidationError:
-        return _checkout_again(form, cart, FORM_DAMAGED if form.damaged else None, 422)
+        return _checkout_again(form, cart, str(FORM_DAMAGED) if form.damaged else None, 422)
     except (CartChanged, SoldOut):
         now = carts.load_cart(form.currency.data)
         now.notices[:0] = cart.notices  # each load tells only what has changed since the one before
-        return _checkout_again(form, now, CART_CHANGED, 409)
+        return _checkout_again(form, now, str(CART_CHANGED), 409)
     except OrderChanged as changed:
         flash(
-            "You have sent this form before. This is the order it made; for another one, start with a new cart.",
+            gettext(
+                "You have sent this form before. This is the order it made; for another one, "
+                "start with a new cart."
+            ),
             "info",
         )
         return _to_order(changed.order)
@@ -170,11 +185,13 @@ def check(token: str) -> ResponseReturnValue:
     order = _order(token)
     if not _ask(order, at_most_every=timedelta(seconds=3)):
         flash(
-            "CryptoCloud does not answer at the moment. Your order is kept, and we keep asking.",
+            gettext(
+                "CryptoCloud does not answer at the moment. Your order is kept, and we keep asking."
+            ),
             "info",
         )
     elif order.status is OrderStatus.PENDING and order.flag is OrderFlag.NONE:
-        flash("No payment has arrived yet. It can take some minutes.", "info")
+        flash(gettext("No payment has arrived yet. It can take some minutes."), "info")
     return _to_order(order)
 
 
@@ -186,11 +203,15 @@ def pay(token: str) -> ResponseReturnValue:
         payment, ours = start_payment(order.id)
     except SoldOut:
         flash(
-            "Something in this order has sold out since. Please order what is left anew.", "warning"
+            gettext("Something in this order has sold out since. Please order what is left anew."),
+            "warning",
         )
         return _to_order(order)
     except PaymentBusy:
-        flash("Payment is still busy. Your order is kept; please try again in a moment.", "info")
+        flash(
+            gettext("Payment is still busy. Your order is kept; please try again in a moment."),
+            "info",
+        )
         return _to_order(order)
     except (PaymentInProgress, NotPayable):
         return _to_order(order)
@@ -220,8 +241,8 @@ def page_too_old(error: CSRFError) -> ResponseReturnValue:
         cart = carts.load_cart(form.currency.data)
         form.show(cart)
         if not cart.empty:
-            return _checkout_again(form, cart, OPEN_TOO_LONG, 400)
-    flash(OPEN_TOO_LONG, "warning")
+            return _checkout_again(form, cart, str(OPEN_TOO_LONG), 400)
+    flash(str(OPEN_TOO_LONG), "warning")
     token = (request.view_args or {}).get("token")
     if token:
         return redirect(url_for("checkout.order", token=token), 303)

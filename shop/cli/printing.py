@@ -78,7 +78,7 @@ def payment_facts(payment: Payment) -> dict[str, Any]:
         "order_id": payment.reference,
         "pay_url": payment.pay_url,
         "error": payment.error,
-        "figures": payment.figures,
+        "figures": str(payment.figures or ""),
         "confirmed_by": payment.confirmed_by,
         "transaction": payment.transaction_id,
     }

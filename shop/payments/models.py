@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -60,6 +61,22 @@ TRANSITIONS: Mapping[PaymentState, frozenset[PaymentState]] = {
 }
 
 _live = text(f"state IN ({', '.join(repr(state.value) for state in LIVE)})")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How much came of what was asked for, in the coin that was paid; as text, for the operator."""
+
+    came: str
+    asked: str
+    difference: str
+    coin: str
+    too_much: bool
+
+    def __str__(self) -> str:
+        if self.too_much:
+            return f"{self.came} {self.coin} came, {self.difference} {self.coin} more than was asked for."
+        return f"{self.came} of {self.asked} {self.coin} came; {self.difference} {self.coin} is missing."
 
 
 class Payment(Base):
@@ -134,16 +151,14 @@ class Payment(Base):
         return f"invoice {self.invoice_id}" if self.invoice_id else f"payment {self.reference}"
 
     @property
-    def figures(self) -> str:
-        """How much came of what was asked for, in a sentence; empty when it was exact or nobody tells."""
+    def figures(self) -> Figures | None:
+        """How much came of what was asked for; None when it was exact or nobody tells."""
         if not self.due or not self.received or Decimal(self.due) == Decimal(self.received):
-            return ""
-        due, received, coin = Decimal(self.due), Decimal(self.received), self.coin.replace("_", " ")
-        if received < due:
-            came, asked, rest = alike(received, due, due - received)
-            return f"{came} of {asked} {coin} came; {rest} {coin} is missing."
-        came, rest = alike(received, received - due)
-        return f"{came} {coin} came, {rest} {coin} more than was asked for."
+            return None
+        due, received = Decimal(self.due), Decimal(self.received)
+        coin = self.coin.replace("_", " ")
+        came, asked, difference = alike(received, due, abs(due - received))
+        return Figures(came, asked, difference, coin, too_much=received > due)
 
     @hybrid_property
     def is_closed(self) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from ..db import db
 from ..orders.models import Order, OrderStatus
-from .models import LIVE, Payment, PaymentState, Postback
+from .models import LIVE, Figures, Payment, PaymentState, Postback
 
 
 def find_payment_by_invoice(invoice_id: str) -> Payment | None:
@@ -30,14 +30,14 @@ def payments_of(order_id: int) -> Sequence[Payment]:
     return db.session.scalars(query).all()
 
 
-def figures_of(order_id: int) -> str:
-    """How much of an order's money came, in a sentence; empty when it was exact or nobody tells.
+def figures_of(order_id: int) -> Figures | None:
+    """How much of an order's money came; None when it was exact or nobody tells.
 
     Once a payment is complete, its figures are the order's, and not those of an earlier part.
     """
     payments = payments_of(order_id)
     paid = [payment for payment in payments if payment.state is PaymentState.PAID]
-    return next((p.figures for p in reversed(paid or payments) if p.figures), "")
+    return next((p.figures for p in reversed(paid or payments) if p.figures), None)
 
 
 def find_live_payment(order_id: int) -> Payment | None:

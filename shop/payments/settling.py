@@ -25,6 +25,7 @@ from ..orders.service import (
 from .cryptocloud import InvoiceInfo, InvoiceStatus
 from .models import Payment, PaymentState, Postback, alike
 from .queries import find_live_payment, find_payment_by_reference, payments_of
+from .words import figures_for_buyer
 
 log = structlog.get_logger()
 
@@ -122,7 +123,7 @@ def complete(
         order.raise_flag(OrderFlag.NONE, "the money is complete")
     commit_holds(session, order)
     order.mark_paid(at=now, why=why, who=who)
-    plan_deliveries(session, order, note=payment.figures if over else "")
+    plan_deliveries(session, order, note=figures_for_buyer(order, payment) if over else "")
     # A part that came by another invoice did not buy this: it stays before a person.
     resolve_attention(
         session, [payment.reference], kinds=ANSWERED, why="the order is paid", who=who
@@ -222,20 +223,20 @@ def _is_sold(order: Order, payment: Payment) -> bool:
 
 
 def _to_review(session: Session, order: Order, why: str) -> None:
-    """Leave it to a person, and tell the buyer; `why` is read by both."""
+    """Leave it to a person, and tell the buyer, who reads the flag's words for `why`."""
     if order.status is not OrderStatus.REVIEW:
         order.move(OrderStatus.REVIEW, why=why)
-        plan_mail(session, order, "order-review", note=why)
+        plan_mail(session, order, "order-review")
 
 
 def _ask_a_person(session: Session, order: Order, payment: Payment, kind: str, what: str) -> None:
-    note = f"Order {order.number} {what} {payment.figures}".strip()
+    note = f"Order {order.number} {what} {payment.figures or ''}".strip()
     raise_attention(session, kind, payment.reference, note)
 
 
 def _ask_about_part(session: Session, order: Order, payment: Payment) -> None:
     """A part that buys nothing is somebody's money. Asked once, however often the provider repeats it."""
-    note = f"Order {order.number} was paid in part only, by {payment.name}. {payment.figures}"
+    note = f"Order {order.number} was paid in part only, by {payment.name}. {payment.figures or ''}"
     raise_attention_once(session, OrderFlag.PAID_PARTIAL, payment.reference, note.strip())
 
 
@@ -261,7 +262,8 @@ def _note_partial(session: Session, order: Order, payment: Payment) -> None:
     payment.move(PaymentState.PARTIAL)
     if order.status is OrderStatus.PENDING:
         order.raise_flag(OrderFlag.PAID_PARTIAL, "a part of the amount has arrived")
-        plan_mail(session, order, "payment-partial", payment.reference, payment.figures)
+        words = figures_for_buyer(order, payment)
+        plan_mail(session, order, "payment-partial", payment.reference, words)
         return
     give_up_on_the_rest(session, order, payment)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from flask import Flask, Response, make_response, render_template, request, url_for
+from flask_babel import LazyString, lazy_gettext
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import (
@@ -19,51 +20,51 @@ log = structlog.get_logger()
 
 RETRY_AFTER_SECONDS = 10
 
-WORDS: dict[int, tuple[str, str, str]] = {
+WORDS: dict[int, tuple[LazyString, LazyString, LazyString]] = {
     400: (
-        "This request could not be read",
-        "Something was missing or garbled on its way here.",
-        "Go back, reload the page and try again.",
+        lazy_gettext("This request could not be read"),
+        lazy_gettext("Something was missing or garbled on its way here."),
+        lazy_gettext("Go back, reload the page and try again."),
     ),
     403: (
-        "This form did not come from our pages",
-        "It was refused for your safety, and nothing has changed.",
-        "Open the page in this shop and try again from there.",
+        lazy_gettext("This form did not come from our pages"),
+        lazy_gettext("It was refused for your safety, and nothing has changed."),
+        lazy_gettext("Open the page in this shop and try again from there."),
     ),
     404: (
-        "This page does not exist",
-        "It may have moved, or the address was mistyped.",
-        "Check the address, or start from the list of all products.",
+        lazy_gettext("This page does not exist"),
+        lazy_gettext("It may have moved, or the address was mistyped."),
+        lazy_gettext("Check the address, or start from the list of all products."),
     ),
     405: (
-        "This page cannot be used like that",
-        "It was asked to do something it does not do.",
-        "Go back and use the buttons on the page.",
+        lazy_gettext("This page cannot be used like that"),
+        lazy_gettext("It was asked to do something it does not do."),
+        lazy_gettext("Go back and use the buttons on the page."),
     ),
     410: (
-        "This download link does not work any more",
-        "Download links work for a week, and only when they are whole.",
-        "Open your order page: it makes a new one.",
+        lazy_gettext("This download link does not work any more"),
+        lazy_gettext("Download links work for a week, and only when they are whole."),
+        lazy_gettext("Open your order page: it makes a new one."),
     ),
     413: (
-        "That was too much at once",
-        "What was sent is larger than this page takes.",
-        "Shorten what you typed and try again.",
+        lazy_gettext("That was too much at once"),
+        lazy_gettext("What was sent is larger than this page takes."),
+        lazy_gettext("Shorten what you typed and try again."),
     ),
     422: (
-        "Something needs a correction",
-        "What was sent cannot be used as it is.",
-        "Go back, check what you typed and try again.",
+        lazy_gettext("Something needs a correction"),
+        lazy_gettext("What was sent cannot be used as it is."),
+        lazy_gettext("Go back, check what you typed and try again."),
     ),
     429: (
-        "That was a little too fast",
-        "Too many requests came from your address.",
-        "Wait a minute and try again.",
+        lazy_gettext("That was a little too fast"),
+        lazy_gettext("Too many requests came from your address."),
+        lazy_gettext("Wait a minute and try again."),
     ),
     503: (
-        "The shop is busy right now",
-        "Nothing is lost: what you ordered or paid is kept.",
-        "Please try again in a few seconds.",
+        lazy_gettext("The shop is busy right now"),
+        lazy_gettext("Nothing is lost: what you ordered or paid is kept."),
+        lazy_gettext("Please try again in a few seconds."),
     ),
 }
 

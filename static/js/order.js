@@ -77,8 +77,8 @@
     const button = target.closest("[data-copy]");
     if (!button) return;
     await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
-    speaker.textContent = "Copied";
-    button.firstChild.textContent = "Copied";
+    speaker.textContent = button.dataset.copy;
+    button.firstChild.textContent = button.dataset.copy;
   });
 
   offerCopies();

@@ -189,6 +189,6 @@ def test_the_page_says_how_the_goods_come(
             + product("text")
         )
 
-    assert "ZIP file (7 bytes), to download" in client.get("/products/zip").text
+    assert "File (ZIP, 7 bytes), to download" in client.get("/products/zip").text
     assert "Licence key, shown on the order page" in client.get("/products/key").text
     assert "A text with all you need, shown on the order page" in client.get("/products/text").text

@@ -167,7 +167,7 @@ TOO_LATE = Ending(
     ("paid_late",),
     ("order-review",),
     ("A person will look at this order", "long after this order was closed", NOT_AGAIN),
-    ("the money came long after its time.", NOT_AGAIN),
+    ("It came long after its time.", NOT_AGAIN),
     note="was paid long after its end.",
 )
 
@@ -453,7 +453,7 @@ def mismatch(why: str, left: int = 1) -> Ending:
         ("amount_mismatch",),
         ("order-review",),
         ("A person will look at this order", "does not fit this order", NOT_AGAIN),
-        ("what was paid does not fit the order.", NOT_AGAIN),
+        ("What was paid does not fit the order.", NOT_AGAIN),
         left=left,
         note=f"was not sold: {why}.",
     )
@@ -486,7 +486,7 @@ PART_ONLY = Ending(
     ("paid_partial",),
     ("payment-partial", "order-review"),
     ("A person will look at this order", "the rest did not come in time", NOT_AGAIN),
-    ("only a part of the money came, and its time is over.", NOT_AGAIN),
+    ("Only a part of the money came, and its time is over.", NOT_AGAIN),
     left=1,
     note="was paid in part only, by invoice ",
 )
@@ -531,7 +531,7 @@ CASES = [
         ("no_stock",),
         ("order-review",),
         ("A person will look at this order", "the last piece was sold in the meantime", NOT_AGAIN),
-        ("the money came when the goods were sold out.", NOT_AGAIN),
+        ("It came when the goods were sold out.", NOT_AGAIN),
         left=0,
         note="was paid late and its goods are sold out.",
     )),
@@ -553,7 +553,7 @@ CASES = [
     Case("a part after the end", part_after_the_end, replace(
         PART_ONLY,
         mails=("order-review",),
-        letter=("only a part of the money came, and its time is over.", NOT_AGAIN),
+        letter=("Only a part of the money came, and its time is over.", NOT_AGAIN),
         left=2,
         note="was paid in part only, by invoice ",
     )),

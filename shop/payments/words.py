@@ -1,0 +1,35 @@
+"""What is told about an amount, in the language that is spoken now."""
+
+from __future__ import annotations
+
+from flask_babel import gettext
+
+from ..i18n import speaking
+from ..orders.models import Order
+from .models import Figures, Payment
+
+
+def figures_in_words(figures: Figures | None) -> str:
+    """How much came of what was asked for, in a sentence; empty when there is nothing to tell."""
+    if figures is None:
+        return ""
+    if figures.too_much:
+        return gettext(
+            "%(came)s %(coin)s came, %(difference)s %(coin)s more than was asked for.",
+            came=figures.came,
+            difference=figures.difference,
+            coin=figures.coin,
+        )
+    return gettext(
+        "%(came)s of %(asked)s %(coin)s came; %(difference)s %(coin)s is missing.",
+        came=figures.came,
+        asked=figures.asked,
+        difference=figures.difference,
+        coin=figures.coin,
+    )
+
+
+def figures_for_buyer(order: Order, payment: Payment) -> str:
+    """The same in the language of the order, for its mails."""
+    with speaking(order.language):
+        return figures_in_words(payment.figures)
