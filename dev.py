@@ -5,6 +5,7 @@
   python3 dev.py demo      one whole purchase, shown step by step; ends by itself
   python3 dev.py test      the tests; further arguments go to pytest
   python3 dev.py check     style, types, package boundaries and migrations
+  python3 dev.py translate bring the words of the other languages in step with the sources
   python3 dev.py bench     speed and memory, next to the goals (--quick for a first look)
   python3 dev.py promises  the tests of docs/promises.md at their full figures, and its table
   python3 dev.py mutate    mutation testing; what follows goes to mutmut: run, results, show NAME
@@ -61,6 +62,8 @@ def main(arguments: list[str]) -> None:
         promises(arguments[1:])
     elif command == "check":
         check()
+    elif command == "translate":
+        translate()
     elif command in ("help", "-h", "--help"):
         say((__doc__ or "").strip())
     else:
@@ -174,6 +177,25 @@ def check() -> None:
         ]
     failed = passed.count(False)
     sys.exit(f"{failed} of {len(passed)} checks failed." if failed else 0)
+
+
+def translate() -> None:
+    """Collect the words of the sources, add new ones to each language's file, and compile the files."""
+    ensure("[dev]")
+    folder = ROOT / "shop" / "translations"
+    with tempfile.TemporaryDirectory(prefix="storefront-words-") as scratch:
+        template = f"{scratch}/messages.pot"
+        extract = ["-F", "pyproject.toml", "-k", "lazy_gettext", "--add-location=file"]
+        update = ["--no-fuzzy-matching", "--ignore-obsolete", "--ignore-pot-creation-date", "-w", "100"]
+        for command in (
+            ["-q", "extract", *extract, "-o", template, "."],
+            ["-q", "update", "-i", template, "-d", str(folder), *update],
+            ["-q", "compile", "-d", str(folder)],
+        ):
+            subprocess.run([str(VENV / "bin" / "pybabel"), *command], cwd=ROOT, check=True)
+    for path in sorted(folder.rglob("*.po")):
+        missing = path.read_text("utf-8").count('msgstr ""\n\n')
+        say(f"{path.relative_to(ROOT)}: {missing or 'nothing'} left to translate")
 
 
 def development(folder: str, database: str) -> dict[str, str]:

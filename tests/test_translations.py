@@ -1,0 +1,156 @@
+"""Every word a buyer reads is marked for translation, translated, and still in use."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.frontend import CommandLineInterface
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from jinja2 import Environment
+
+from shop.config import LANGUAGES, ROOT
+
+FOLDER = ROOT / "shop" / "translations"
+OTHERS = [code for code in LANGUAGES if code != "en"]
+AGAIN = "run `python3 dev.py translate`, then translate what is new"
+TAG = re.compile(r"</?[a-z]+")
+
+
+@pytest.fixture(scope="module")
+def wanted(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """What the sources say today."""
+    path = tmp_path_factory.mktemp("words") / "messages.pot"
+    mapping = ["-F", str(ROOT / "pyproject.toml"), "-k", "lazy_gettext"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        CommandLineInterface().run(["pybabel", "-q", "extract", *mapping, "-o", str(path), "."])
+    with path.open("rb") as file:
+        return read_po(file)
+
+
+def words_of(code: str) -> Catalog:
+    with (FOLDER / code / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        return read_po(file, locale=code)
+
+
+def ids(catalog: Catalog) -> set[object]:
+    return {message.id for message in catalog if message.id}
+
+
+@pytest.mark.parametrize("code", OTHERS)
+class TestALanguage:
+    def test_has_every_message_of_the_sources_and_no_other(
+        self, code: str, wanted: Catalog
+    ) -> None:
+        words = words_of(code)
+
+        assert ids(wanted) - ids(words) == set(), AGAIN
+        assert ids(words) - ids(wanted) == set(), AGAIN
+        assert words.obsolete == {}, AGAIN
+
+    def test_has_each_message_translated_in_all_its_forms(self, code: str) -> None:
+        words = words_of(code)
+
+        for message in words:
+            forms = message.string if message.pluralizable else (message.string,)
+            assert all(forms), f"not translated: {message.id!r}"
+            assert not message.fuzzy or not message.id, f"unsure: {message.id!r}"
+            if message.pluralizable:
+                assert len(forms) == words.num_plurals == 3, message.id
+
+    def test_keeps_placeholders_and_tags_and_breaks_no_attribute(self, code: str) -> None:
+        for message in words_of(code):
+            if not message.id:
+                continue
+            source = message.id[1] if message.pluralizable else message.id
+            for form in message.string if message.pluralizable else (message.string,):
+                assert placeholders(form) == placeholders(source), message.id
+                assert sorted(TAG.findall(form)) == sorted(TAG.findall(source)), message.id
+                assert '"' not in form, f"ends the attribute it may stand in: {form!r}"
+
+    def test_is_compiled(self, code: str) -> None:
+        compiled = BytesIO()
+        write_mo(compiled, words_of(code))
+
+        there = FOLDER / code / "LC_MESSAGES" / "messages.mo"
+        assert there.read_bytes() == compiled.getvalue(), AGAIN
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(re.findall(r"%\((\w+)\)s|%(?!\()", text))
+
+
+SPOKEN = {"alt", "aria-label", "content", "data-busy", "data-copy", "placeholder", "title"}
+"""Attributes that people hear or see."""
+FOR_MACHINES = {
+    "width=device-width, initial-scale=1",
+    "light dark",
+    "light",
+    "noindex",
+    "product",
+    "#ffffff",
+}
+FOR_MACHINES |= {"noindex, nofollow", "page--narrow"}
+
+
+class Literals(HTMLParser):
+    """The words that stand in a template as they are."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(without_jinja(source))
+
+    def handle_data(self, data: str) -> None:
+        self.note(data)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name in SPOKEN:
+                self.note(value or "")
+
+    def note(self, text: str) -> None:
+        pieces = (piece.strip() for piece in text.split("\n"))
+        self.found += [p for p in pieces if re.search(r"[^\W\d_]{2}", p) and p not in FOR_MACHINES]
+
+
+def without_jinja(source: str) -> str:
+    """The template with a line end for everything that Jinja fills in."""
+    inside = {"block_begin": "block_end", "variable_begin": "variable_end"}
+    inside |= {"comment_begin": "comment_end"}
+    kept, end = [], ""
+    for _, token, text in Environment(autoescape=True).lex(source):
+        if end:
+            end = "" if token == end else end
+        elif token in inside:
+            end = inside[token]
+            kept.append("\n")
+        elif token == "data":
+            kept.append(text)
+    return "".join(kept)
+
+
+def templates() -> list[Path]:
+    """Those that buyers see: not the provider's stand-in, nor the operator's mail."""
+    found = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]
+    return [path for path in sorted(found) if not {"sandbox", "attention"} & set(path.parts)]
+
+
+@pytest.mark.parametrize("path", templates(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_template_holds_no_words_of_its_own(path: Path) -> None:
+    assert Literals(path.read_text("utf-8")).found == []
+
+
+def test_the_check_above_finds_words() -> None:
+    """The control."""
+    source = (
+        '<p class="x">{{ _("Yes") }} No</p><img alt="A hill">{% if a == "b" %}{# c #}{% endif %}'
+    )
+
+    assert Literals(source).found == ["No", "A hill"]
