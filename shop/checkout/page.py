@@ -20,6 +20,7 @@ from ..payments.models import Payment, PaymentState
 from ..payments.queries import figures_of, payments_of
 from ..payments.service import can_start_again
 from ..payments.words import figures_in_words
+from .timeline import Step, timeline
 
 
 class PageState(enum.StrEnum):
@@ -121,6 +122,7 @@ class OrderPage:
     figures: str
     """How much came of what was asked for, where the provider tells it (API v2)."""
     deliveries: list[Goods]
+    timeline: list[Step]
     urls: Urls
 
 
@@ -162,6 +164,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         is_test=order.is_test,
         figures=figures_in_words(figures_of(order.id)),
         deliveries=_goods(order),
+        timeline=timeline(order),
         urls=Urls(
             status=url_for("checkout.order_status", token=token, returned=1 if asking else None),
             check=url_for("checkout.check", token=token),

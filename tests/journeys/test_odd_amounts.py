@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
@@ -38,6 +40,21 @@ def test_a_part_of_the_amount_delivers_nothing_and_leads_back_to_the_pay_page(
     assert f'href="{pay_url}"' in page
     assert books.state() == ("pending", "paid_partial")
     assert books.delivered() == 0
+
+
+def test_the_order_page_tells_what_has_happened_step_by_step(
+    buyer: Buyer, till: Till, part_paid: str
+) -> None:
+    page = buyer.comes_back(till.does("rest", part_paid)["return_url"])
+
+    assert re.findall(r'timeline__words">([^<]+)<', page) == [
+        "Order placed",
+        "Payment page opened",
+        "Part of the amount has arrived",
+        "Payment confirmed",
+        "Goods delivered",
+    ]
+    assert len(re.findall(r'timeline__time"><time datetime="\d{4}-', page)) == 5
 
 
 def test_the_rest_of_the_amount_completes_the_order(

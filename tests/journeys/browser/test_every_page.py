@@ -21,7 +21,6 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 def world(
     app: Flask, stocked: str, till: Till, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> World:
-    page.set_viewport_size({"width": PHONE, "height": 640})
     return World(app, stocked, till, page, monkeypatch)
 
 
@@ -31,11 +30,22 @@ def problems_on(page: Page) -> list[str]:
     return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
 
 
+RESTYLE = "(css) => { const s = new CSSStyleSheet(); s.replaceSync(css); document.adoptedStyleSheets = [s]; }"
+LOOSE = """
+* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important }
+p { margin-block-end: 2em !important }
+"""
+"""Text spaced as WCAG 1.4.12 says a reader may space it."""
+TWICE_AS_LARGE = ":root { font-size: 200% }"
+DESKTOP = 1280
+
+
 @pytest.mark.parametrize("group", KINDS)
 def test_every_page(world: World, watch: Watch, group: str, subtests: pytest.Subtests) -> None:
     page = world.page
     for name, way in KINDS[group].items():
         with subtests.test(name):
+            page.set_viewport_size({"width": PHONE, "height": 640})
             address = way(world)
             watch.troubles.clear()
             watch.origins.clear()
@@ -50,10 +60,16 @@ def test_every_page(world: World, watch: Watch, group: str, subtests: pytest.Sub
             assert problems_on(page) == []
             assert watch.troubles == []
             assert watch.origins == {origin(address)}
+            page.evaluate(RESTYLE, LOOSE)
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+            page.set_viewport_size({"width": DESKTOP, "height": 800})
+            page.evaluate(RESTYLE, TWICE_AS_LARGE)
+            assert page.evaluate("document.documentElement.scrollWidth") <= DESKTOP
 
 
 def test_a_form_with_mistakes(world: World, watch: Watch) -> None:
     page = world.page
+    page.set_viewport_size({"width": PHONE, "height": 640})
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.goto(KINDS["buying"]["checkout"](world))
     page.get_by_label("Email address").fill("buyer@" + "x" * 60)
@@ -70,6 +86,7 @@ def test_a_form_with_mistakes(world: World, watch: Watch) -> None:
 def test_the_checks_above_find_what_they_look_for(world: World, watch: Watch) -> None:
     """The control: a page spoilt on purpose."""
     page = world.page
+    page.set_viewport_size({"width": PHONE, "height": 640})
     page.goto(world.shop)
 
     page.evaluate(
