@@ -27,7 +27,7 @@ SHOWN = 50
 def moment(value: datetime) -> Markup:
     """Write a time for people and for machines."""
     text = f"{value.day} {value:%B %Y, %H:%M} UTC"
-    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), text)
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(timespec="seconds"), text)
 
 
 @blueprint.app_errorhandler(NoSuchInvoice)

@@ -23,10 +23,14 @@ def init_app(app: Flask, settings: Settings) -> None:
 def moment(at: datetime) -> Markup:
     """22 November 2026, 18:40 UTC."""
     day = format_date(at, "d MMMM y", rebase=False)
-    return Markup('<time datetime="{}">{}, {:%H:%M} UTC</time>').format(at.isoformat(), day, at)
+    return Markup('<time datetime="{}">{}, {:%H:%M} UTC</time>').format(
+        at.isoformat(timespec="seconds"), day, at
+    )
 
 
 def clock(at: datetime) -> Markup:
     """18:40 UTC, with the day when it is not today's for everybody."""
     day = format_date(at, "d MMMM", rebase=False)
-    return Markup('<time datetime="{}">{:%H:%M} UTC, {}</time>').format(at.isoformat(), at, day)
+    return Markup('<time datetime="{}">{:%H:%M} UTC, {}</time>').format(
+        at.isoformat(timespec="seconds"), at, day
+    )

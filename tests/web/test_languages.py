@@ -246,6 +246,14 @@ def test_money_dates_and_sizes_read_as_the_language_writes_them(app: Flask, lang
     assert tuple(words.replace("\N{NO-BREAK SPACE}", " ") for words in said) == READ[language]
 
 
+def test_a_moment_is_written_for_machines_as_html_wants_it(app: Flask) -> None:
+    with app.test_request_context("/"):
+        written = moment(AT.replace(microsecond=123456)), clock(AT.replace(microsecond=123456))
+
+    for words in written:
+        assert 'datetime="2026-11-22T18:40:00+00:00"' in words
+
+
 def test_pictures_and_styles_have_one_address_in_all_languages(client: FlaskClient) -> None:
     page = client.get("/ru/cart").text
 
