@@ -38,6 +38,8 @@ def import_(file: Path) -> None:
         f"{len(report.added)} added, {len(report.changed)} changed, "
         f"{len(report.unchanged)} unchanged."
     )
+    if report.categories:
+        click.echo(f"Categories added or changed: {', '.join(report.categories)}.")
 
 
 @products.command()

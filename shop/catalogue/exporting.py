@@ -16,7 +16,7 @@ from ..db import db
 from ..money import CURRENCIES
 from .goods import goods
 from .images import originals, write_atomically
-from .models import DeliveryKind, Product, ProductImage
+from .models import Category, DeliveryKind, Product, ProductImage
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
 STRING = "tag:yaml.org,2002:str"
@@ -26,7 +26,7 @@ Value = str | list["Value"] | Mapping[str, "Value"]
 
 def export_text() -> str:
     """The catalogue in the import format; its files are named, but not copied."""
-    return _yaml({"products": [_product(product) for product in _products()]})
+    return _yaml(_catalogue(_products()))
 
 
 def export_to(path: Path) -> int:
@@ -42,16 +42,26 @@ def export_to(path: Path) -> int:
         if product.delivery_file:
             source = goods(data_dir) / product.delivery_file
             _copy(source, path.parent / _goods_path(product))
-    text = _yaml({"products": [_product(product) for product in products]})
-    write_atomically(path, text.encode())
+    write_atomically(path, _yaml(_catalogue(products)).encode())
     return len(products)
 
 
+def _catalogue(products: list[Product]) -> dict[str, Value]:
+    statement = select(Category).order_by(Category.position, Category.id)
+    categories = [_category(category) for category in db.session.scalars(statement)]
+    values: dict[str, Value] = {"categories": [*categories]} if categories else {}
+    return values | {"products": [_product(product) for product in products]}
+
+
+def _category(category: Category) -> dict[str, Value]:
+    values: dict[str, Value] = {"slug": category.slug, "title": category.title}
+    return values | ({"summary": category.summary} if category.summary else {})
+
+
 def _products() -> list[Product]:
+    parts = (Product.category, Product.prices, Product.images)
     statement = (
-        select(Product)
-        .options(selectinload(Product.prices), selectinload(Product.images))
-        .order_by(Product.position, Product.id)
+        select(Product).options(*map(selectinload, parts)).order_by(Product.position, Product.id)
     )
     return list(db.session.scalars(statement))
 
@@ -62,6 +72,8 @@ def _product(product: Product) -> dict[str, Value]:
         "title": product.title,
         "summary": product.summary,
     }
+    if product.category:
+        values["category"] = product.category.slug
     if product.description:
         values["description"] = product.description
     prices = {price.currency: f"{price.money.decimal:f}" for price in product.prices}

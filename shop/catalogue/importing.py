@@ -1,7 +1,8 @@
-"""What a catalogue file says, product by product; the format is in docs/catalogue.md."""
+"""What a catalogue file says, category by category and product by product; the format is in docs/catalogue.md."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,20 @@ from .models import SLUG, DeliveryKind
 from .reading import CatalogueFileError, Problem, Reader, clipped, compose, line_of
 
 REQUIRED = ("slug", "title", "summary", "prices", "delivery")
-KEYS = (*REQUIRED, "description", "stock", "images", "active", "honour_late_hours")
+KEYS = (*REQUIRED, "category", "description", "stock", "images", "active", "honour_late_hours")
 LONGEST_TEXT = 20_000
 LARGEST_STOCK = 1_000_000_000
 LONGEST_LATE_HOURS = 8760
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryEntry:
+    """One category of a catalogue file."""
+
+    line: int
+    slug: str
+    title: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,9 @@ class Entry:
 
     line: int
     slug: str
+    category: str
+    """The category's slug; empty for none."""
+    category_line: int
     title: str
     summary: str
     description: str
@@ -50,19 +64,31 @@ class Entry:
     """How late money still buys it; None is what the shop's setting says."""
 
 
-def read_catalogue(path: Path, base_currency: str) -> list[Entry]:
+@dataclass(frozen=True, slots=True)
+class CatalogueFile:
+    """All that a catalogue file says."""
+
+    categories: list[CategoryEntry]
+    products: list[Entry]
+
+
+def read_catalogue(path: Path, base_currency: str) -> CatalogueFile:
     """Everything in the file at `path`; raises CatalogueFileError naming every problem in it."""
     reader = CatalogueReader(path.resolve().parent, base_currency)
     document = compose(path.read_bytes())
     if document is None or document.value == "":
         raise CatalogueFileError([Problem(1, "the file is empty; it starts with `products:`")])
-    top = reader.mapping(document, "the file", ["products"], required=["products"])
+    top = reader.mapping(document, "the file", ["categories", "products"], required=["products"])
+    category_nodes = reader.sequence(top.get("categories"), "categories")
     nodes = reader.sequence(top.get("products"), "products")
-    entries = [reader.entry(node) for node in nodes]
-    reader.refuse_repeated_slugs(entries)
+    file = CatalogueFile(
+        [reader.category(node) for node in category_nodes], [reader.entry(node) for node in nodes]
+    )
+    reader.refuse_repeated_slugs(file.categories)
+    reader.refuse_repeated_slugs(file.products)
     if reader.problems:
         raise CatalogueFileError(reader.problems)
-    return entries
+    return file
 
 
 class CatalogueReader(Reader):
@@ -73,15 +99,27 @@ class CatalogueReader(Reader):
         self.folder = folder
         self.base_currency = base_currency
 
+    def category(self, node: yaml.Node) -> CategoryEntry:
+        """One category."""
+        values = self.mapping(node, "the category", ("slug", "title", "summary"), ("slug", "title"))
+        return CategoryEntry(
+            line=line_of(node),
+            slug=self.slug(values.get("slug")),
+            title=self.text(values.get("title"), "title", 80),
+            summary=self.text(values.get("summary"), "summary", 240, empty=True),
+        )
+
     def entry(self, node: yaml.Node) -> Entry:
         """One product."""
         values = self.mapping(node, "the product", KEYS, REQUIRED)
         line = line_of(node)
-        delivery = values.get("delivery")
+        delivery, category = values.get("delivery"), values.get("category")
         kind, text, file = self.delivery(delivery)
         return Entry(
             line=line,
             slug=self.slug(values.get("slug")),
+            category=self.slug(category, "category"),
+            category_line=line_of(category) if category else line,
             title=self.text(values.get("title"), "title", 120),
             summary=self.text(values.get("summary"), "summary", 240),
             description=self.text(
@@ -99,18 +137,18 @@ class CatalogueReader(Reader):
             honour_late_hours=self.late_hours(values.get("honour_late_hours")),
         )
 
-    def slug(self, node: yaml.Node | None) -> str:
-        """The product's name in addresses."""
-        text = self.text(node, "slug", 80)
+    def slug(self, node: yaml.Node | None, what: str = "slug") -> str:
+        """The name of a product or category in addresses."""
+        text = self.text(node, what, 80)
         if text and node and not SLUG.fullmatch(text):
             self.wrong(
                 line_of(node),
-                f"slug {clipped(text)} may hold only a-z, 0-9 and single hyphens between them",
+                f"{what} {clipped(text)} may hold only a-z, 0-9 and single hyphens between them",
             )
         return text
 
-    def refuse_repeated_slugs(self, entries: list[Entry]) -> None:
-        """A product stands in a file once."""
+    def refuse_repeated_slugs(self, entries: Sequence[CategoryEntry | Entry]) -> None:
+        """A product or category stands in a file once."""
         first: dict[str, int] = {}
         for entry in entries:
             if entry.slug in first:

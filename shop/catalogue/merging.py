@@ -1,9 +1,10 @@
-"""What the entries of a catalogue file change in the products that are there."""
+"""What the entries of a catalogue file change in the categories and products that are there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import select
@@ -12,8 +13,8 @@ from sqlalchemy.orm import Session, selectinload
 from ..db import utcnow
 from . import goods
 from .images import BadImage
-from .importing import Entry
-from .models import DeliveryKind, Price, Product, ProductImage
+from .importing import CategoryEntry, Entry
+from .models import Category, DeliveryKind, Price, Product, ProductImage
 from .reading import CatalogueFileError, Problem
 
 
@@ -24,6 +25,10 @@ class ImportReport:
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    """Those that were added or changed."""
+    started_at: datetime = field(default_factory=utcnow)
+    """Products that come together are of one age, so that the newest ones keep the file's order."""
 
 
 def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, str]:
@@ -53,17 +58,47 @@ def lock_products(session: Session) -> dict[str, Product]:
     return {product.slug: product for product in session.scalars(statement)}
 
 
+def lock_categories(session: Session) -> dict[str, Category]:
+    """Every category by slug."""
+    statement = select(Category).order_by(Category.id).with_for_update()
+    found = session.scalars(statement.execution_options(populate_existing=True))
+    return {category.slug: category for category in found}
+
+
+def merge_categories(
+    session: Session,
+    categories: dict[str, Category],
+    entries: Sequence[CategoryEntry],
+    report: ImportReport,
+) -> None:
+    """Add the entries' categories or change what differs."""
+    for entry in entries:
+        category = categories.get(entry.slug)
+        if category is None:
+            category = categories[entry.slug] = Category(slug=entry.slug)
+            session.add(category)
+        if _set(category, title=entry.title, summary=entry.summary):
+            report.categories.append(entry.slug)
+
+
 def merge(
     session: Session,
     products: dict[str, Product],
+    categories: Mapping[str, Category],
     entry: Entry,
     stored: dict[str, str],
     report: ImportReport,
 ) -> Iterator[Problem]:
     """Add the entry's product or change what differs; yields what cannot be done."""
+    if entry.category and entry.category not in categories:
+        text = f"category {entry.category!r} is neither in the file's categories nor in the shop"
+        yield Problem(entry.category_line, text)
+        return
     product = products.get(entry.slug)
+    values = _plain_values(entry, stored) | {"category": categories.get(entry.category)}
     if product is None:
-        products[entry.slug] = _added(session, entry, stored)
+        values["created_at"] = values["updated_at"] = report.started_at
+        products[entry.slug] = _added(session, entry, values)
         report.added.append(entry.slug)
         return
     if problem := _refusal(product, entry):
@@ -71,7 +106,7 @@ def merge(
         return
     # A list, because every part must be merged, also after one has changed.
     changes = [
-        _set(product, **_plain_values(entry, stored)),
+        _set(product, **values),
         _merge_stock(product, entry),
         _merge_prices(product, entry),
         _merge_images(session, product, entry),
@@ -83,12 +118,14 @@ def merge(
         report.unchanged.append(entry.slug)
 
 
-def arrange(products: dict[str, Product], listed: Sequence[str]) -> None:
-    """Give the products the order of the file."""
-    ranked = sorted(products.values(), key=lambda p: (p.id is None, p.position, p.id or 0))
-    known = [product.slug for product in ranked if product.id is not None]
+def arrange(placed: Mapping[str, Product] | Mapping[str, Category], listed: Sequence[str]) -> None:
+    """Give the products, or the categories, the order of the file."""
+    ranked: list[Product | Category] = sorted(
+        placed.values(), key=lambda p: (p.id is None, p.position, p.id or 0)
+    )
+    known = [each.slug for each in ranked if each.id is not None]
     for position, slug in enumerate(merged_order(known, listed)):
-        _set(products[slug], position=position)
+        _set(placed[slug], position=position)
 
 
 def merged_order(known: Sequence[str], listed: Sequence[str]) -> list[str]:
@@ -106,8 +143,8 @@ def merged_order(known: Sequence[str], listed: Sequence[str]) -> list[str]:
     return order
 
 
-def _added(session: Session, entry: Entry, stored: dict[str, str]) -> Product:
-    product = Product(slug=entry.slug, **_plain_values(entry, stored))
+def _added(session: Session, entry: Entry, values: dict[str, object]) -> Product:
+    product = Product(slug=entry.slug, **values)
     # Keys are counted in as they are added; until then there is nothing to sell.
     product.available = 0 if entry.kind is DeliveryKind.KEY else entry.stock
     product.stock_total = entry.stock
@@ -152,10 +189,10 @@ def _plain_values(entry: Entry, stored: dict[str, str]) -> dict[str, object]:
     }
 
 
-def _set(product: Product, **values: object) -> bool:
-    different = {name: value for name, value in values.items() if getattr(product, name) != value}
+def _set(thing: Product | Category, **values: object) -> bool:
+    different = {name: value for name, value in values.items() if getattr(thing, name) != value}
     for name, value in different.items():
-        setattr(product, name, value)
+        setattr(thing, name, value)
     return bool(different)
 
 

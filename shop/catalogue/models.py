@@ -1,4 +1,4 @@
-"""Products, their prices and images, and the exchange rates that fill in missing prices."""
+"""Categories, products, their prices and images, and the exchange rates that fill in missing prices."""
 
 from __future__ import annotations
 
@@ -23,14 +23,30 @@ class DeliveryKind(enum.StrEnum):
 
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-"""What a product is called in addresses."""
+"""What a product or category is called in addresses."""
 
 RATE_PLACES = 8
 """How many decimal places an exchange rate may have."""
 
 
+class Category(Base):
+    """A shelf of the shop. It is seen while something in it is for sale, and never deleted."""
+
+    __tablename__ = "categories"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    position: Mapped[int] = mapped_column(default=0)
+    title: Mapped[str] = mapped_column(String(80))
+    summary: Mapped[str] = mapped_column(String(240), default="")
+
+
 class Product(Base):
-    """One thing for sale. Products are never deleted, only withdrawn: old orders point at them."""
+    """One thing for sale. Products are never deleted, only withdrawn: old orders point at them.
+
+    The database keeps a search index of the texts beside this table (migration categories_and_search), which
+    no model knows of.
+    """
 
     __tablename__ = "products"
     __table_args__ = (CheckConstraint("available >= 0", name="available"),)
@@ -38,6 +54,7 @@ class Product(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(80), unique=True)
     position: Mapped[int] = mapped_column(default=0)
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), index=True)
     title: Mapped[str] = mapped_column(String(120))
     summary: Mapped[str] = mapped_column(String(240))
     description: Mapped[str] = mapped_column(Text, default="")
@@ -68,6 +85,7 @@ class Product(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, onupdate=utcnow)
 
+    category: Mapped[Category | None] = relationship()
     prices: Mapped[list[Price]] = relationship(cascade="all, delete-orphan")
     images: Mapped[list[ProductImage]] = relationship(
         cascade="all, delete-orphan", order_by="ProductImage.position"

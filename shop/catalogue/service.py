@@ -14,7 +14,15 @@ from ..config import current_settings
 from ..db import transaction, utcnow
 from ..money import CURRENCIES
 from .importing import read_catalogue
-from .merging import ImportReport, arrange, lock_products, merge, store_files
+from .merging import (
+    ImportReport,
+    arrange,
+    lock_categories,
+    lock_products,
+    merge,
+    merge_categories,
+    store_files,
+)
 from .models import RATE_PLACES, ExchangeRate, Product
 from .reading import CatalogueFileError, Problem
 
@@ -30,23 +38,25 @@ class BadRates(ValueError):
 
 
 def import_catalogue(path: Path) -> ImportReport:
-    """Make the shop's products as the file at `path` says; products not in it stay as they are.
+    """Make the shop's products as the file at `path` says; what is not in it stays as it is.
 
     Files are written first and the transaction is last, so a crash leaves unused files at worst.
     Raises CatalogueFileError, and then no product has changed.
     """
     settings = current_settings()
-    entries = read_catalogue(path, settings.shop_base_currency)
-    stored = store_files(entries, settings.shop_data_dir)
+    file = read_catalogue(path, settings.shop_base_currency)
+    stored = store_files(file.products, settings.shop_data_dir)
     report = ImportReport()
     problems: list[Problem] = []
     with transaction() as session:
-        products = lock_products(session)
-        for entry in entries:
-            problems += merge(session, products, entry, stored, report)
+        products, categories = lock_products(session), lock_categories(session)
+        merge_categories(session, categories, file.categories, report)
+        arrange(categories, [entry.slug for entry in file.categories])
+        for entry in file.products:
+            problems += merge(session, products, categories, entry, stored, report)
         if problems:
             raise CatalogueFileError(problems)
-        arrange(products, [entry.slug for entry in entries])
+        arrange(products, [entry.slug for entry in file.products])
     return report
 
 

@@ -38,7 +38,7 @@ def path(folder: Path) -> Path:
 def test_the_good_file_is_good(path: Path) -> None:
     path.write_text(GOOD)
 
-    (entry,) = read_catalogue(path, "USD")
+    (entry,) = read_catalogue(path, "USD").products
 
     assert (entry.slug, entry.prices, entry.stock, entry.active) == (
         "rain",
@@ -161,7 +161,11 @@ def test_the_good_file_is_good(path: Path) -> None:
             "tilte: Rain",
             "line 7: unknown key 'tilte' in the product; known: slug, title",
         ),
-        ("products:", "items:", "line 1: unknown key 'items' in the file; known: products"),
+        (
+            "products:",
+            "items:",
+            "line 1: unknown key 'items' in the file; known: categories, products",
+        ),
         (
             "products:\n",
             "products:\n- Rain\n",
@@ -228,7 +232,7 @@ def test_an_endless_file_is_refused(path: Path) -> None:
 def test_a_windows_file_with_a_byte_order_mark_is_fine(path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
 
-    assert read_catalogue(path, "USD")[0].title == "Rain"
+    assert read_catalogue(path, "USD").products[0].title == "Rain"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -375,8 +375,11 @@ def test_a_form_is_answered_with_a_page(shopper: Buyer, examples: int, promise: 
 
 
 GOOD_FILE = """\
+categories:
+- {slug: sound, title: Sound}
 products:
 - slug: rain
+  category: sound
   title: Rain
   summary: Forty minutes of rain.
   prices:
@@ -435,11 +438,11 @@ def test_a_catalogue_file_is_read_or_its_mistakes_are_named(
     def check(content: bytes) -> None:
         path.write_bytes(content)
         try:
-            entries = read_catalogue(path, "USD")
+            file = read_catalogue(path, "USD")
         except CatalogueFileError as error:
             assert error.problems  # noqa: PT017 - an error without words would help nobody
         else:
-            assert all(entry.prices["USD"] > 0 for entry in entries)
+            assert all(entry.prices["USD"] > 0 for entry in file.products)
 
     promise.cases += feed(check, examples, content=files)
 
