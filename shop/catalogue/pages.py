@@ -12,11 +12,13 @@ from markupsafe import Markup
 from ..config import current_settings
 from ..i18n import currency_name, readable_size
 from ..money import Money
+from .addresses import ListAddress, currency_query
 from .goods import goods, size_of
 from .images import WIDTHS, widths
+from .listing import ListPage, Sort
 from .markdown import render
 from .models import DeliveryKind
-from .queries import Offer, StoredImage
+from .queries import Offer, StoredCategory, StoredImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,15 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceLink:
+    """The same page, chosen otherwise: another category, another sort."""
+
+    name: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ProductPage:
     """A product on its own page."""
 
@@ -58,6 +69,27 @@ class ProductPage:
     left: int | None
     sold_out: bool
     max_quantity: int
+    category: ChoiceLink | None
+    """The way to more of its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListView:
+    """A page of a list of products, with the ways from it to others."""
+
+    cards: list[Card]
+    total: int
+    number: int
+    last: int
+    previous: str
+    """Address of the page before; empty on the first."""
+    next: str
+    categories: list[ChoiceLink]
+    sorts: list[ChoiceLink]
+    address: str
+    """Of this page without the language's prefix, as it was asked for."""
+    canonical: str
+    """The same as far as it matters to those who have no currency and no wish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +106,7 @@ def cards(offers: Iterable[Offer], currency: str) -> list[Card]:
     """The offers as cards."""
     # One call and a prefix: url_for for every card would cost half the page.
     prefix = url_for("catalogue.product", slug="-")[:-1]
-    query = _query(currency)
+    query = currency_query(currency)
     folder = media_prefix()
     return [
         Card(
@@ -112,7 +144,7 @@ def delivery_note(offer: Offer) -> str:
     )
 
 
-def product_page(offer: Offer, images: list[StoredImage]) -> ProductPage:
+def product_page(offer: Offer, images: list[StoredImage], currency: str) -> ProductPage:
     """What the product page shows of an offer."""
     folder = media_prefix()
     return ProductPage(
@@ -126,25 +158,62 @@ def product_page(offer: Offer, images: list[StoredImage]) -> ProductPage:
         left=offer.left,
         sold_out=offer.sold_out,
         max_quantity=offer.max_quantity,
+        category=_category_link(offer, currency) if offer.category else None,
     )
 
 
-def chosen_currency() -> str:
-    """The currency asked for, or the base currency where the shop has no such one."""
-    settings = current_settings()
-    wanted = request.args.get("currency", "")
-    return wanted if wanted in settings.shop_currencies else settings.shop_base_currency
+def _category_link(offer: Offer, currency: str) -> ChoiceLink:
+    url = url_for("catalogue.category", slug=offer.category) + currency_query(currency)
+    return ChoiceLink(offer.category_title, url, current=False)
 
 
-def _query(currency: str) -> str:
-    """The base currency has the bare address, so that a page has one address in it."""
-    return "" if currency == current_settings().shop_base_currency else f"?currency={currency}"
+def list_view(address: ListAddress, found: ListPage, categories: list[StoredCategory]) -> ListView:
+    """What the pages of lists show."""
+    before, after = address.page - 1, address.page + 1
+    return ListView(
+        cards=cards(found.offers, address.currency),
+        total=found.total,
+        number=address.page,
+        last=found.last,
+        previous=address.url(page=before) if before else "",
+        next=address.url(page=after) if after <= found.last else "",
+        categories=_category_links(address, categories),
+        sorts=[
+            ChoiceLink(name, address.url(sort=sort), sort is address.sort)
+            for sort, name in _sort_names(searching=bool(address.typed)).items()
+        ],
+        address=address.url(request.path, page=address.page),
+        canonical=address.canonical,
+    )
 
 
-def currency_links(path: str, current: str) -> list[CurrencyLink]:
-    """The page at `path` in each of the shop's currencies."""
+def _category_links(address: ListAddress, categories: list[StoredCategory]) -> list[ChoiceLink]:
+    everything = url_for("catalogue.index")
+    paths = {everything: gettext("All products")}
+    prefix = url_for("catalogue.category", slug="-")[:-1]
+    paths |= {f"{prefix}{each.slug}": each.title for each in categories}
     return [
-        CurrencyLink(code, currency_name(code), path + _query(code), code == current)
+        ChoiceLink(name, address.url(path, typed="", sort=Sort.SHOP), path == address.path)
+        for path, name in paths.items()
+    ]
+
+
+def _sort_names(*, searching: bool) -> dict[Sort, str]:
+    return {
+        Sort.SHOP: gettext("Best match") if searching else gettext("Our order"),
+        Sort.PRICE_UP: gettext("Lowest price"),
+        Sort.PRICE_DOWN: gettext("Highest price"),
+        Sort.NEWEST: gettext("Newest"),
+        Sort.NAME: gettext("Name"),
+    }
+
+
+def currency_links(address: ListAddress) -> list[CurrencyLink]:
+    """The page at this address in each of the shop's currencies."""
+    return [
+        CurrencyLink(
+            code, currency_name(code), address.url(currency=code), code == address.currency
+        )
         for code in current_settings().shop_currencies
     ]
 

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, and_, bindparam, select
+from sqlalchemy import Row, Select, Table, and_, bindparam, exists, select
 
 from ..config import current_settings
 from ..db import db, utcnow
 from ..money import Money
-from .models import SLUG, DeliveryKind, ExchangeRate, Price, Product, ProductImage
+from .models import SLUG, Category, DeliveryKind, ExchangeRate, Price, Product, ProductImage
 from .pricing import PriceList, is_fresh, unit_price
 
 MAX_QUANTITY = 99
 """How many units of one product a cart line may have."""
 
+categories: Table = Category.__table__  # type: ignore[assignment]
 products: Table = Product.__table__  # type: ignore[assignment]
 prices: Table = Price.__table__  # type: ignore[assignment]
 rates: Table = ExchangeRate.__table__  # type: ignore[assignment]
 images: Table = ProductImage.__table__  # type: ignore[assignment]
 _own = prices.alias("own")
 _base = prices.alias("base")
+own_price = _own.c.minor
+base_price = _base.c.minor
+IN_SHOP_ORDER = (products.c.position, products.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,15 @@ class StoredImage:
     alt: str
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCategory:
+    """A category as the database knows it."""
+
+    slug: str
+    title: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,9 @@ class Offer:
     price: Money | None
     image: StoredImage | None
     """The first picture."""
+    category: str
+    """The category's slug; empty for none."""
+    category_title: str
 
     @property
     def sold_out(self) -> bool:
@@ -64,7 +80,7 @@ class Offer:
         return MAX_QUANTITY if self.left is None else min(self.left, MAX_QUANTITY)
 
 
-def _offers() -> Select[Any]:
+def offer_columns() -> Select[Any]:
     """Active products with what prices them in `:currency` and their first image: one statement."""
     return (
         select(
@@ -74,13 +90,14 @@ def _offers() -> Select[Any]:
             _own.c.minor.label("own"), _base.c.minor.label("base"),
             rates.c.rate_e8, rates.c.set_at,
             images.c.name.label("image"), images.c.alt, images.c.width, images.c.height,
+            categories.c.slug.label("category"), categories.c.title.label("category_title"),
         )
         .outerjoin(_own, _priced_in(_own, "currency"))
         .outerjoin(_base, _priced_in(_base, "base_currency"))
         .outerjoin(rates, rates.c.currency == bindparam("currency"))
         .outerjoin(images, and_(images.c.product_id == products.c.id, images.c.position == 0))
+        .outerjoin(categories, categories.c.id == products.c.category_id)
         .where(products.c.active)
-        .order_by(products.c.position, products.c.id)
     )  # fmt: skip
 
 
@@ -89,8 +106,18 @@ def _priced_in(table: Any, parameter: str) -> Any:
 
 
 # Built once: composing a statement costs more than running it.
-_ALL = _offers()
-_SOME = _offers().where(products.c.slug.in_(bindparam("slugs", expanding=True)))
+_SOME = offer_columns().where(products.c.slug.in_(bindparam("slugs", expanding=True)))
+_CATEGORIES = (
+    select(categories.c.slug, categories.c.title, categories.c.summary)
+    .where(exists().where(products.c.category_id == categories.c.id, products.c.active))
+    .order_by(categories.c.position, categories.c.id)
+)
+_LAST_CHANGES = (
+    select(products.c.slug, categories.c.slug.label("category"), products.c.updated_at)
+    .outerjoin(categories, categories.c.id == products.c.category_id)
+    .where(products.c.active)
+    .order_by(*IN_SHOP_ORDER)
+)
 _IMAGES = (
     select(images.c.name, images.c.alt, images.c.width, images.c.height)
     .where(images.c.product_id == bindparam("product_id"))
@@ -98,16 +125,22 @@ _IMAGES = (
 )
 
 
-def all_offers(currency: str) -> list[Offer]:
-    """Everything for sale, in the shop's order."""
-    return _read(_ALL, currency)
+def categories_for_sale() -> list[StoredCategory]:
+    """The categories in which something is for sale, in the shop's order."""
+    return [StoredCategory(*row) for row in db.session.connection().execute(_CATEGORIES)]
+
+
+def last_changes() -> Sequence[Row[Any, Any, Any]]:
+    """Of everything for sale, in the shop's order: its slug, its category's, and when it was changed."""
+    return db.session.connection().execute(_LAST_CHANGES).all()
 
 
 def find_offers(slugs: Collection[str], currency: str) -> dict[str, Offer]:
     """The products among `slugs` that are for sale, by slug; no others are in the answer."""
     if not (asked := _real(slugs)):
         return {}
-    return {offer.slug: offer for offer in _read(_SOME, currency, slugs=asked)}
+    rows = read_offers(_SOME, currency, slugs=asked)
+    return {offer.slug: offer for offer in offers_from(rows, currency)}
 
 
 def find_offer(slug: str, currency: str) -> Offer | None:
@@ -158,11 +191,16 @@ def _real(slugs: Iterable[str]) -> list[str]:
     return [slug for slug in slugs if SLUG.fullmatch(slug)]
 
 
-def _read(statement: Select[Any], currency: str, **values: Any) -> list[Offer]:
+def read_offers(statement: Select[Any], currency: str, **values: Any) -> Sequence[Row[Any]]:
+    """The rows of a statement that was made of `offer_columns`."""
+    values |= {"currency": currency, "base_currency": current_settings().shop_base_currency}
+    return db.session.connection().execute(statement, values).all()
+
+
+def offers_from(rows: Iterable[Row[Any]], currency: str) -> list[Offer]:
+    """The rows as offers."""
     settings = current_settings()
-    values |= {"currency": currency, "base_currency": settings.shop_base_currency}
     now = utcnow()
-    rows = db.session.connection().execute(statement, values)
     return [
         _offer(row, currency, settings.shop_base_currency, settings.shop_rate_max_age_days, now)
         for row in rows
@@ -187,4 +225,6 @@ def _offer(row: Row[Any], currency: str, base: str, max_age: int, now: datetime)
             currency,
         ),
         image=row.image and StoredImage(row.image, row.alt, row.width, row.height),
+        category=row.category or "",
+        category_title=row.category_title or "",
     )

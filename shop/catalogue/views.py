@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import (
     Blueprint,
     Response,
@@ -14,9 +16,15 @@ from flask import (
 )
 
 from ..config import current_settings
-from . import pages, queries
+from ..web.head import in_full
+from . import crawlers, pages, queries
+from .addresses import LAST_PAGE, ListAddress, address_at_hand, typed_query
 from .images import NAME
 from .images import media as media_folder
+from .linked_data import linked_product
+from .listing import Choice, Sort, list_page
+from .queries import StoredCategory
+from .search import words as words_of
 
 bp = Blueprint("catalogue", __name__)
 
@@ -24,12 +32,51 @@ bp = Blueprint("catalogue", __name__)
 @bp.get("/", strict_slashes=False)  # else `GET http://host:99` is redirected, and to that port
 def index() -> Response:
     """Everything for sale."""
-    currency = pages.chosen_currency()
+    address = address_at_hand(url_for("catalogue.index"))
+    return _list("catalogue/index.html", address, Choice(), queries.categories_for_sale())
+
+
+@bp.get("/categories/<slug>")
+def category(slug: str) -> Response:
+    """What is for sale in one category."""
+    categories = queries.categories_for_sale()
+    found = next((each for each in categories if each.slug == slug), None)
+    if found is None:
+        abort(404)
+    address = address_at_hand(url_for("catalogue.category", slug=slug))
+    choice = Choice(category=slug)
+    return _list("catalogue/category.html", address, choice, categories, category=found)
+
+
+@bp.get("/search")
+def search() -> Response:
+    """What is found for the words that were typed."""
+    address = address_at_hand(url_for("catalogue.search"), typed_query())
+    words = tuple(words_of(address.typed)) if address.typed else None
+    return _list(
+        "catalogue/search.html", address, Choice(words=words), queries.categories_for_sale()
+    )
+
+
+def _list(
+    template: str,
+    address: ListAddress,
+    choice: Choice,
+    categories: list[StoredCategory],
+    **more: object,
+) -> Response:
+    if not 1 <= address.page <= LAST_PAGE:
+        abort(404)
+    found = list_page(choice, address.currency, address.sort, address.page)
+    if address.page > 1 and not found.offers:
+        abort(404)
     page = render_template(
-        "catalogue/index.html",
-        cards=pages.cards(queries.all_offers(currency), currency),
-        currency=currency,
-        currency_links=pages.currency_links(url_for("catalogue.index"), currency),
+        template,
+        listing=pages.list_view(address, found, categories),
+        typed=address.typed,
+        currency=address.currency,
+        currency_links=pages.currency_links(address),
+        **more,
     )
     return _public(page)
 
@@ -37,17 +84,34 @@ def index() -> Response:
 @bp.get("/products/<slug>")
 def product(slug: str) -> Response:
     """One product."""
-    currency = pages.chosen_currency()
-    offer = queries.find_offer(slug, currency)
+    address = address_at_hand(url_for("catalogue.product", slug=slug))
+    offer = queries.find_offer(slug, address.currency)
     if offer is None:
         abort(404)
+    product = pages.product_page(offer, queries.images_of(offer.id), address.currency)
+    url = in_full(address.url(sort=Sort.SHOP))
     page = render_template(
         "catalogue/product.html",
-        product=pages.product_page(offer, queries.images_of(offer.id)),
-        currency=currency,
-        currency_links=pages.currency_links(url_for("catalogue.product", slug=slug), currency),
+        product=product,
+        url=url,
+        linked_data=linked_product(product, url),
+        currency=address.currency,
+        currency_links=pages.currency_links(replace(address, sort=Sort.SHOP)),
     )
     return _public(page)
+
+
+@bp.get("/robots.txt")
+def robots() -> Response:
+    """What crawlers may ask for."""
+    return _public(crawlers.robots_txt(), "text/plain")
+
+
+@bp.get("/sitemap.xml")
+def sitemap() -> Response:
+    """Every public page."""
+    page = render_template("catalogue/sitemap.xml", entries=crawlers.sitemap())
+    return _public(page, "application/xml")
 
 
 @bp.get("/media/<name>")
@@ -62,9 +126,10 @@ def media(name: str) -> Response:
     return response
 
 
-def _public(page: str) -> Response:
+def _public(page: str, mimetype: str = "text/html") -> Response:
     """A page that anybody may keep, and must ask about before using it again."""
     response = make_response(page)
+    response.mimetype = mimetype
     response.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
     response.add_etag()
     response.make_conditional(request)

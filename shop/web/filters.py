@@ -11,12 +11,18 @@ from structlog.contextvars import get_contextvars
 
 from ..config import Settings
 from ..i18n import money
+from .head import in_full, page_addresses
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Filters `money`, `moment`, `clock`; globals `settings`, `pay_hosts`, `request_id`."""
+    """Filters `money`, `moment`, `clock`; settings, request id and addresses in full as globals."""
     app.jinja_env.filters.update(money=money, moment=moment, clock=clock)
-    app.jinja_env.globals.update(settings=settings, pay_hosts=settings.pay_hosts)
+    app.jinja_env.globals.update(
+        settings=settings,
+        pay_hosts=settings.pay_hosts,
+        page_addresses=page_addresses,
+        in_full=in_full,
+    )
     app.context_processor(lambda: {"request_id": get_contextvars().get("request_id", "")})
 
 

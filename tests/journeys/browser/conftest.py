@@ -14,8 +14,12 @@ from tests.journeys.browser.watch import Watch
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmütze"
 CATALOGUE = f"""\
+categories:
+- {{slug: sound, title: Sound and music, summary: For the dark months.}}
+- {{slug: long, title: {LONG}}}
 products:
 - slug: rain
+  category: sound
   title: "Harbour Rain: field recordings"
   summary: Forty minutes of rain on tin.
   description: "Rain.\\n\\n## Contents\\n\\n1. Tin\\n2. Water\\n\\n> Nothing added.\\n\\n`{LONG * 2}`"
@@ -29,6 +33,7 @@ products:
   images: [{{file: rain.png, alt: A lighthouse}}]
   delivery: {{keys: true, text: Start it and paste the key.}}
 - slug: few
+  category: long
   title: {LONG}
   summary: Only a few are left.
   prices: {{USD: 1234567.89}}

@@ -11,13 +11,14 @@ from flask import Flask
 from playwright.sync_api import Page
 from sqlalchemy import update
 
+from shop.catalogue.listing import PAGE_SIZE
 from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
 from shop.db import transaction, utcnow
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.payments.service import open_invoice
-from tests.factories import gateway, make_order
+from tests.factories import gateway, make_order, make_product
 from tests.journeys.books import Books
 from tests.journeys.browser.test_purchases import put_into_cart
 from tests.journeys.till import Till
@@ -89,6 +90,29 @@ def index(world: World) -> str:
 @kind("public")
 def index_in_another_currency(world: World) -> str:
     return f"{world.shop}/?currency=RUB"
+
+
+@kind("public")
+def category(world: World) -> str:
+    return f"{world.shop}/categories/long?currency=EUR"
+
+
+@kind("public")
+def search_with_hits(world: World) -> str:
+    return f"{world.shop}/search?q=rain&sort=name"
+
+
+@kind("public")
+def search_without_hits(world: World) -> str:
+    return f"{world.shop}/search?q={'zebra' * 18}"
+
+
+@kind("public")
+def list_of_several_pages(world: World) -> str:
+    with world.app.app_context():
+        for _ in range(2 * PAGE_SIZE + 1):
+            make_product(title="Lamp")
+    return f"{world.shop}/search?q=lamp&page=2"
 
 
 @kind("public")

@@ -1,0 +1,50 @@
+"""What search engines are told: which pages are not for them, and which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..config import current_settings
+from ..i18n import prefix_of
+from ..web.head import in_full
+from .queries import last_changes
+
+PRIVATE = ("/cart", "/checkout", "/orders", "/payment", "/downloads", "/admin")
+"""How the addresses start that are one buyer's or the operator's; `/payments` is among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SitemapEntry:
+    """A public page and when what it shows was last changed, if that is known."""
+
+    url: str
+    changed_at: datetime | None
+
+
+def robots_txt() -> str:
+    """What crawlers may not ask for, in any language."""
+    prefixes = [prefix_of(code) for code in current_settings().shop_languages]
+    lines = ["User-agent: *"]
+    lines += [f"Disallow: {prefix}{path}" for prefix in prefixes for path in PRIVATE]
+    return "\n".join([*lines, "", f"Sitemap: {in_full('/sitemap.xml')}", ""])
+
+
+def sitemap() -> list[SitemapEntry]:
+    """The index, the categories and the products, each in every language."""
+    rows = last_changes()
+    changed: dict[str, datetime | None] = {"/": _latest([row.updated_at for row in rows])}
+    for slug in dict.fromkeys(row.category for row in rows if row.category):
+        dates = [row.updated_at for row in rows if row.category == slug]
+        changed[f"/categories/{slug}"] = _latest(dates)
+    changed |= {f"/products/{row.slug}": row.updated_at for row in rows}
+    return [
+        SitemapEntry(in_full(prefix_of(code) + path), at)
+        for path, at in changed.items()
+        for code in current_settings().shop_languages
+    ]
+
+
+def _latest(dates: Sequence[datetime]) -> datetime | None:
+    return max(dates, default=None)
