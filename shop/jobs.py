@@ -13,18 +13,19 @@ from .fulfilment.queries import undelivered_orders
 from .fulfilment.service import deliver_order
 from .ops.isolation import each
 from .ops.models import JobRun
+from .ops.rations import forget_past
 from .payments import sweep as payments
 
 log = structlog.get_logger()
 
 
 def sweep() -> None:
-    """Everything that may have been left behind: payments, deliveries, mails.
+    """Everything that may have been left behind: payments, deliveries, mails, yesterday's counts.
 
     A part that breaks does not keep the others from their work. It is raised in the end, so that
     the sweep does not count as done and `flask doctor` shows it.
     """
-    each((check_payments, deliveries, mails), lambda part: part(), "the sweep's parts")
+    each((check_payments, deliveries, mails, forget_past), lambda part: part(), "the sweep's parts")
 
 
 def check_payments() -> None:

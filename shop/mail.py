@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -20,10 +21,16 @@ from .config import LOOPBACK, Settings, current_settings
 from .db import utcnow
 
 SMTP_SECONDS = 15
+ADDRESS_REFUSED = {550, 551, 553, 556}
+"""Codes with which a server refuses a recipient for good: unknown, moved, malformed, takes no mail."""
 
 
 class MailNotSent(Exception):
     """The mail server could not be reached or did not take the mail; the text names no address."""
+
+
+class MailRefused(MailNotSent):
+    """The mail server says that this address takes no mail, so asking again is no use."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,18 @@ def send(mail: Mail) -> None:
     try:
         with smtp_session(url) as client:
             client.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        raise _refusal(error) from None
     except (OSError, smtplib.SMTPException) as error:
         raise MailNotSent(type(error).__name__) from None
+
+
+def _refusal(error: smtplib.SMTPRecipientsRefused) -> MailNotSent:
+    """Whether it is about the address. Most 5xx are about us (no relaying, no password), and may be mended."""
+    ((code, said),) = error.recipients.values()
+    about_us = re.match(rb"5\.7\.", said)
+    kind = MailRefused if code in ADDRESS_REFUSED and not about_us else MailNotSent
+    return kind(f"the server refused the recipient with {code}")
 
 
 def _message(mail: Mail, settings: Settings) -> EmailMessage:

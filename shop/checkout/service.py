@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..db import transaction, utcnow
+from ..fulfilment.asked_for import plan_placed
 from ..money import Money
 from ..orders.models import Order, OrderLine, StockHold, new_number
 from ..orders.queries import find_order_by_checkout_key
@@ -128,5 +129,6 @@ def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
     payment = new_payment(order, 1, now)
     session.add_all([order, payment])
     session.flush()
+    plan_placed(session, order)
     take_holds(session, order)  # last, so that rows which many buyers want are locked briefly
     return order, payment

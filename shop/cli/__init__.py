@@ -6,7 +6,7 @@ from flask import Flask
 
 from ..catalogue.cli import products, rates
 from ..worker import worker
-from . import attention, doctor, invoices, jobs, keys, orders, postbacks
+from . import attention, doctor, invoices, jobs, keys, mails, orders, postbacks
 
 
 def init_app(app: Flask) -> None:
@@ -17,6 +17,7 @@ def init_app(app: Flask) -> None:
         products,
         rates,
         keys.keys,
+        mails.mails,
         jobs.jobs,
         attention.attention,
         postbacks.postbacks,

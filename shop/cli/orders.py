@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from ..fulfilment.queries import deliveries_of
+from ..fulfilment.queries import deliveries_of, mails_of
 from ..ops.commands import CommandGroup
 from ..orders.links import order_url
 from ..orders.models import Order, OrderStatus
@@ -63,6 +63,16 @@ def show_order(number: str, as_json: bool) -> None:
         "deliveries": [
             {"title": delivery.line.title, "kind": delivery.kind, "state": delivery.state}
             for delivery in deliveries_of(order.id)
+        ],
+        "mails": [
+            {
+                "mail": mail.template,
+                "state": mail.state,
+                "tries": mail.tries,
+                "sent_at": mail.sent_at and mail.sent_at.isoformat(timespec="seconds"),
+                "error": mail.last_error,
+            }
+            for mail in mails_of(order.id)
         ],
         "history": [
             {

@@ -10,10 +10,18 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..catalogue.models import DeliveryKind
 from ..db import Base, UtcDateTime, utcnow
-from ..orders.models import Order, OrderLine, enum_column
+from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus, enum_column
 
 GOODS_MAIL = "order-delivered"
 """The mail that carries the goods."""
+PLACED_MAIL = "order-placed"
+"""The mail that carries the link, before anything is paid."""
+LINK_MAIL = "order-link"
+"""The mail that carries the link again, whatever has become of the order."""
+CORRECTED_MAIL = "address-corrected"
+"""The mail that tells an order's old address that there is a new one; it carries no link."""
+ASKED_FOR = frozenset({PLACED_MAIL, LINK_MAIL, CORRECTED_MAIL})
+"""Mails that anybody can cause who types an address, and that are rationed for it: see asked_for.py."""
 
 
 class DeliveryState(enum.StrEnum):
@@ -24,12 +32,19 @@ class DeliveryState(enum.StrEnum):
 
 
 class MailState(enum.StrEnum):
-    """Where a mail stands; `failed` only after many tries, and then a person is told."""
+    """Where a mail stands.
+
+    `failed` after many tries, `refused` when the server says that the address takes no mail,
+    `bounced` when it came back later, `skipped` when its turn came and its words were out of date.
+    """
 
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
+    REFUSED = "refused"
+    BOUNCED = "bounced"
+    SKIPPED = "skipped"
 
 
 class Delivery(Base):
@@ -86,8 +101,10 @@ class OutboxMail(Base):
     dedupe_key: Mapped[str] = mapped_column(String(120), unique=True)
     """What the mail is about, such as `order-delivered:7K3M-Q9XD`; the same is never queued twice."""
     template: Mapped[str] = mapped_column(String(60))
-    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"), index=True)
     """None for a mail to the operator."""
+    address: Mapped[str] = mapped_column(String(254), default="")
+    """Where it goes if not to the order's address; emptied when that is over."""
     note: Mapped[str] = mapped_column(String(300), default="")
     """A sentence for this mail alone, such as how much money is missing."""
     state: Mapped[MailState] = mapped_column(
@@ -102,3 +119,17 @@ class OutboxMail(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     order: Mapped[Order | None] = relationship()
+
+    @property
+    def is_moot(self) -> bool:
+        """Whether it would only confuse: nobody needs to hear how to pay what is closed or delivered.
+
+        An order that is paid and waits for its keys still gets its link. One of which a part has
+        arrived has got it, in a mail that says more.
+        """
+        order = self.order
+        if order is None:
+            return False
+        waits = order.status in (OrderStatus.PENDING, OrderStatus.PAID)
+        told = order.flag is OrderFlag.PAID_PARTIAL
+        return not order.email or (self.template == PLACED_MAIL and (told or not waits))

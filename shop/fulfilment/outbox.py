@@ -6,18 +6,19 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..failpoints import failpoint
 from ..i18n import speaking
-from ..mail import Mail, MailNotSent, render_mail, send
+from ..mail import Mail, MailNotSent, MailRefused, render_mail, send
 from ..orders.links import order_url
 from ..orders.queries import attention_mailed_by, unmailed_attention
-from ..orders.service import raise_attention
+from ..orders.service import lock_order, raise_attention
 from .goods import goods_of
-from .models import GOODS_MAIL, MailState, OutboxMail
-from .queries import due_mails, is_due
+from .models import ASKED_FOR, GOODS_MAIL, MailState, OutboxMail
+from .queries import due_mails, is_due, mail_of
 from .service import new_message_id
 
 log = structlog.get_logger()
@@ -37,7 +38,7 @@ def send_due_mails(now: datetime | None = None) -> int:
 def _send(mail_id: int, now: datetime) -> bool:
     if not _claim(mail_id, now):
         return False
-    error = ""
+    error, refused = "", False
     try:
         rendered = _render(mail_id)
         end_read()
@@ -45,12 +46,24 @@ def _send(mail_id: int, now: datetime) -> bool:
         send(rendered)
         failpoint("after_send")
     except MailNotSent as failure:
-        error = str(failure)
+        error, refused = str(failure), isinstance(failure, MailRefused)
     except Exception as failure:  # one mail that cannot be made must not hold up the others
         log.exception("mail_broken")
         error = type(failure).__name__
-    _note_outcome(mail_id, now, error)
+    _note_outcome(mail_id, now, error, refused=refused)
     return not error
+
+
+def note_bounce(order_id: int, *, why: str, who: str) -> bool:
+    """A person has seen the order's mail come back; False when none of its mails has been sent."""
+    with transaction("bounce") as session:
+        order = lock_order(session, order_id)
+        mail = mail_of(order)
+        if mail is None or mail.state is not MailState.SENT:
+            return False
+        mail.state, mail.last_error = MailState.BOUNCED, why[:200]
+        order.record("mail_bounced", why, who=who)
+    return True
 
 
 def queue_alert(now: datetime) -> None:
@@ -82,7 +95,7 @@ def _render(mail_id: int) -> Mail:
     with speaking(order.language):
         return render_mail(
             mail.template,
-            to=order.email,
+            to=mail.address or order.email,
             message_id=mail.message_id,
             order=order,
             order_url=order_url(order),
@@ -92,36 +105,41 @@ def _render(mail_id: int) -> Mail:
 
 
 def _claim(mail_id: int, now: datetime) -> bool:
-    """Take the mail for this process; False when another one has it."""
+    """Take the mail for this process; False when another one has it, or it is out of date."""
     with transaction("mail_claim") as session:
-        return bool(
-            rows_changed(
-                session,
-                update(OutboxMail)
-                .where(OutboxMail.id == mail_id, is_due(now))
-                .values(
-                    state=MailState.SENDING, lease_until=now + LEASE, tries=OutboxMail.tries + 1
-                ),
-            )
+        taken = rows_changed(
+            session,
+            update(OutboxMail)
+            .where(OutboxMail.id == mail_id, is_due(now))
+            .values(state=MailState.SENDING, lease_until=now + LEASE, tries=OutboxMail.tries + 1),
         )
+        if not taken:
+            return False
+        mail = session.get_one(OutboxMail, mail_id, populate_existing=True)
+        if mail.is_moot:
+            mail.state, mail.lease_until, mail.address = MailState.SKIPPED, None, ""
+            return False
+    return True
 
 
-def _note_outcome(mail_id: int, now: datetime, error: str) -> None:
+def _note_outcome(mail_id: int, now: datetime, error: str, *, refused: bool = False) -> None:
     with transaction("mail_sent") as session:
         mail = session.get_one(OutboxMail, mail_id, populate_existing=True)
         subject = mail.order.number if mail.order else "operator"
         mail.lease_until, mail.last_error = None, error[:200]
         if not error:
-            mail.state, mail.sent_at = MailState.SENT, now
-        elif mail.tries >= TRIES:
-            mail.state = MailState.FAILED
-            raise_attention(
-                session,
-                "mail_failed",
-                mail.dedupe_key,
-                f"The mail {mail.dedupe_key} could not be sent: {error}.",
-            )
+            mail.state, mail.sent_at, mail.address = MailState.SENT, now, ""
+        elif refused or mail.tries >= TRIES:
+            mail.state, mail.address = MailState.REFUSED if refused else MailState.FAILED, ""
+            _tell_a_person(session, mail, error)
         else:
             mail.state = MailState.QUEUED
             mail.next_try_at = now + min(timedelta(minutes=2**mail.tries), LONGEST_PAUSE)
     log.info("mail_" + mail.state, order=subject, template=mail.template, error=error)
+
+
+def _tell_a_person(session: Session, mail: OutboxMail, error: str) -> None:
+    """A mail that we owe did not get through. Those that anybody can cause are no news: any address can be typed."""
+    if mail.template not in ASKED_FOR:
+        note = f"The mail {mail.dedupe_key} could not be sent: {error}."
+        raise_attention(session, "mail_failed", mail.dedupe_key, note)

@@ -9,7 +9,14 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from ..db import db
 from ..orders.models import Order, OrderLine, OrderStatus
-from .models import GOODS_MAIL, Delivery, LicenceKey, MailState, OutboxMail
+from .models import (
+    CORRECTED_MAIL,
+    GOODS_MAIL,
+    Delivery,
+    LicenceKey,
+    MailState,
+    OutboxMail,
+)
 
 
 def deliveries_of(order_id: int) -> Sequence[Delivery]:
@@ -48,6 +55,25 @@ def due_mails(now: datetime, limit: int = 100) -> Sequence[OutboxMail]:
         .order_by(OutboxMail.next_try_at)
         .limit(limit)
     )
+    return db.session.scalars(query).all()
+
+
+def mail_of(order: Order) -> OutboxMail | None:
+    """The mail that its buyer waits for: with the goods once they are there, before that the newest."""
+    goods = OutboxMail.template == GOODS_MAIL
+    delivered = order.status is OrderStatus.FULFILLED
+    query = select(OutboxMail).where(
+        OutboxMail.order_id == order.id,
+        OutboxMail.state != MailState.SKIPPED,
+        OutboxMail.template != CORRECTED_MAIL,
+        goods if delivered else ~goods,
+    )
+    return db.session.scalar(query.order_by(OutboxMail.id.desc()).limit(1))
+
+
+def mails_of(order_id: int) -> Sequence[OutboxMail]:
+    """Every mail about an order, the oldest first."""
+    query = select(OutboxMail).where(OutboxMail.order_id == order_id).order_by(OutboxMail.id)
     return db.session.scalars(query).all()
 
 

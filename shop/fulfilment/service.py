@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import structlog
@@ -38,7 +39,14 @@ def plan_deliveries(session: Session, order: Order, note: str = "") -> None:
 
 
 def plan_mail(
-    session: Session, order: Order, template: str, about: str = "", note: str = ""
+    session: Session,
+    order: Order,
+    template: str,
+    about: str = "",
+    note: str = "",
+    *,
+    address: str = "",
+    wait: timedelta = timedelta(0),
 ) -> None:
     """Queue a mail to the buyer inside a transaction; the same about the same thing only once."""
     insert_if_new(
@@ -47,8 +55,9 @@ def plan_mail(
         dedupe_key=f"{template}:{about or order.number}",
         template=template,
         order_id=order.id,
+        address=address,
         note=note,
-        next_try_at=utcnow(),
+        next_try_at=utcnow() + wait,
         message_id=new_message_id(),
     )
 

@@ -1,4 +1,4 @@
-"""When each job last ran."""
+"""When each job last ran, and what was counted today."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ class JobRun(Base):
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     finished_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Ration(Base):
+    """One of the times that something was done on a day: see rations.py."""
+
+    __tablename__ = "rations"
+
+    subject: Mapped[str] = mapped_column(String(60), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -83,6 +83,11 @@ SETTLED = frozenset(
 )
 """Statuses of an order whose money has been counted."""
 
+UNDELIVERED = frozenset(
+    {OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.REVIEW, OrderStatus.PAID}
+)
+"""Statuses of an order that may still deliver, and has not."""
+
 NUMBER_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """No 0/O, 1/I/L or U: order numbers are read out on the telephone."""
 
@@ -156,6 +161,10 @@ class Order(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fulfilled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    corrected_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the buyer gave another email address, which can be done once."""
+    paid_with: Mapped[str] = mapped_column(String(120), default="")
+    """What was sent, such as 10.01 USDT TRC20, for the receipt; empty where nobody tells."""
 
     lines: Mapped[list[OrderLine]] = relationship(
         order_by="OrderLine.position", back_populates="order"
@@ -186,6 +195,17 @@ class Order(Base):
         """Every line has been handed over."""
         self.fulfilled_at = at
         self.move(OrderStatus.FULFILLED, why="everything was delivered")
+
+    @property
+    def can_correct_address(self) -> bool:
+        """Whether the buyer may still give another address: once, and not after the goods went out."""
+        return self.corrected_at is None and self.status in UNDELIVERED
+
+    def correct_address(self, email: str, *, at: datetime) -> None:
+        """Let mails go to another address. The links sent before die: they went to the wrong one."""
+        self.email, self.corrected_at = email, at
+        self.link_version += 1
+        self.record("address_corrected", "the buyer gave another email address", who="buyer")
 
     def raise_flag(self, flag: OrderFlag, why: str) -> None:
         """Note an oddity of the money, for the buyer's page and for a person."""

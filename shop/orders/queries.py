@@ -12,8 +12,13 @@ from .models import AttentionItem, Order, OrderStatus
 
 def find_order(number: str) -> Order | None:
     """The order of this number, written with or without its dash, in any case."""
-    letters = number.replace("-", "").strip().upper()
-    return db.session.scalar(select(Order).where(Order.number == f"{letters[:4]}-{letters[4:]}"))
+    return db.session.scalar(select(Order).where(Order.number == as_number(number)))
+
+
+def as_number(text: str) -> str:
+    """The order number that was typed: with or without its dash, in any case."""
+    letters = text.replace("-", "").strip().upper()
+    return f"{letters[:4]}-{letters[4:]}"
 
 
 def find_order_by_checkout_key(checkout_key: str) -> Order | None:

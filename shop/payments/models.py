@@ -160,6 +160,14 @@ class Payment(Base):
         came, asked, difference = alike(received, due, abs(due - received))
         return Figures(came, asked, difference, coin, too_much=received > due)
 
+    @property
+    def paid_with(self) -> str:
+        """What came, such as 10.01 USDT TRC20, for a receipt; empty where nobody tells."""
+        if not self.received:
+            return ""
+        (received,) = alike(Decimal(self.received))
+        return f"{received} {self.coin.replace('_', ' ')}"
+
     @hybrid_property
     def is_closed(self) -> bool:
         """Whether the provider has said that the money is there, and need not be asked any more.

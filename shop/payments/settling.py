@@ -122,6 +122,7 @@ def complete(
     elif order.flag in ANSWERED:
         order.raise_flag(OrderFlag.NONE, "the money is complete")
     commit_holds(session, order)
+    order.paid_with = payment.paid_with
     order.mark_paid(at=now, why=why, who=who)
     plan_deliveries(session, order, note=figures_for_buyer(order, payment) if over else "")
     # A part that came by another invoice did not buy this: it stays before a person.

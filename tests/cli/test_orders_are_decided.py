@@ -74,7 +74,7 @@ def test_a_confirmed_order_is_sold_and_its_history_says_who_why_and_by_what_proo
         assert (payment.state, payment.confirmed_by) == (PaymentState.PAID, "Ann")
         assert payment.transaction_id == "0xfeed"
     assert left(app, slug) == 1
-    assert letters(app) == ["order-delivered"]
+    assert letters(app) == ["order-placed", "order-delivered"]
 
 
 def test_confirming_twice_is_refused_and_delivers_once(
@@ -208,7 +208,7 @@ def test_a_refund_is_first_due_and_then_done(
         ("refunded", "transaction 0xfeed: The buyer wrote to us", "Ann"),
     ]
     assert (waiting, items(app)) == ([("refund_due", "")], [("refund_due", "Ann")])
-    assert letters(app) == ["order-delivered", "refund-due"]
+    assert letters(app) == ["order-placed", "order-delivered", "refund-due"]
     assert left(app, slug) == 1, "what was handed over is not sold to somebody else"
 
 

@@ -70,7 +70,7 @@ def test_replaying_a_notice_asks_what_is_true_and_acts_upon_it_once(
         results = [does(runner, "postbacks", "replay", invoice) for _ in range(2)]
 
     assert [result.stdout for result in results] == [f"{number} is fulfilled.\n"] * 2
-    assert letters(app) == ["order-delivered"]
+    assert letters(app) == ["order-placed", "order-delivered"]
 
 
 def test_a_replay_believes_the_provider_and_not_the_notice(

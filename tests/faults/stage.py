@@ -26,7 +26,7 @@ from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer, Form
 from tests.factories import make_product, make_token
 from tests.faults.crashing import Clock, End, Fresh, Nursery, Task, speak
-from tests.faults.ledger import PAID, Truth, violations
+from tests.faults.ledger import PAID, UNSENT, Truth, violations
 
 PAYABLE = ("created", "partial")
 STOCK, KEYS = 5, 3
@@ -249,7 +249,7 @@ class Stage:
     def unsent(self) -> list[str]:
         """Mails that are still in the outbox."""
         with self.app.app_context():
-            waiting = select(OutboxMail.dedupe_key).where(OutboxMail.state != MailState.SENT)
+            waiting = select(OutboxMail.dedupe_key).where(UNSENT)
             return list(db.session.scalars(waiting))
 
     def found(self) -> list[str]:

@@ -23,7 +23,7 @@ from shop.payments.cryptocloud import CryptoCloud, Invoice, InvoiceInfo, Invoice
 from shop.payments.models import Payment, PaymentState
 
 ONCE = ("paid", "delivered", "fulfilled", "order-delivered")
-"""What an order with one line has exactly one of, once it is fulfilled: events, and the mail."""
+"""What an order with one line has exactly one of, once it is fulfilled: events, and the mail; the first mail is rationed."""
 
 
 class StandIn:

@@ -29,7 +29,7 @@ from shop import failpoints, jobs
 from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
 from shop.db import db
-from shop.fulfilment.models import MailState, OutboxMail
+from shop.fulfilment.models import OutboxMail
 from shop.fulfilment.service import add_keys
 from shop.orders.links import order_token
 from shop.orders.models import AttentionItem, Order
@@ -41,7 +41,7 @@ from shop.sandbox.invoices import Action, Invoice, Mode, Status
 from shop.sandbox.postbacks import _announce, happen
 from tests.conftest import make_settings
 from tests.factories import gateway, make_cart, make_product
-from tests.faults.ledger import truth_of, violations
+from tests.faults.ledger import UNSENT, truth_of, violations
 from tests.faults.world import PROVIDER, SHOP, World, running_world
 from tests.promises import Promise
 
@@ -293,7 +293,7 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
         if found := self._found(settled=True):
             raise Lost("in the end: " + "\n".join(found))
         with self.world.app.app_context():
-            unsent = select(OutboxMail.dedupe_key).where(OutboxMail.state != MailState.SENT)
+            unsent = select(OutboxMail.dedupe_key).where(UNSENT)
             if left := db.session.scalars(unsent.where(OutboxMail.order_id.is_not(None))).all():
                 waiting = {f"order-delivered:{form}" for form in self._not_fulfilled()}
                 if lost := set(left) - waiting:

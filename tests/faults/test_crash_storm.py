@@ -16,13 +16,13 @@ from sqlalchemy import select
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
 from shop.db import db, end_read, utcnow
-from shop.fulfilment.models import MailState, OutboxMail
+from shop.fulfilment.models import OutboxMail
 from shop.orders.models import Order
 from shop.sandbox.live import Sandbox, running_sandbox
 from tests.conftest import make_settings
 from tests.factories import make_product
 from tests.faults.crashing import Nursery, Task
-from tests.faults.ledger import tally, truth_of, violations
+from tests.faults.ledger import UNSENT, tally, truth_of, violations
 from tests.faults.processes import ROOT, WebProcess, free_port
 from tests.faults.stage import charges
 from tests.faults.storm import Storm
@@ -131,7 +131,7 @@ def test_processes_that_die_at_random_lose_and_double_nothing(
     now = utcnow() + timedelta(minutes=SWEEPS[-1])
     with app.app_context():
         placed = set(db.session.scalars(select(Order.checkout_key)).all())
-        unsent = select(OutboxMail.dedupe_key).where(OutboxMail.state != MailState.SENT)
+        unsent = select(OutboxMail.dedupe_key).where(UNSENT)
         waiting = db.session.scalars(unsent).all()
         end_read()
     found = [

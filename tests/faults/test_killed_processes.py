@@ -28,7 +28,7 @@ from shop import jobs
 from shop.catalogue.models import Product
 from shop.config import Settings
 from shop.db import db, end_read, utcnow
-from shop.fulfilment.models import MailState, OutboxMail
+from shop.fulfilment.models import MailState
 from shop.fulfilment.outbox import send_due_mails
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderStatus
@@ -41,6 +41,7 @@ from tests.buyer import Buyer, Form
 from tests.conftest import settings_for
 from tests.factories import gateway, make_open_order, make_order, make_product, provider
 from tests.faults.processes import PATIENCE, ROOT, WebProcess, environment, until
+from tests.fulfilment.sold import goods_mails
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_a_worker_killed_while_it_sends_the_mail_sends_it_once(
         server.start()
 
         with app.app_context():
-            mail = db.session.query(OutboxMail).one()
+            (mail,) = goods_mails()
             assert mail.state is MailState.SENDING
             assert send_due_mails() == 0, "its lease has not run out: another worker may be alive"
             end_read()

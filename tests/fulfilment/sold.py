@@ -6,10 +6,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
+from sqlalchemy import select
 
 from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
+from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of
+from shop.fulfilment.models import GOODS_MAIL, OutboxMail
 from shop.orders.models import Order
 from shop.payments.service import refresh
 from tests.factories import gateway, make_open_order, make_product, provider
@@ -22,6 +25,19 @@ def sell(app: Flask, *products: Product, email: str = "") -> Order:
         calls.invoice_is("paid")
         refresh(payment, gateway(app))
     return order
+
+
+def templates() -> list[str]:
+    """What the mails in the outbox are, the oldest first."""
+    end_read()
+    return list(db.session.scalars(select(OutboxMail.template).order_by(OutboxMail.id)))
+
+
+def goods_mails() -> list[OutboxMail]:
+    """The mails with goods, as they stand now."""
+    end_read()
+    query = select(OutboxMail).where(OutboxMail.template == GOODS_MAIL).order_by(OutboxMail.id)
+    return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
 def make_file(settings: Settings, name: str, content: bytes = b"the goods") -> Product:

@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
 
 from shop import create_app
 from shop.catalogue.models import DeliveryKind
 from shop.config import ConfigurationError, Settings, load
 from shop.db import db, transaction
-from shop.fulfilment.models import OutboxMail
 from shop.fulfilment.outbox import send_due_mails
 from shop.mail import Mail, _message
 from shop.orders.models import Order
 from tests.conftest import make_settings
 from tests.factories import make_product
-from tests.fulfilment.sold import make_file, sell
+from tests.fulfilment.sold import goods_mails, make_file, sell
 
 
 def written(app: Flask) -> list[EmailMessage]:
@@ -92,6 +90,25 @@ def test_both_parts_say_everything(message: EmailMessage, order: Order, kind: st
     assert "UTC" in text
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_it_is_a_receipt(app: Flask) -> None:
+    """Items, quantity, unit price, total with its currency, coin, date with its zone, link, contact, seller."""
+    with app.app_context():
+        order = sell(app, make_product(title="Rain", price=1250))
+        with transaction() as session:
+            session.get_one(Order, order.id).paid_with = "12.50 USDT TRC20"
+        send_due_mails()
+
+    (message,) = written(app)
+    for kind in ("plain", "html"):
+        text = part(message, kind)
+        for word in (
+            *("Rain", "USD\u00a012.50", "Total", "Paid with 12.50 USDT TRC20", "Confirmed on"),
+            *("UTC", "/orders/", "help@shop.example", "Storefront, http://localhost"),
+        ):
+            assert word in text, (kind, word)
+
+
 def test_the_page_escapes_what_the_text_shows_plainly(message: EmailMessage) -> None:
     assert "Rain & <Wind>" in part(message, "plain")
     assert "Rain &amp; &lt;Wind&gt;" in part(message, "html")
@@ -115,7 +132,8 @@ def test_its_id_was_chosen_when_the_money_came(
     app: Flask, order: Order, message: EmailMessage
 ) -> None:
     with app.app_context():
-        assert message["Message-ID"] == db.session.scalar(select(OutboxMail.message_id))
+        (mail,) = goods_mails()
+        assert message["Message-ID"] == mail.message_id
 
 
 def built(settings: Settings, **values: str) -> EmailMessage:

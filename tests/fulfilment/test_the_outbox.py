@@ -13,18 +13,19 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask
-from sqlalchemy import select
 
 import shop.fulfilment.outbox
 import shop.mail
 from shop.config import Settings
-from shop.db import db, end_read, transaction, utcnow
+from shop.db import transaction, utcnow
 from shop.fulfilment.models import MailState, OutboxMail
 from shop.fulfilment.outbox import LEASE, TRIES, _claim, send_due_mails
+from shop.fulfilment.queries import mails_of
 from shop.orders.models import Order
 from shop.orders.queries import open_attention
 from tests.conftest import make_settings
-from tests.fulfilment.sold import sell
+from tests.factories import make_open_order
+from tests.fulfilment.sold import goods_mails, sell
 
 
 class Post:
@@ -32,7 +33,16 @@ class Post:
 
     def __init__(self) -> None:
         self.answer = "250 OK"
+        self.refusal = ""
+        """What every recipient is refused with."""
         self.taken: list[Envelope] = []
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if not self.refusal:
+            envelope.rcpt_tos.append(address)
+        return self.refusal or "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if self.answer.startswith("250"):
@@ -66,8 +76,9 @@ def settings(tmp_path: Path, database_url: str, smtp_url: str) -> Settings:
 
 
 def mail() -> OutboxMail:
-    end_read()
-    return db.session.scalars(select(OutboxMail).execution_options(populate_existing=True)).one()
+    """The mail with the goods."""
+    (found,) = goods_mails()
+    return found
 
 
 def test_a_mail_server_gets_the_mail(app: Flask, post: Post) -> None:
@@ -120,8 +131,9 @@ def test_sent_twice_after_a_crash_it_has_the_same_id(app: Flask, post: Post) -> 
     with app.app_context():
         sell(app)
         send_due_mails()
+        sent = mail().id
         with transaction() as session:  # as if we had died before noting that it was sent
-            lost = session.scalars(select(OutboxMail)).one()
+            lost = session.get_one(OutboxMail, sent)
             lost.state, lost.lease_until = MailState.SENDING, utcnow() - timedelta(seconds=1)
 
         assert send_due_mails() == 1
@@ -145,6 +157,79 @@ def test_a_mail_that_never_gets_through_is_put_before_a_person(app: Flask, post:
         assert item.kind == "mail_failed"
         assert order.number in item.note
         assert "buyer@example.com" not in item.note
+
+
+@pytest.mark.parametrize(
+    "said", ["550 no such user", "550 5.1.1 <buyer@example.com>: unknown", "556 never"]
+)
+def test_an_address_that_the_server_refuses_is_told_of_at_once(
+    app: Flask, post: Post, said: str
+) -> None:
+    """It was asked twenty times before, for a day and a half, and the buyer's page said nothing."""
+    post.refusal = said
+    with app.app_context():
+        order = sell(app)
+
+        send_due_mails()
+
+        assert mail().state is MailState.REFUSED
+        assert mail().last_error == f"the server refused the recipient with {said[:3]}"
+        (item,) = open_attention()
+        assert (item.kind, order.number in item.note) == ("mail_failed", True)
+        post.refusal = ""
+        assert send_due_mails(utcnow() + timedelta(days=1)) == 1, "only the alert to the operator"
+
+
+@pytest.mark.parametrize(
+    "said", ["550 5.7.1 relaying denied", "554 5.7.1 <buyer@example.com>: Relay access denied",
+             "530 authentication required", "450 4.2.0 greylisted", "452 4.2.2 mailbox full"]
+)  # fmt: skip
+def test_a_server_that_refuses_us_and_not_the_address_is_tried_again(
+    app: Flask, post: Post, said: str
+) -> None:
+    """A password that was lost must not cost every buyer of that hour their mail."""
+    post.refusal = said
+    with app.app_context():
+        sell(app)
+        send_due_mails()
+        assert mail().state is MailState.QUEUED
+        post.refusal = ""
+
+        assert send_due_mails(mail().next_try_at) >= 1
+
+        assert mail().state is MailState.SENT
+
+
+def test_an_address_that_nobody_paid_for_is_no_persons_business(app: Flask, post: Post) -> None:
+    """Anybody can type any address into the checkout, as often as they like."""
+    post.refusal = "550 no such user"
+    with app.app_context():
+        order, _ = make_open_order(app)
+
+        send_due_mails(utcnow() + timedelta(minutes=3))
+
+        assert [each.state for each in mails_of(order.id)] == [MailState.REFUSED]
+        assert open_attention() == []
+
+
+def test_after_a_day_without_a_mail_server_the_goods_arrive_once(
+    app: Flask, post: Post, smtp_url: str
+) -> None:
+    with app.app_context():
+        order = sell(app)
+        use(app, "smtp://127.0.0.1:1")
+        now = utcnow()
+        for hour in range(24):
+            send_due_mails(now + timedelta(hours=hour))
+        use(app, smtp_url)
+
+        for hour in range(24, 48):
+            send_due_mails(now + timedelta(hours=hour))
+
+        assert mail().state is MailState.SENT
+        to_the_buyer = [each for each in post.taken if each.rcpt_tos == [order.email]]
+        assert len(to_the_buyer) == 1, "and the first mail, which has nothing to say any more, not"
+        assert order.number.encode() in (to_the_buyer[0].content or b"")
 
 
 def test_a_server_that_hangs_is_given_up_and_tried_again(
@@ -262,12 +347,9 @@ def test_one_mail_that_cannot_be_made_does_not_hold_up_the_others(
 
         assert send_due_mails() == 1
 
-        end_read()
-        states = db.session.scalars(select(OutboxMail.state).order_by(OutboxMail.id)).all()
-        assert states == [MailState.QUEUED, MailState.SENT]
-        assert db.session.scalars(
-            select(OutboxMail.last_error).order_by(OutboxMail.id)
-        ).first() == ("ValueError")
+        first, second = goods_mails()
+        assert (first.state, second.state) == (MailState.QUEUED, MailState.SENT)
+        assert first.last_error == "ValueError"
     assert len(post.taken) == 1
 
 

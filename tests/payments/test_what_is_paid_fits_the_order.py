@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from shop.db import db, transaction, utcnow
-from shop.fulfilment.models import Delivery, OutboxMail
+from shop.fulfilment.models import Delivery
 from shop.orders.models import AttentionItem, HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
@@ -18,6 +18,7 @@ from shop.payments.models import Payment, PaymentState
 from shop.payments.service import open_invoice, start_payment
 from shop.payments.settling import settle
 from tests.factories import confirm, gateway, make_open_order, make_product, provider
+from tests.fulfilment.sold import goods_mails, templates
 
 
 def tell(payment: Payment, status: InvoiceStatus = InvoiceStatus.PAID, **facts: Any) -> bool:
@@ -94,8 +95,7 @@ def test_an_invoice_that_does_not_fit_sells_nothing_and_a_person_is_told_why(
         assert notes(order)[-2:] == [wrong, "what was paid does not fit the order"]
         assert [hold.state for hold in order.holds] == [HoldState.HELD]
         assert db.session.query(Delivery).count() == 0
-        (letter,) = db.session.query(OutboxMail)
-        assert letter.template == "order-review"
+        assert templates() == ["order-placed", "order-review"]
         (item,) = open_attention()
         assert (item.kind, item.reference) == ("amount_mismatch", payment.reference)
         assert item.note == f"Order {order.number} was not sold: {wrong}."
@@ -243,8 +243,9 @@ def test_only_a_surplus_is_told_with_the_goods(
 
         assert order.flag is flag
         assert (payment.coin, payment.due, payment.received) == ("USDT_TRC20", "10.010", came)
-        (letter,) = db.session.query(OutboxMail)
-        assert letter.template == "order-delivered"
+        assert order.paid_with == {"9": "9.00"}.get(came, came) + " USDT TRC20"
+        assert templates() == ["order-placed", "order-delivered"]
+        (letter,) = goods_mails()
         assert letter.note.startswith(note)
         assert bool(letter.note) is bool(note)
 

@@ -1,0 +1,36 @@
+"""`flask mails`: what became of an order's mails, as far as the shop cannot see it itself."""
+
+from __future__ import annotations
+
+import click
+
+from ..fulfilment.asked_for import send_again
+from ..fulfilment.outbox import note_bounce
+from ..ops.commands import CommandGroup
+from .lookup import order_named
+from .printing import reason, refuse, who
+
+mails = CommandGroup("mails", help="Send an order's mail again, or note that it came back.")
+
+
+@mails.command("resend")
+@click.argument("number")
+def resend(number: str) -> None:
+    """Send an order's mail once more: its goods, or the link to its page."""
+    order = order_named(number)
+    if send_again(order.id, rationed=False):
+        click.echo(f"The mail of order {order.number} is queued.")
+    else:
+        click.echo(f"A mail of order {order.number} waits for the mail server already.")
+
+
+@mails.command("bounced")
+@click.argument("number")
+@reason
+@who
+def bounced(number: str, why: str, who: str) -> None:
+    """Note that an order's mail came back to you, so that its page tells the buyer."""
+    order = order_named(number)
+    if not note_bounce(order.id, why=why, who=who):
+        refuse(f"No mail of order {order.number} is on its way: see `flask orders show`.")
+    click.echo(f"The page of order {order.number} says so now.")

@@ -1,0 +1,159 @@
+"""Mails that a buyer causes without having paid: the link, a mail once more, another address.
+
+Anybody can type anybody's address. So each address gets a few such mails a day, and each order
+can ask for fewer still; what was paid for is mailed without being counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from ..db import rows_changed, transaction, utcnow
+from ..ops.rations import UsedUp, subject, take
+from ..orders.models import Order, OrderStatus
+from ..orders.queries import find_order
+from ..orders.service import lock_order
+from ..queue import wake
+from .models import (
+    ASKED_FOR,
+    CORRECTED_MAIL,
+    GOODS_MAIL,
+    LINK_MAIL,
+    PLACED_MAIL,
+    MailState,
+    OutboxMail,
+)
+from .queries import mail_of
+from .service import plan_mail
+
+log = structlog.get_logger()
+
+TO_AN_ADDRESS = 10
+"""Mails a day to one address that nobody has paid for."""
+AGAIN = 3
+"""Times a day that one order may have its mail sent again."""
+SEARCHES = 5
+"""Searches a day for the orders of one address, and for one number."""
+PAUSE = timedelta(minutes=2)
+"""Between a mail and the same one again: mails take their time."""
+HOLD = timedelta(minutes=2)
+"""For which the first mail waits, so that it is not written while the buyer is still on the way to pay."""
+
+
+class NothingToSend(Exception):
+    """The order that is looked for is not there, or not this address's."""
+
+
+class NotCorrectable(Exception):
+    """The order's address was corrected before, or its goods have gone out."""
+
+
+def plan_placed(session: Session, order: Order) -> None:
+    """Queue the first mail of an order, in the commit that makes it; none to an address that has had enough."""
+    with contextlib.suppress(UsedUp):
+        take(session, subject("mail", order.email), TO_AN_ADDRESS)
+        plan_mail(session, order, PLACED_MAIL, wait=HOLD)
+
+
+def send_again(order_id: int, *, rationed: bool = True) -> bool:
+    """Queue the order's mail once more, as the order stands now; UsedUp when that was done too often.
+
+    False when one waits for the mail server already: another would not be faster.
+    """
+    with transaction("mail_again") as session:
+        order = lock_order(session, order_id)
+        mail = mail_of(order)
+        if mail and mail.state in (MailState.QUEUED, MailState.SENDING):
+            goes = not mail.tries
+            if goes:
+                mail.next_try_at = min(mail.next_try_at, utcnow())
+        else:
+            if rationed:
+                _ration(session, order, mail)
+            _plan_link_or_goods(session, order)
+            goes = True
+        number = order.number
+    log.info("mail_asked_for_again", order=number)
+    wake("mails")
+    return goes
+
+
+def mail_link(email: str, number: str) -> None:
+    """Mail an order's link to its address, if both belong together; UsedUp when it was tried too often.
+
+    Nothing that can be seen or measured tells whether they do: the same is counted and written
+    either way, and taken back where there is nothing to send.
+    """
+    with transaction("mail_link") as session:
+        take(session, subject("search", email), SEARCHES)
+        take(session, subject("search", number), SEARCHES)
+        order = find_order(number)
+        fits = order is not None and _same(order.email, email)
+        with contextlib.suppress(UsedUp, NothingToSend), session.begin_nested():
+            take(session, subject("mail", email), TO_AN_ADDRESS)
+            plan_mail(session, order or Order(number=number), LINK_MAIL, about=_once(number))
+            if not fits:
+                raise NothingToSend
+    log.info("order_looked_for", order=number if fits else "none")
+    wake("mails")
+
+
+def correct_address(order_id: int, email: str) -> None:
+    """Send an order's mails to another address from now on, and tell the old one; once, before delivery.
+
+    Raises NotCorrectable, or UsedUp when one of the two addresses has had too many mails today:
+    nothing is changed then, because the old address must be told.
+    """
+    with transaction("address") as session:
+        order = lock_order(session, order_id)
+        if not order.can_correct_address:
+            raise NotCorrectable(order.number)
+        old = order.email
+        for of in sorted(subject("mail", address) for address in (old, email)):
+            take(session, of, TO_AN_ADDRESS)
+        order.correct_address(email, at=utcnow())
+        plan_mail(session, order, CORRECTED_MAIL, address=old)
+        _drop_waiting(session, order)
+        _plan_link_or_goods(session, order)
+        number = order.number
+    log.info("address_corrected", order=number)
+    wake("mails")
+
+
+def _ration(session: Session, order: Order, last: OutboxMail | None) -> None:
+    if last and last.sent_at and last.sent_at + PAUSE > utcnow():
+        raise UsedUp(last.sent_at + PAUSE)
+    take(session, subject("again", order.number), AGAIN)
+    take(session, subject("mail", order.email), TO_AN_ADDRESS)
+
+
+def _plan_link_or_goods(session: Session, order: Order) -> None:
+    by_status = {OrderStatus.PENDING: PLACED_MAIL, OrderStatus.FULFILLED: GOODS_MAIL}
+    template = by_status.get(order.status, LINK_MAIL)
+    plan_mail(session, order, template, about=_once(order.number))
+
+
+def _drop_waiting(session: Session, order: Order) -> None:
+    """What has not left yet need not: the link in it will be another one."""
+    rows_changed(
+        session,
+        update(OutboxMail)
+        .where(OutboxMail.order_id == order.id, OutboxMail.state == MailState.QUEUED)
+        .where(OutboxMail.template.in_(ASKED_FOR - {CORRECTED_MAIL}))
+        .values(state=MailState.SKIPPED),
+    )
+
+
+def _once(number: str) -> str:
+    """What a mail is about that may be sent more than once."""
+    return f"{number}:{secrets.token_hex(4)}"
+
+
+def _same(one: str, other: str) -> bool:
+    return one.strip().lower() == other.strip().lower()

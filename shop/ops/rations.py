@@ -1,0 +1,53 @@
+"""How often something may be done in a day, counted in the database: exactly, whoever asks at once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import UTC, datetime, time, timedelta
+
+from flask import current_app
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from ..db import insert_if_new, rows_changed, transaction, utcnow
+from .models import Ration
+
+
+class UsedUp(Exception):
+    """It was done as often as it may be; `until` is when it may be done again."""
+
+    def __init__(self, until: datetime) -> None:
+        self.until = until
+        super().__init__(f"used up until {until:%Y-%m-%d %H:%M} UTC")
+
+
+def subject(what: str, of: str) -> str:
+    """What is counted, such as `mail` to an address: so that nobody can read it out of the table again."""
+    key = str(current_app.secret_key).encode()
+    text = f"{what}:{of.strip().lower()}".encode()
+    return f"{what}:{hmac.new(key, text, hashlib.sha256).hexdigest()[:40]}"
+
+
+def take(session: Session, of: str, a_day: int) -> None:
+    """Use one of a subject's rations inside a transaction; UsedUp, and nothing written, when none is left.
+
+    Each is a row with a number of its own. Two who want the last one insert the same row: the
+    second waits for the first one's commit and then finds it taken, on either engine.
+    """
+    day = _day(now := utcnow())
+    used = select(func.count()).where(Ration.subject == of, Ration.day == day)
+    for number in range((session.scalar(used) or 0) + 1, a_day + 1):
+        if insert_if_new(session, Ration, subject=of, day=day, number=number):
+            return
+    raise UsedUp(datetime.combine(now.date() + timedelta(days=1), time.min, UTC))
+
+
+def forget_past(now: datetime | None = None) -> None:
+    """Drop what was counted on earlier days."""
+    with transaction("rations") as session:
+        rows_changed(session, delete(Ration).where(Ration.day < _day(now or utcnow())))
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}"
