@@ -9,6 +9,8 @@ from jinja2 import StrictUndefined
 
 from . import cli, db, failpoints, i18n, jobs, schema
 from .catalogue.views import bp as catalogue_pages
+from .checkout.finding import bp as finding_pages
+from .checkout.order_mail import bp as order_mail_pages
 from .checkout.views import bp as checkout_pages
 from .config import ROOT, Settings, load, unknown_names
 from .fulfilment.views import bp as download_pages
@@ -48,6 +50,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in (
         catalogue_pages,
         checkout_pages,
+        order_mail_pages,
+        finding_pages,
         postback_pages,
         download_pages,
         health_pages,

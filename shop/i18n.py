@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from babel.dates import format_timedelta
 from babel.numbers import get_currency_name
 from babel.units import format_unit
 from flask import Flask, has_request_context, request
@@ -109,6 +111,14 @@ def readable_size(size: int) -> str:
         length="long" if name == "byte" else "short",
         format="#,##0" if amount >= 10 or name == "byte" else "#,##0.#",
         locale=get_locale(),
+    )
+
+
+def readable_wait(until: datetime) -> str:
+    """How long it is until then: in 2 minutes, in 5 hours; a minute at least."""
+    wait = max(until - datetime.now(UTC), timedelta(minutes=1))
+    return format_timedelta(
+        wait, granularity="minute", threshold=1.5, add_direction=True, locale=get_locale()
     )
 
 

@@ -88,7 +88,7 @@ class Buyer:
         return self.page.text
 
     def presses(self, button: str) -> TestResponse:
-        """Press the button of this order page that asks ("check") or pays ("pay") once more."""
+        """Press the button of this order page that asks ("check"), pays ("pay") or mails ("mail") once more."""
         action = re.search(rf'action="(/orders/[^"/]+/{button})"', self.page.text)
         assert action, f"the order page has no such button: {button}"
         return self.sends(action[1])

@@ -1,4 +1,4 @@
-"""The checkout form: an email address and a currency, and nothing else."""
+"""What a buyer fills in: an email address and a currency; and after the order, whose order it is."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from flask_babel import gettext, lazy_gettext
+from flask_babel import LazyString, gettext, lazy_gettext
 from flask_wtf import FlaskForm
-from wtforms import EmailField, HiddenField, SelectField
+from wtforms import EmailField, HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Email, InputRequired, Length, Regexp, ValidationError
 
 from ..i18n import currency_name, language, money
+from ..orders.models import NUMBER_ALPHABET
+from ..orders.queries import as_number
 from .cart import Cart
 
 NOT_AN_ADDRESS = lazy_gettext("Enter an email address in the correct format, like name@example.com")
+
+
+NOT_A_NUMBER = lazy_gettext(
+    "Enter the order number as it stands in your mail or on your receipt, like 7K3M-Q9XD"
+)
+NUMBER = rf"[{NUMBER_ALPHABET}]{{4}}-[{NUMBER_ALPHABET}]{{4}}\Z"
 
 
 @dataclass(frozen=True)
@@ -41,18 +49,23 @@ def new_checkout_key() -> str:
     return secrets.token_urlsafe(24)
 
 
-class CheckoutForm(FlaskForm):
-    """Where the goods go, and the currency of the invoice."""
-
-    email = EmailField(
+def address_field(missing: LazyString) -> EmailField:
+    """An email address; `missing` is said when there is none."""
+    return EmailField(
         filters=[lambda text: text.strip() if text else text],
         validators=[
-            DataRequired(
-                lazy_gettext("Enter your email address, so that your goods can reach you")
-            ),
+            DataRequired(missing),
             Length(max=254, message=NOT_AN_ADDRESS),
             Email(NOT_AN_ADDRESS, allow_smtputf8=False),
         ],
+    )
+
+
+class CheckoutForm(FlaskForm):
+    """Where the goods go, and the currency of the invoice."""
+
+    email = address_field(
+        lazy_gettext("Enter your email address, so that your goods can reach you")
     )
     currency = SelectField(validate_choice=False)
     checkout_key = HiddenField(
@@ -93,3 +106,42 @@ class CheckoutForm(FlaskForm):
             checkout_key=str(self.checkout_key.data),
             seen=str(self.seen.data),
         )
+
+
+class FindForm(FlaskForm):
+    """Whose order it is, and which: neither alone finds anything."""
+
+    email = address_field(lazy_gettext("Enter the email address that you ordered with"))
+    number = StringField(
+        filters=[lambda text: as_number(text) if text else text],
+        validators=[DataRequired(NOT_A_NUMBER), Regexp(NUMBER, message=NOT_A_NUMBER)],
+    )
+
+    @property
+    def address(self) -> str:
+        """The email address."""
+        return str(self.email.data)
+
+    @property
+    def order_number(self) -> str:
+        """The number, with its dash."""
+        return str(self.number.data)
+
+
+class AddressForm(FlaskForm):
+    """The address that an order's mails shall go to."""
+
+    email = address_field(lazy_gettext("Enter the email address that your goods shall go to"))
+
+    def validate(self, *, not_this: str) -> bool:
+        """Whether it is an address, and another one than the order has."""
+        valid = bool(super().validate())
+        if valid and self.address.lower() == not_this.lower():
+            self.email.errors = [gettext("The order has this address already")]
+            return False
+        return valid
+
+    @property
+    def address(self) -> str:
+        """The email address."""
+        return str(self.email.data)

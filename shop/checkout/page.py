@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import url_for
+from flask import abort, url_for
 from flask_babel import lazy_gettext
 
 from ..db import utcnow
 from ..fulfilment.goods import Goods, goods_of
-from ..fulfilment.models import DeliveryState
+from ..fulfilment.models import GOODS_MAIL, DeliveryState, MailState
+from ..fulfilment.queries import mail_of
 from ..money import Money
-from ..orders.links import order_token
+from ..orders.links import find_order_by_token, order_token
 from ..orders.models import SETTLED, Order, OrderFlag, OrderLine, OrderStatus
 from ..payments.models import Payment, PaymentState
 from ..payments.queries import figures_of, payments_of
@@ -97,6 +98,19 @@ class Urls:
     status: str
     check: str
     pay: str
+    mail: str
+    address: str
+
+
+@dataclass(frozen=True)
+class MailNews:
+    """What became of the mail that the buyer waits for."""
+
+    state: MailState
+    has_goods: bool
+    tried: bool
+    """Whether the mail server had its chance; then a queued mail waits for that."""
+    sent_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -121,9 +135,21 @@ class OrderPage:
     is_test: bool
     figures: str
     """How much came of what was asked for, where the provider tells it (API v2)."""
+    paid_with: str
+    """What was sent, where the provider tells it."""
     deliveries: list[Goods]
     timeline: list[Step]
+    mail: MailNews | None
+    can_correct_address: bool
     urls: Urls
+
+
+def order_at(token: str) -> Order:
+    """The order that a link opens; an answer of 404 when it opens none."""
+    order = find_order_by_token(token)
+    if order is None:
+        abort(404)
+    return order
 
 
 def current_payment(order: Order) -> Payment | None:
@@ -163,14 +189,27 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         paid_at=order.paid_at,
         is_test=order.is_test,
         figures=figures_in_words(figures_of(order.id)),
+        paid_with=order.paid_with,
         deliveries=_goods(order),
         timeline=timeline(order),
+        mail=_mail_news(order),
+        can_correct_address=order.can_correct_address,
         urls=Urls(
             status=url_for("checkout.order_status", token=token, returned=1 if asking else None),
             check=url_for("checkout.check", token=token),
             pay=url_for("checkout.pay", token=token),
+            mail=url_for("order_mail.again", token=token),
+            address=url_for("order_mail.address", token=token),
         ),
     )
+
+
+def _mail_news(order: Order) -> MailNews | None:
+    mail = mail_of(order)
+    if mail is None:
+        return None
+    tried = mail.tries > 0 and mail.state is MailState.QUEUED
+    return MailNews(mail.state, mail.template == GOODS_MAIL, tried, mail.sent_at)
 
 
 def _goods(order: Order) -> list[Goods]:

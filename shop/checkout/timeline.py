@@ -25,6 +25,7 @@ WORDS = {
     OrderStatus.REFUNDED: lazy_gettext("Money sent back"),
     OrderFlag.PAID_PARTIAL: lazy_gettext("Part of the amount has arrived"),
     OrderFlag.PAID_TWICE: lazy_gettext("A second payment has arrived"),
+    "address_corrected": lazy_gettext("Email address changed"),
 }
 """The entries of an order's history that say something to its buyer; the others are the operator's."""
 

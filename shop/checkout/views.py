@@ -23,7 +23,12 @@ from wtforms.validators import ValidationError
 
 from ..catalogue.queries import MAX_QUANTITY, find_offer
 from ..config import current_settings
-from ..orders.links import find_order_by_token, order_path, order_token
+from ..orders.links import (
+    find_order_by_old_token,
+    find_order_by_token,
+    order_path,
+    order_token,
+)
 from ..orders.models import Order, OrderFlag, OrderStatus
 from ..orders.queries import find_order
 from ..orders.service import SoldOut
@@ -42,7 +47,7 @@ from ..payments.service import (
 from ..web.security import csrf
 from . import cart as carts
 from .forms import CheckoutForm
-from .page import current_payment, order_page
+from .page import current_payment, order_at, order_page
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
 
 bp = Blueprint("checkout", __name__)
@@ -165,7 +170,9 @@ def submit() -> ResponseReturnValue:
 @bp.get("/orders/<token>")
 def order(token: str) -> ResponseReturnValue:
     """Where an order stands, and its goods once it is paid."""
-    order = _order(token)
+    order = find_order_by_token(token)
+    if order is None:
+        return _to_new_link(token)
     page = order_page(order, asking="returned" in request.args)
     return render_template("checkout/order.html", page=page)
 
@@ -173,7 +180,7 @@ def order(token: str) -> ResponseReturnValue:
 @bp.get("/orders/<token>/status")
 def order_status(token: str) -> ResponseReturnValue:
     """The part of the order page that changes, for its script; asks the provider now and then."""
-    order = _order(token)
+    order = order_at(token)
     _ask(order, at_most_every=ASK_AGAIN_AFTER)
     page = order_page(order, asking="returned" in request.args)
     return render_template("checkout/_status.html", page=page)
@@ -182,7 +189,7 @@ def order_status(token: str) -> ResponseReturnValue:
 @bp.post("/orders/<token>/check")
 def check(token: str) -> ResponseReturnValue:
     """Ask the provider now, because the buyer wants to know."""
-    order = _order(token)
+    order = order_at(token)
     if not _ask(order, at_most_every=timedelta(seconds=3)):
         flash(
             gettext(
@@ -198,7 +205,7 @@ def check(token: str) -> ResponseReturnValue:
 @bp.post("/orders/<token>/pay")
 def pay(token: str) -> ResponseReturnValue:
     """Pay an unpaid order: the open invoice, or a new one after a failure or expiry."""
-    order = _order(token)
+    order = order_at(token)
     try:
         payment, ours = start_payment(order.id)
     except SoldOut:
@@ -284,11 +291,12 @@ def _to_order(order: Order) -> ResponseReturnValue:
     return redirect(url_for("checkout.order", token=order_token(order)), 303)
 
 
-def _order(token: str) -> Order:
-    order = find_order_by_token(token)
-    if order is None:
+def _to_new_link(token: str) -> ResponseReturnValue:
+    """An old link leads the browser that placed the order to the new one; for all others it is dead."""
+    order = find_order_by_old_token(token)
+    if order is None or order.number not in _remembered():
         abort(404)
-    return order
+    return _to_order(order)
 
 
 def _ask(order: Order, *, at_most_every: timedelta) -> bool:

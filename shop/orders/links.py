@@ -19,12 +19,22 @@ def order_token(order: Order) -> str:
 
 def find_order_by_token(token: str) -> Order | None:
     """The order that the token opens; None for a forged, outdated or foreign one alike."""
+    order, version = _read(token)
+    return order if order and order.link_version == version else None
+
+
+def find_order_by_old_token(token: str) -> Order | None:
+    """The order that the token opened before its links were called in: only for who is known otherwise."""
+    order, version = _read(token)
+    return order if order and order.link_version != version else None
+
+
+def _read(token: str) -> tuple[Order | None, int]:
     try:
         number, version = _serializer().loads(token)
     except (BadData, ValueError, TypeError):
-        return None
-    order = find_order(number)
-    return order if order and order.link_version == version else None
+        return None, 0
+    return find_order(number), version
 
 
 def order_path(order: Order) -> str:

@@ -23,7 +23,10 @@ from shop.payments.cryptocloud import CryptoCloud, Invoice, InvoiceInfo, Invoice
 from shop.payments.models import Payment, PaymentState
 
 ONCE = ("paid", "delivered", "fulfilled", "order-delivered")
-"""What an order with one line has exactly one of, once it is fulfilled: events, and the mail; the first mail is rationed."""
+"""What an order with one line has exactly one of, once it is fulfilled: events, and the mail.
+
+The first mail is rationed: of many orders to one address not each has one.
+"""
 
 
 class StandIn:

@@ -174,7 +174,8 @@ def test_links_that_were_called_in_open_nothing(
         session.get_one(Order, books.order().id).link_version += 1
 
     assert buyer.opens(link).status_code == 410
-    assert buyer.opens(page).status_code == 404
+    assert Buyer(app, "stranger@example.com").opens(page).status_code == 404
+    assert "Paid, thank you" in buyer.comes_back(page), "the browser that ordered is led to the new"
 
 
 def test_the_mail_is_a_receipt_with_a_link_to_the_order(

@@ -15,8 +15,10 @@ from shop.catalogue.listing import PAGE_SIZE
 from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
 from shop.db import transaction, utcnow
+from shop.fulfilment.models import MailState, OutboxMail
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderFlag, OrderStatus
+from shop.orders.queries import recent_orders
 from shop.payments.service import open_invoice
 from tests.factories import gateway, make_order, make_product
 from tests.journeys.books import Books
@@ -65,6 +67,12 @@ class World:
         with self.app.app_context(), transaction() as session:
             session.get_one(Order, order.id).flag = flag or OrderFlag.NONE
         return page
+
+    def mail_is(self, order: Order, state: MailState) -> None:
+        """What became of the order's first mail."""
+        of = OutboxMail.order_id == order.id
+        with self.app.app_context(), transaction() as session:
+            session.execute(update(OutboxMail).where(of).values(state=state))
 
 
 Way = Callable[[World], str]
@@ -181,6 +189,23 @@ def back_in_a_browser_that_knows_no_order(world: World) -> str:
     return f"{world.shop}/payment/success"
 
 
+@kind("buying")
+def finding_an_order(world: World) -> str:
+    return f"{world.shop}/orders/find"
+
+
+@kind("open order")
+def another_address_for_an_order(world: World) -> str:
+    return world.orders("rain")[1] + "/address"
+
+
+@kind("open order")
+def order_whose_mail_was_refused(world: World) -> str:
+    order, page, _ = world.orders("rain")
+    world.mail_is(order, MailState.REFUSED)
+    return page
+
+
 @kind("open order")
 def order_opening(world: World) -> str:
     return world.orders("rain", opened=False)[1]
@@ -222,6 +247,15 @@ def order_paid(world: World) -> str:
 @kind("closed order")
 def order_delivered(world: World) -> str:
     return world.pays("pay", "rain", "keyed", "few")[0]
+
+
+@kind("closed order")
+def order_whose_mail_came_back(world: World) -> str:
+    page = world.moves(OrderStatus.PAID)
+    with world.app.app_context():
+        (order,) = recent_orders(limit=1)
+    world.mail_is(order, MailState.BOUNCED)
+    return page
 
 
 @kind("closed order")

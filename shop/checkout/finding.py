@@ -1,0 +1,57 @@
+"""Finding an order again: its link is mailed, and never shown, so that asking tells a stranger nothing."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+
+from ..fulfilment.asked_for import mail_link
+from ..i18n import readable_wait
+from ..ops.rations import UsedUp
+from .forms import FindForm
+from .views import OPEN_TOO_LONG
+from .waiting import too_often
+
+bp = Blueprint("finding", __name__)
+
+
+@bp.get("/orders/find")
+def find() -> ResponseReturnValue:
+    """The form: email address and order number."""
+    return _form(FindForm(formdata=None))
+
+
+@bp.post("/orders/find")
+def search() -> ResponseReturnValue:
+    """Mail the order's link to its address. The answer is the same whether there is such an order or not."""
+    form = FindForm()
+    if not form.validate():
+        return _form(form), 422
+    try:
+        mail_link(form.address, form.order_number)
+    except UsedUp as used:
+        problem = gettext(
+            "This was tried too often today. You can try again %(when)s.",
+            when=readable_wait(used.until),
+        )
+        return too_often(_form(form, problem), used.until)
+    flash(
+        gettext(
+            "If this order number and this email address belong together, the link to the order is "
+            "on its way to that address. It can take some minutes; look into the spam folder, too."
+        ),
+        "info",
+    )
+    return redirect(url_for("finding.find"), 303)
+
+
+@bp.errorhandler(CSRFError)
+def page_too_old(error: CSRFError) -> ResponseReturnValue:
+    """Keep what was typed, and let it be sent again."""
+    return _form(FindForm(), str(OPEN_TOO_LONG)), 400
+
+
+def _form(form: FindForm, problem: str | None = None) -> str:
+    return render_template("checkout/find.html", form=form, problem=problem)

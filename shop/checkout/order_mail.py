@@ -1,0 +1,111 @@
+"""What a buyer can do about an order's mails: have them sent again, or to another address."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+
+from ..fulfilment.asked_for import NotCorrectable, correct_address, send_again
+from ..i18n import readable_wait
+from ..ops.rations import UsedUp
+from ..orders.links import order_token
+from ..orders.models import Order
+from .forms import AddressForm
+from .page import order_at
+from .views import OPEN_TOO_LONG
+from .waiting import too_often
+
+bp = Blueprint("order_mail", __name__)
+
+
+@bp.post("/orders/<token>/mail")
+def again(token: str) -> ResponseReturnValue:
+    """Send the order's mail once more."""
+    order = order_at(token)
+    try:
+        goes = send_again(order.id)
+    except UsedUp as used:
+        words = gettext(
+            "This mail was sent already. You can have it sent again %(when)s.",
+            when=readable_wait(used.until),
+        )
+        flash(words, "warning")
+    else:
+        if goes:
+            flash(gettext("The mail goes to %(address)s now.", address=order.email), "success")
+        else:
+            flash(gettext("The mail still waits for our mail server. We keep trying."), "info")
+    return redirect(url_for("checkout.order", token=token), 303)
+
+
+@bp.get("/orders/<token>/address")
+def address(token: str) -> ResponseReturnValue:
+    """The form for another email address."""
+    order = order_at(token)
+    if not order.can_correct_address:
+        return _too_late(order)
+    return _form(order, AddressForm(formdata=None))
+
+
+@bp.post("/orders/<token>/address")
+def correct(token: str) -> ResponseReturnValue:
+    """Send the order's mails elsewhere from now on. The page moves, because its old link was mailed."""
+    order = order_at(token)
+    form = AddressForm()
+    if order.can_correct_address and not form.validate(not_this=order.email):
+        return _form(order, form), 422
+    try:
+        correct_address(order.id, form.address)
+    except NotCorrectable:
+        return _too_late(order)
+    except UsedUp as used:
+        problem = gettext(
+            "One of the two addresses has had too many mails today. You can change it %(when)s.",
+            when=readable_wait(used.until),
+        )
+        return too_often(_form(order, form, problem), used.until)
+    flash(
+        gettext(
+            "Mails about this order go to %(address)s from now on. "
+            "This page has a new link, and the old one opens nothing any more.",
+            address=form.address,
+        ),
+        "success",
+    )
+    return _to_order(order)
+
+
+@bp.errorhandler(CSRFError)
+def page_too_old(error: CSRFError) -> ResponseReturnValue:
+    """The token has expired: say so where the button can be pressed again."""
+    flash(str(OPEN_TOO_LONG), "warning")
+    return redirect(url_for("checkout.order", **(request.view_args or {})), 303)
+
+
+def _form(order: Order, form: AddressForm, problem: str | None = None) -> str:
+    return render_template(
+        "checkout/address.html",
+        form=form,
+        problem=problem,
+        number=order.number,
+        email=order.email,
+        order_url=url_for("checkout.order", token=order_token(order)),
+        form_url=url_for("order_mail.correct", token=order_token(order)),
+    )
+
+
+def _too_late(order: Order) -> ResponseReturnValue:
+    flash(
+        gettext(
+            "The address of this order cannot be changed any more: it was changed once, "
+            "or the order is closed or delivered. Write to us if you need help."
+        ),
+        "warning",
+    )
+    return _to_order(order)
+
+
+def _to_order(order: Order) -> ResponseReturnValue:
+    return redirect(url_for("checkout.order", token=order_token(order)), 303)
