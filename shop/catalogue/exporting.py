@@ -100,7 +100,12 @@ def _delivery(product: Product) -> dict[str, Value]:
         values["keys"] = "yes"
     if product.delivery_text:
         values["text"] = product.delivery_text
-    return values
+    terms = {
+        "downloads": product.max_downloads,
+        "days": product.download_days,
+        "low_stock": product.low_stock,
+    }
+    return values | {name: str(value) for name, value in terms.items() if value is not None}
 
 
 def _image_path(product: Product, image: ProductImage) -> str:

@@ -40,8 +40,8 @@ def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, str]:
                 image.image.store(data_dir)
             except BadImage as error:
                 raise CatalogueFileError([Problem(entry.line, f"an image {error}")]) from None
-        if entry.delivery_file:
-            stored[entry.slug] = goods.store(entry.delivery_file, data_dir)
+        if entry.delivery.file:
+            stored[entry.slug] = goods.store(entry.delivery.file, data_dir)
     return stored
 
 
@@ -146,7 +146,7 @@ def merged_order(known: Sequence[str], listed: Sequence[str]) -> list[str]:
 def _added(session: Session, entry: Entry, values: dict[str, object]) -> Product:
     product = Product(slug=entry.slug, **values)
     # Keys are counted in as they are added; until then there is nothing to sell.
-    product.available = 0 if entry.kind is DeliveryKind.KEY else entry.stock
+    product.available = 0 if entry.delivery.kind is DeliveryKind.KEY else entry.stock
     product.stock_total = entry.stock
     product.prices = [Price(currency=code, minor=minor) for code, minor in entry.prices.items()]
     product.images = _images(entry)
@@ -156,7 +156,7 @@ def _added(session: Session, entry: Entry, values: dict[str, object]) -> Product
 
 def _refusal(product: Product, entry: Entry) -> Problem | None:
     was_key = product.delivery_kind is DeliveryKind.KEY
-    if was_key != (entry.kind is DeliveryKind.KEY):
+    if was_key != (entry.delivery.kind is DeliveryKind.KEY):
         return Problem(
             entry.delivery_line,
             f"{entry.slug} cannot change to or from licence keys; make a new product for that",
@@ -183,9 +183,12 @@ def _plain_values(entry: Entry, stored: dict[str, str]) -> dict[str, object]:
         "description": entry.description,
         "active": entry.active,
         "honour_late_hours": entry.honour_late_hours,
-        "delivery_kind": entry.kind,
-        "delivery_text": entry.delivery_text,
+        "delivery_kind": entry.delivery.kind,
+        "delivery_text": entry.delivery.text,
         "delivery_file": stored.get(entry.slug, ""),
+        "max_downloads": entry.delivery.max_downloads,
+        "download_days": entry.delivery.download_days,
+        "low_stock": entry.delivery.low_stock,
     }
 
 

@@ -80,6 +80,12 @@ class Product(Base):
     """Markdown that the buyer gets: the goods themselves for a text, instructions otherwise."""
     delivery_file: Mapped[str] = mapped_column(String(255), default="")
     """The goods file's path below the data folder's `goods/`."""
+    max_downloads: Mapped[int | None]
+    """How often a buyer may download the file; None is as often as they like."""
+    download_days: Mapped[int | None]
+    """For how many days after the hand-over the file may be downloaded; None is without end."""
+    low_stock: Mapped[int | None]
+    """A person is told when fewer licence keys than this are on sale; None is never."""
     honour_late_hours: Mapped[int | None]
     """Money so many hours after an order's end still buys this; None is SHOP_LATE_PAYMENT_HOURS."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

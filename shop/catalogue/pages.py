@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from flask import request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from markupsafe import Markup
 
 from ..config import current_settings
@@ -137,11 +137,28 @@ def delivery_note(offer: Offer) -> str:
     path = goods(current_settings().shop_data_dir) / offer.delivery_file
     size = size_of(path)
     facts = [path.suffix[1:].upper(), readable_size(size) if size is not None else ""]
-    return gettext(
+    note = gettext(
         "File (%(facts)s), to download from the order page or from a link sent by email "
         "as soon as the payment is confirmed",
         facts=", ".join(filter(None, facts)) or path.name,
     )
+    return ". ".join([note, *_download_terms(offer)])
+
+
+def _download_terms(offer: Offer) -> Iterator[str]:
+    """How often and how long the file may be downloaded, where that is limited."""
+    if offer.max_downloads is not None:
+        yield ngettext(
+            "It can be downloaded %(num)s time",
+            "It can be downloaded %(num)s times",
+            offer.max_downloads,
+        )
+    if offer.download_days is not None:
+        yield ngettext(
+            "It can be downloaded for %(num)s day after that",
+            "It can be downloaded for %(num)s days after that",
+            offer.download_days,
+        )
 
 
 def product_page(offer: Offer, images: list[StoredImage], currency: str) -> ProductPage:

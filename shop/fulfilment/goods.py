@@ -13,8 +13,10 @@ from markupsafe import Markup
 from ..catalogue.markdown import plain, render
 from ..catalogue.models import DeliveryKind
 from ..config import current_settings
-from ..i18n import readable_size
+from ..db import utcnow
+from ..i18n import prefix_of, readable_size
 from ..orders.models import Order
+from .downloads import is_over, terms_left
 from .models import Delivery, DeliveryState
 from .queries import deliveries_of, find_delivery
 
@@ -35,6 +37,8 @@ class Goods:
     download_url: str | None
     file_name: str | None
     file_size: str | None
+    terms: str
+    """What is left of the file's downloads, where they are limited."""
 
 
 def goods_of(order: Order) -> list[Goods]:
@@ -44,7 +48,7 @@ def goods_of(order: Order) -> list[Goods]:
 
 def _goods(delivery: Delivery, order: Order) -> Goods:
     ready = delivery.state is DeliveryState.DELIVERED
-    path = goods_path(delivery) if ready and delivery.file else None
+    path, now = goods_path(delivery) if ready and delivery.file else None, utcnow()
     return Goods(
         title=delivery.line.title,
         kind=delivery.kind,
@@ -52,9 +56,10 @@ def _goods(delivery: Delivery, order: Order) -> Goods:
         text=render(delivery.text) if ready else Markup(),
         plain_text=plain(delivery.text) if ready else "",
         keys=[key.value for key in delivery.keys],
-        download_url=download_url(delivery, order) if path else None,
+        download_url=download_url(delivery, order) if path and not is_over(delivery, now) else None,
         file_name=path.name if path else None,
         file_size=readable_size(path.stat().st_size) if path and path.is_file() else None,
+        terms=terms_left(delivery, now) if path else "",
     )
 
 
@@ -66,7 +71,7 @@ def goods_path(delivery: Delivery) -> Path:
 def download_url(delivery: Delivery, order: Order) -> str:
     """A signed, expiring link to the file, for this order's link version only."""
     token = _serializer().dumps([order.number, delivery.line.position, order.link_version])
-    return f"{current_settings().shop_public_url}/downloads/{token}"
+    return f"{current_settings().shop_public_url}{prefix_of(order.language)}/downloads/{token}"
 
 
 def find_download(token: str) -> Delivery | None:

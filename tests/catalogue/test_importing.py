@@ -88,6 +88,27 @@ def test_how_late_money_may_come_is_a_products_own_figure_until_the_file_leaves_
         assert find("rain").honour_late_hours is None
 
 
+def test_the_terms_of_a_delivery_are_a_products_own_until_the_file_leaves_them_out(
+    app: Flask, import_text: ImportText, product: ProductText
+) -> None:
+    file, keys = "file: files/rain.zip", "keys: yes"
+    with app.app_context():
+        import_text(
+            product("rain", delivery=f"{{{file}, downloads: 5, days: 30}}")
+            + product("key", delivery=f"{{{keys}, low_stock: 10}}")
+        )
+        assert (find("rain").max_downloads, find("rain").download_days) == (5, 30)
+        assert find("key").low_stock == 10
+
+        report = import_text(
+            product("rain", delivery=f"{{{file}}}") + product("key", delivery=f"{{{keys}}}")
+        )
+
+        assert report.changed == ["rain", "key"]
+        assert (find("rain").max_downloads, find("rain").download_days) == (None, None)
+        assert find("key").low_stock is None
+
+
 def test_the_same_file_twice_changes_nothing(
     app: Flask, import_text: ImportText, product: ProductText
 ) -> None:
