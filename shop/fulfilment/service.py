@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from ..catalogue.models import DeliveryKind, Product
 from ..config import current_settings
-from ..db import insert_if_new, rows_changed, transaction, utcnow
+from ..db import insert_all_new, insert_if_new, rows_changed, transaction, utcnow
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order, raise_attention, resolve_attention
 from ..queue import wake
@@ -109,9 +109,11 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
             f"Order {delivery.order.number} is paid and waits for keys of {product.slug}: "
             f"add some with `flask keys add {product.slug} FILE`.",
         )
+        plan_mail(session, delivery.order, "key-waiting")
         return False
     for unit, key in enumerate(keys, start=1):
         key.delivery_id, key.unit = delivery.id, unit
+    report_few_keys(session, product)
     resolve_attention(
         session, [_name(delivery)], kinds=["keys_short"], why="keys were added", who="shop"
     )
@@ -140,15 +142,39 @@ def add_keys(product: Product, values: Iterable[str]) -> tuple[int, int]:
     """Put licence keys into stock; how many were new and how many were there already."""
     product_id = product.id
     with transaction("keys") as session:
-        given = list(dict.fromkeys(values))
-        new = sum(
-            insert_if_new(session, LicenceKey, product_id=product_id, value=value)
-            for value in given
-        )
+        given = [
+            {"product_id": product_id, "value": value, "added_at": utcnow()}
+            for value in dict.fromkeys(values)
+        ]
+        new = insert_all_new(session, LicenceKey, given)
         rows_changed(
             session,
             update(Product)
             .where(Product.id == product_id)
             .values(available=Product.available + new),
         )
+        if not _few_keys(session, product_id):
+            resolve_attention(
+                session, [_shelf(product_id)], kinds=["keys_low"], why="keys were added", who="shop"
+            )
     return new, len(given) - new
+
+
+def report_few_keys(session: Session, product: Product) -> None:
+    """Tell a person when fewer keys are left for sale than the product's `low_stock`."""
+    if _few_keys(session, product.id):
+        note = (
+            f"Fewer than {product.low_stock} keys of {product.slug} are left for sale: "
+            f"add some with `flask keys add {product.slug} FILE`."
+        )
+        raise_attention(session, "keys_low", _shelf(product.id), note)
+
+
+def _few_keys(session: Session, product_id: int) -> bool:
+    """By what may still be sold, which is exact; what is in stock, two deliveries at once cannot know."""
+    low = select(Product.id).where(Product.id == product_id, Product.available < Product.low_stock)
+    return session.scalar(low) is not None
+
+
+def _shelf(product_id: int) -> str:
+    return f"product-{product_id}"
