@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from ..db import utcnow
-from . import goods
 from .images import BadImage
 from .importing import CategoryEntry, Entry
 from .models import Category, DeliveryKind, Price, Product, ProductImage
 from .reading import CatalogueFileError, Problem
+from .storage import StoredFile, storage
 
 
 @dataclass(slots=True)
@@ -31,9 +31,9 @@ class ImportReport:
     """Products that come together are of one age, so that the newest ones keep the file's order."""
 
 
-def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, str]:
-    """Put images and goods into the data folder; the goods' new paths by slug."""
-    stored = {}
+def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, StoredFile]:
+    """Put images into the data folder and goods where they are kept; the stored goods by slug."""
+    stored, place = {}, storage()
     for entry in entries:
         for image in entry.images:
             try:
@@ -41,7 +41,7 @@ def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, str]:
             except BadImage as error:
                 raise CatalogueFileError([Problem(entry.line, f"an image {error}")]) from None
         if entry.delivery.file:
-            stored[entry.slug] = goods.store(entry.delivery.file, data_dir)
+            stored[entry.slug] = place.store(entry.delivery.file)
     return stored
 
 
@@ -86,7 +86,7 @@ def merge(
     products: dict[str, Product],
     categories: Mapping[str, Category],
     entry: Entry,
-    stored: dict[str, str],
+    stored: dict[str, StoredFile],
     report: ImportReport,
 ) -> Iterator[Problem]:
     """Add the entry's product or change what differs; yields what cannot be done."""
@@ -176,7 +176,8 @@ def _merge_stock(product: Product, entry: Entry) -> bool:
     return True
 
 
-def _plain_values(entry: Entry, stored: dict[str, str]) -> dict[str, object]:
+def _plain_values(entry: Entry, stored: dict[str, StoredFile]) -> dict[str, object]:
+    file = stored.get(entry.slug, StoredFile("", None))
     return {
         "title": entry.title,
         "summary": entry.summary,
@@ -185,7 +186,8 @@ def _plain_values(entry: Entry, stored: dict[str, str]) -> dict[str, object]:
         "honour_late_hours": entry.honour_late_hours,
         "delivery_kind": entry.delivery.kind,
         "delivery_text": entry.delivery.text,
-        "delivery_file": stored.get(entry.slug, ""),
+        "delivery_file": file.name,
+        "delivery_size": file.size,
         "max_downloads": entry.delivery.max_downloads,
         "download_days": entry.delivery.download_days,
         "low_stock": entry.delivery.low_stock,

@@ -79,7 +79,9 @@ class Product(Base):
     delivery_text: Mapped[str] = mapped_column(Text, default="")
     """Markdown that the buyer gets: the goods themselves for a text, instructions otherwise."""
     delivery_file: Mapped[str] = mapped_column(String(255), default="")
-    """The goods file's path below the data folder's `goods/`."""
+    """The goods file's name in the storage."""
+    delivery_size: Mapped[int | None] = mapped_column(BigInteger)
+    """The goods file's size in bytes, as it was imported."""
     max_downloads: Mapped[int | None]
     """How often a buyer may download the file; None is as often as they like."""
     download_days: Mapped[int | None]

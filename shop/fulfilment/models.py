@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..catalogue.models import DeliveryKind
@@ -48,7 +48,8 @@ class Delivery(Base):
     text: Mapped[str] = mapped_column(Text, default="")
     """Markdown, as it was when the goods were handed over."""
     file: Mapped[str] = mapped_column(String(255), default="")
-    """Path below the data folder's `goods/`."""
+    """The file's name in the storage."""
+    file_size: Mapped[int | None] = mapped_column(BigInteger)
     downloads: Mapped[int] = mapped_column(default=0)
     """Downloads begun, since the last renewal; continuing one that broke off is not another."""
     last_download_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

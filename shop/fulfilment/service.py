@@ -88,6 +88,7 @@ def deliver(session: Session, delivery: Delivery) -> None:
     # As the product is now: an import may have made a file of what was a text when it was ordered.
     delivery.kind = product.delivery_kind or delivery.kind
     delivery.text, delivery.file = product.delivery_text, product.delivery_file
+    delivery.file_size = product.delivery_size
     delivery.state, delivery.delivered_at = DeliveryState.DELIVERED, utcnow()
     delivery.order.record("delivered", f"{delivery.line.quantity} × {delivery.line.title}")
 
@@ -124,7 +125,7 @@ def report_missing_file(delivery: Delivery) -> None:
     """A buyer wants what was sold, and it is not there: once for all who have bought this file."""
     file, number = delivery.file, delivery.order.number
     with transaction("attention") as session:
-        note = f"A buyer (order {number}) cannot download {file}: it is not in the goods folder."
+        note = f"A buyer (order {number}) cannot download {file}: it is not in the goods storage."
         raise_attention(session, "file_missing", file[:120], note)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import PurePosixPath
+
 import structlog
 from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
 from flask_babel import gettext, ngettext
 
-from ..db import utcnow
+from ..catalogue.storage import Bucket, Folder, StorageFailed, storage
+from ..config import current_settings
+from ..db import end_read, utcnow
 from ..i18n import moment_text
-from ..web.attachments import attachment, first_byte
+from ..web.attachments import attachment, disposition, first_byte, mimetype_of
 from .downloads import count_download, is_continued
-from .goods import find_download, goods_path
+from .goods import find_download
 from .models import Delivery
 from .service import report_missing_file
 
@@ -27,19 +32,50 @@ def download(token: str) -> Response:
     now = utcnow()
     if delivery.downloads_end_at and delivery.downloads_end_at <= now:
         return _ended(delivery)
-    path, order = goods_path(delivery), delivery.order.number
-    if not path.is_file():
+    place, file, order = storage(), delivery.file, delivery.order.number
+    end_read()  # the storage may be over the network
+    if not _is_there(place, file):
         log.error("goods_missing", order=order, delivery=delivery.id)
         report_missing_file(delivery)
         abort(503)
-    response = attachment(path)
-    begins = request.method == "GET" and response.status_code in (200, 206)
-    if begins and not is_continued(delivery, first_byte(response), now):
-        if not count_download(delivery, now):
-            response.close()
-            return _ended(delivery)
-        log.info("downloaded", order=order, delivery=delivery.id)
+    if isinstance(place, Folder):
+        response = attachment(place.path(file))
+        start = first_byte(response)
+    else:
+        response, start = _by_link(place, file), _first_byte_asked_for()
+    with ExitStack() as unless_returned:
+        unless_returned.callback(response.close)
+        begins = request.method == "GET" and response.status_code in (200, 206, 303)
+        if begins and not is_continued(delivery, start, now):
+            if not count_download(delivery, now):
+                return _ended(delivery)
+            log.info("downloaded", order=order, delivery=delivery.id)
+        unless_returned.pop_all()
     return response
+
+
+def _is_there(place: Folder | Bucket, file: str) -> bool:
+    try:
+        return place.has(file)
+    except StorageFailed as error:
+        log.error("storage_failed", error=str(error))
+        abort(503)
+
+
+def _by_link(place: Bucket, file: str) -> Response:
+    """To the bucket, which hands the file out; a question that is not counted gets no link."""
+    name = PurePosixPath(file).name
+    headers = {"Cache-Control": "private, no-store"}
+    if request.method == "HEAD":
+        return Response(mimetype=mimetype_of(name), headers=headers)
+    link = place.link(file, disposition=disposition(name), mimetype=mimetype_of(name))
+    return Response(status=303, headers=headers | {"Location": link})
+
+
+def _first_byte_asked_for() -> int:
+    """Where the bucket's answer will begin: it is asked for the same range again."""
+    asked = request.range
+    return asked.ranges[0][0] if asked and len(asked.ranges) == 1 else 0
 
 
 def _ended(delivery: Delivery) -> Response:
@@ -57,6 +93,8 @@ def _ended(delivery: Delivery) -> Response:
         "If you need it again, write to us with the order number %(number)s: we can open it for you.",
         number=delivery.order.number,
     )
+    if address := current_settings().shop_support_email:
+        advice += " " + gettext("Our address is %(address)s.", address=address)
     page = render_template(
         "errors/error.html",
         code=410,

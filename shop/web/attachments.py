@@ -60,7 +60,7 @@ def attachment(path: Path) -> Response:
     """
     facts = path.stat()
     response = Response(
-        mimetype=mimetypes.guess_type(path.name)[0] or "application/octet-stream",
+        mimetype=mimetype_of(path.name),
         direct_passthrough=True,
     )
     response.content_length = facts.st_size
@@ -80,6 +80,11 @@ def attachment(path: Path) -> Response:
 def first_byte(response: Response) -> int:
     """Where in the file the answer begins."""
     return response.content_range.start or 0 if response.status_code == 206 else 0
+
+
+def mimetype_of(name: str) -> str:
+    """What kind of file this is, by its name."""
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def disposition(name: str) -> str:
