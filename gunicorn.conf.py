@@ -1,13 +1,14 @@
 """gunicorn's settings, for production and `dev.py run` alike: `gunicorn wsgi:app` reads them.
 
 From the environment: BIND (address:port, unix:/path, or fd://N for an open socket), WEB_WORKERS,
-WEB_THREADS, and WEB_MAX_REQUESTS (0: never start a worker anew). A socket from systemd
+WEB_THREADS, WEB_MAX_REQUESTS (0: never start a worker anew) and WEB_STALLED_SECONDS. A socket from systemd
 (deploy/systemd) goes before BIND.
 """
 
 import contextlib
 import ctypes
 import os
+import socket
 import sys
 from typing import Any
 
@@ -30,6 +31,10 @@ preload_app = False  # a database connection must not be shared by two processes
 graceful_timeout = 30
 timeout = 30  # without a sign of life of the worker itself, not of one request
 keepalive = 5
+
+# Somebody who stops reading in the middle of a download keeps a thread; after so long without a byte
+# taken, the connection is closed. The shop itself keeps threads free for pages (web/attachments.py).
+STALLED_SECONDS = int(os.environ.get("WEB_STALLED_SECONDS", "30"))
 
 # A leak, should there be one, ends with its process; the jitter keeps both from going at once.
 max_requests = int(os.environ.get("WEB_MAX_REQUESTS", "20000"))
@@ -69,6 +74,15 @@ class logger_class(Logger):  # type: ignore[misc]  # gunicorn ships no types, an
         self.error_log.handlers.clear()
         self.error_log.propagate = True
         configure(shop_settings)
+
+
+def when_ready(server: Any) -> None:
+    """Let go of those who take nothing any more: a blocking write has no time limit of its own."""
+    for listener in server.LISTENERS:
+        with contextlib.suppress(AttributeError, OSError):  # only Linux has it, and only for TCP
+            # Connections inherit it.
+            limit = STALLED_SECONDS * 1000
+            listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
 
 
 def post_fork(server: Any, worker: Any) -> None:

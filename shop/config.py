@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -184,6 +185,19 @@ class Settings(BaseModel):
         ROOT / "instance",
         description="Folder for the database, product images, goods and development mail",
     )
+    shop_goods_url: str = Field(
+        "",
+        description="Where the files for sale are kept: empty for the data folder, "
+        "or s3://bucket/folder, which needs the extra `s3`",
+    )
+    shop_goods_endpoint: str = Field(
+        "", description="The address of the service with the bucket; empty for Amazon's own"
+    )
+    shop_goods_region: str = Field("us-east-1", description="The region of the bucket")
+    shop_goods_key_id: str = Field("", description="The access key for the bucket: its id")
+    shop_goods_secret_key: SecretStr = Field(
+        SecretStr(""), description="The access key for the bucket: its secret"
+    )
     shop_trusted_hosts: CommaList = Field(
         (), description="Further host names the shop answers to, such as a health checker's"
     )
@@ -321,6 +335,37 @@ class Settings(BaseModel):
             raise ValueError(f"must be a list out of {','.join(CURRENCIES)}")
         base = info.data.get("shop_base_currency")
         return value if base is None or base in value else (base, *value)
+
+    @field_validator("shop_goods_url")
+    @classmethod
+    def _bucket(cls, value: str) -> str:
+        if value and not re.fullmatch(
+            r"s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[\w./-]*)?", value, re.ASCII
+        ):
+            raise ValueError("must look like s3://bucket or s3://bucket/folder, or be empty")
+        if value and find_spec("boto3") is None:
+            raise ValueError("needs the extra: pip install -c constraints.txt '.[s3]'")
+        return value
+
+    @field_validator("shop_goods_endpoint")
+    @classmethod
+    def _endpoint(cls, value: str, info: ValidationInfo) -> str:
+        return value and cls._secure(_origin(value), info)
+
+    @field_validator("shop_goods_region")
+    @classmethod
+    def _region(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9-]+", value):
+            raise ValueError("must be a name such as eu-central-1")
+        return value
+
+    @field_validator("shop_goods_key_id", "shop_goods_secret_key")
+    @classmethod
+    def _goods_key(cls, value: SecretStr | str, info: ValidationInfo) -> SecretStr | str:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if info.data.get("shop_goods_url") and not text:
+            raise ValueError("is missing, and SHOP_GOODS_URL needs it")
+        return value
 
     @field_validator("shop_languages")
     @classmethod

@@ -7,7 +7,7 @@ import inspect
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -249,6 +249,16 @@ def insert_if_new(session: Session, model: type[Base], **values: Any) -> bool:
     statement = insert(table).values(**values).on_conflict_do_nothing()
     # By what it returns and not by its row count, which drivers do not always know.
     return session.execute(statement.returning(*table.primary_key)).first() is not None
+
+
+def insert_all_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
+    """The same for many rows of the same columns at once, in few statements; how many were new."""
+    if not rows:
+        return 0
+    table = cast("Table", model.__table__)
+    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return len(session.connection().execute(statement, list(rows)).all())
 
 
 def rows_changed(session: Session, statement: Executable) -> int:

@@ -19,7 +19,7 @@ from babel.dates import format_timedelta
 from babel.numbers import get_currency_name
 from babel.units import format_unit
 from flask import Flask, has_request_context, request
-from flask_babel import Babel, force_locale, get_locale
+from flask_babel import Babel, force_locale, format_date, get_locale
 from flask_babel import refresh as forget_language
 from markupsafe import Markup
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -99,6 +99,11 @@ def money(amount: Money) -> Markup:
 def currency_name(code: str) -> str:
     """What the language calls a currency."""
     return get_currency_name(code, locale=get_locale())
+
+
+def moment_text(at: datetime) -> str:
+    """22 November 2026, 18:40 UTC; as a plain text, for use within a sentence."""
+    return f"{format_date(at, 'd MMMM y', rebase=False)}, {at:%H:%M} UTC"
 
 
 def readable_size(size: int) -> str:

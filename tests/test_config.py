@@ -85,6 +85,9 @@ MALFORMED = {
     "CRYPTOCLOUD_PAY_HOSTS": [",", "http://pay.example", "pay.example,https://x/y", "*"],
     "CRYPTOCLOUD_SEND_EMAIL": ["perhaps", "2"],
     "DATABASE_URL": ["mysql://db.example/shop", "shop.db", "postgresql://u:p@db.example:port/shop", "//"],
+    "SHOP_GOODS_URL": ["goods", "s3://", "s3://Bucket", "https://s3.example/bucket", "s3://b/a b"],
+    "SHOP_GOODS_ENDPOINT": ["http://s3.example", "https://u:p@s3.example", "https://s3.example/bucket"],
+    "SHOP_GOODS_REGION": ["eu central", "EU"],
     "SHOP_NAME": ["x" * 61],
     "SHOP_PUBLIC_URL": [
         "http://shop.example", "https://shop.example/shop", "https://", "https://shop example",
@@ -123,6 +126,7 @@ def test_only_these_settings_may_hold_anything() -> None:
     free = {
         "SHOP_DATA_DIR", "SHOP_BACKUP_DIR", "SHOP_TRUSTED_HOSTS", "CRYPTOCLOUD_SHOP_ID",
         "CRYPTOCLOUD_SECRET_KEY", "CRYPTOCLOUD_PREVIOUS_SECRET_KEY",
+        "SHOP_GOODS_KEY_ID", "SHOP_GOODS_SECRET_KEY",
     }  # fmt: skip
 
     assert set(MALFORMED) | free == set(NAMES)
@@ -235,6 +239,7 @@ def test_any_setting_may_stand_in_a_file(no_dotenv: Path, tmp_path: Path, name: 
         "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-01-31T12:00:00Z",
         "SHOP_LATE_PAYMENT_HOURS": "24", "SHOP_FAILPOINTS": "", "CRYPTOCLOUD_API_URL": "https://api.example",
         "CRYPTOCLOUD_PAY_HOSTS": "pay.example",
+        "SHOP_GOODS_URL": "", "SHOP_GOODS_ENDPOINT": "https://s3.example", "SHOP_GOODS_REGION": "eu-west-1",
     }.get(name, "file@shop.example")  # fmt: skip
     (tmp_path / "value").write_text(f"{value}\n")
     others = NEEDED | {"CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-02-01T00:00:00Z"}
@@ -250,6 +255,21 @@ def test_a_previous_secret_needs_an_end(no_dotenv: Path) -> None:
     assert found == [
         "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL is missing: say when the previous secret key ends"
     ]
+
+
+def test_a_bucket_needs_its_key_and_the_extra(
+    no_dotenv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = NEEDED | {"SHOP_GOODS_URL": "s3://for-sale/goods"}
+    monkeypatch.setattr("shop.config.find_spec", lambda name: name)
+    assert problems(given, no_dotenv) == [
+        "SHOP_GOODS_KEY_ID is missing, and SHOP_GOODS_URL needs it",
+        "SHOP_GOODS_SECRET_KEY is missing, and SHOP_GOODS_URL needs it",
+    ]
+
+    monkeypatch.setattr("shop.config.find_spec", lambda name: None)
+    (problem, *_) = problems(given, no_dotenv)
+    assert problem == "SHOP_GOODS_URL needs the extra: pip install -c constraints.txt '.[s3]'"
 
 
 def test_another_life_of_invoices_needs_version_2(no_dotenv: Path) -> None:
@@ -324,7 +344,7 @@ def test_no_secret_is_ever_printed(no_dotenv: Path) -> None:
         assert "canary" not in text
     assert {name.upper() for name, value in settings if isinstance(value, SecretStr)} == {
         "SECRET_KEY", "CRYPTOCLOUD_API_KEY", "CRYPTOCLOUD_SECRET_KEY",
-        "CRYPTOCLOUD_PREVIOUS_SECRET_KEY", "SMTP_URL",
+        "CRYPTOCLOUD_PREVIOUS_SECRET_KEY", "SHOP_GOODS_SECRET_KEY", "SMTP_URL",
     }  # fmt: skip
 
 

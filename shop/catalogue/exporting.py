@@ -12,11 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from ..config import current_settings
-from ..db import db
+from ..db import db, end_read
 from ..money import CURRENCIES
-from .goods import goods
 from .images import originals, write_atomically
 from .models import Category, DeliveryKind, Product, ProductImage
+from .storage import storage
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
 STRING = "tag:yaml.org,2002:str"
@@ -35,14 +35,18 @@ def export_to(path: Path) -> int:
     The catalogue file comes last: where it stands, everything that it names stands too.
     """
     data_dir = current_settings().shop_data_dir
-    products = _products()
+    products, place = _products(), storage()
+    text = _yaml(_catalogue(products))
+    db.session.expunge_all()
+    end_read()  # files may come over the network
     for product in products:
         for image in product.images:
             _copy(originals(data_dir) / image.name, path.parent / _image_path(product, image))
         if product.delivery_file:
-            source = goods(data_dir) / product.delivery_file
-            _copy(source, path.parent / _goods_path(product))
-    write_atomically(path, _yaml(_catalogue(products)).encode())
+            target = path.parent / _goods_path(product)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            place.fetch(product.delivery_file, target)
+    write_atomically(path, text.encode())
     return len(products)
 
 
@@ -100,7 +104,12 @@ def _delivery(product: Product) -> dict[str, Value]:
         values["keys"] = "yes"
     if product.delivery_text:
         values["text"] = product.delivery_text
-    return values
+    terms = {
+        "downloads": product.max_downloads,
+        "days": product.download_days,
+        "low_stock": product.low_stock,
+    }
+    return values | {name: str(value) for name, value in terms.items() if value is not None}
 
 
 def _image_path(product: Product, image: ProductImage) -> str:

@@ -15,9 +15,13 @@ from .reading import CatalogueFileError, Problem, Reader, clipped, compose, line
 
 REQUIRED = ("slug", "title", "summary", "prices", "delivery")
 KEYS = (*REQUIRED, "category", "description", "stock", "images", "active", "honour_late_hours")
+TERMS = {"downloads": DeliveryKind.FILE, "days": DeliveryKind.FILE, "low_stock": DeliveryKind.KEY}
+"""What may be said of a delivery of this kind alone."""
 LONGEST_TEXT = 20_000
 LARGEST_STOCK = 1_000_000_000
 LONGEST_LATE_HOURS = 8760
+MOST_DOWNLOADS = 1000
+LONGEST_DOWNLOAD_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,18 @@ class ImageEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryEntry:
+    """What the buyer gets, and on what terms."""
+
+    kind: DeliveryKind = DeliveryKind.TEXT
+    text: str = ""
+    file: Path | None = None
+    max_downloads: int | None = None
+    download_days: int | None = None
+    low_stock: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One product of a catalogue file, checked as far as that goes without the database."""
 
@@ -55,9 +71,7 @@ class Entry:
     stock: int | None
     """Units put on sale in all; None is unlimited, or counted by licence keys."""
     stock_line: int
-    kind: DeliveryKind
-    delivery_text: str
-    delivery_file: Path | None
+    delivery: DeliveryEntry
     delivery_line: int
     images: list[ImageEntry]
     honour_late_hours: int | None
@@ -113,8 +127,8 @@ class CatalogueReader(Reader):
         """One product."""
         values = self.mapping(node, "the product", KEYS, REQUIRED)
         line = line_of(node)
-        delivery, category = values.get("delivery"), values.get("category")
-        kind, text, file = self.delivery(delivery)
+        category = values.get("category")
+        delivery = self.delivery(values.get("delivery"))
         return Entry(
             line=line,
             slug=self.slug(values.get("slug")),
@@ -127,14 +141,12 @@ class CatalogueReader(Reader):
             ),
             active=self.flag(values.get("active"), "active", default=True),
             prices=self.prices(values.get("prices")),
-            stock=self.stock(values.get("stock"), kind),
+            stock=self.stock(values.get("stock"), delivery.kind),
             stock_line=line_of(values["stock"]) if "stock" in values else line,
-            kind=kind,
-            delivery_text=text,
-            delivery_file=file,
-            delivery_line=line_of(delivery) if delivery else line,
+            delivery=delivery,
+            delivery_line=line_of(values["delivery"]) if "delivery" in values else line,
             images=self.images(values.get("images")),
-            honour_late_hours=self.late_hours(values.get("honour_late_hours")),
+            honour_late_hours=self.number(values, "honour_late_hours", 0, LONGEST_LATE_HOURS),
         )
 
     def slug(self, node: yaml.Node | None, what: str = "slug") -> str:
@@ -196,16 +208,18 @@ class CatalogueReader(Reader):
             return int(text)
         return None
 
-    def late_hours(self, node: yaml.Node | None) -> int | None:
-        """For how many hours after an order's end its money is still good; None is the shop's setting."""
-        if node is None:
+    def number(
+        self, values: dict[str, yaml.Node], name: str, least: int, largest: int
+    ) -> int | None:
+        """A whole number that may be left out."""
+        if (node := values.get(name)) is None:
             return None
-        text = self.scalar(node, "honour_late_hours")
-        if _is_number(text, LONGEST_LATE_HOURS):
+        text = self.scalar(node, name)
+        if _is_number(text, largest) and int(text) >= least:
             return int(text)
         self.wrong(
             line_of(node),
-            f"honour_late_hours {clipped(text)} is not a whole number from 0 to {LONGEST_LATE_HOURS}",
+            f"{name} {clipped(text)} is not a whole number from {least} to {largest}",
         )
         return None
 
@@ -223,24 +237,37 @@ class CatalogueReader(Reader):
                 self.wrong(line_of(values["file"]), f"image {clipped(path.name)} {error}")
         return entries
 
-    def delivery(self, node: yaml.Node | None) -> tuple[DeliveryKind, str, Path | None]:
+    def delivery(self, node: yaml.Node | None) -> DeliveryEntry:
         """What the buyer gets."""
         if node is None:
-            return DeliveryKind.TEXT, "", None
-        values = self.mapping(node, "delivery", ("text", "file", "keys"))
-        text = self.text(values.get("text"), "the delivery's text", LONGEST_TEXT, lines=True)
+            return DeliveryEntry()
+        values = self.mapping(node, "delivery", ("text", "file", "keys", *TERMS))
+        kind = self.kind(node, values)
+        for name, of in TERMS.items():
+            if name in values and kind is not of:
+                self.wrong(line_of(values[name]), f"{name} is for a delivery by {of}; leave it out")
+        return DeliveryEntry(
+            kind=kind,
+            text=self.text(values.get("text"), "the delivery's text", LONGEST_TEXT, lines=True),
+            file=self.file(values.get("file"), "goods file"),
+            max_downloads=self.number(values, "downloads", 1, MOST_DOWNLOADS),
+            download_days=self.number(values, "days", 1, LONGEST_DOWNLOAD_DAYS),
+            low_stock=self.number(values, "low_stock", 1, LARGEST_STOCK),
+        )
+
+    def kind(self, node: yaml.Node, values: dict[str, yaml.Node]) -> DeliveryKind:
+        """What kind of delivery these values describe."""
         if "file" in values and "keys" in values:
             self.wrong(line_of(node), "delivery has both a file and keys; choose one")
         if "file" in values:
-            return DeliveryKind.FILE, text, self.file(values["file"], "goods file")
+            return DeliveryKind.FILE
         if "keys" in values:
-            if not self.flag(values["keys"], "keys", default=True):
-                self.wrong(line_of(values["keys"]), "keys can only be yes; else leave it out")
-                return DeliveryKind.TEXT, text, None
-            return DeliveryKind.KEY, text, None
-        if not values and isinstance(node, yaml.MappingNode):
+            if self.flag(values["keys"], "keys", default=True):
+                return DeliveryKind.KEY
+            self.wrong(line_of(values["keys"]), "keys can only be yes; else leave it out")
+        elif "text" not in values and isinstance(node, yaml.MappingNode):
             self.wrong(line_of(node), "delivery needs a text, a file or keys")
-        return DeliveryKind.TEXT, text, None
+        return DeliveryKind.TEXT
 
     def file(self, node: yaml.Node | None, what: str) -> Path | None:
         """A file beside the catalogue file or below its folder."""

@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from ..db import utcnow
-from . import goods
 from .images import BadImage
 from .importing import CategoryEntry, Entry
 from .models import Category, DeliveryKind, Price, Product, ProductImage
 from .reading import CatalogueFileError, Problem
+from .storage import StoredFile, storage
 
 
 @dataclass(slots=True)
@@ -31,17 +31,17 @@ class ImportReport:
     """Products that come together are of one age, so that the newest ones keep the file's order."""
 
 
-def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, str]:
-    """Put images and goods into the data folder; the goods' new paths by slug."""
-    stored = {}
+def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, StoredFile]:
+    """Put images into the data folder and goods where they are kept; the stored goods by slug."""
+    stored, place = {}, storage()
     for entry in entries:
         for image in entry.images:
             try:
                 image.image.store(data_dir)
             except BadImage as error:
                 raise CatalogueFileError([Problem(entry.line, f"an image {error}")]) from None
-        if entry.delivery_file:
-            stored[entry.slug] = goods.store(entry.delivery_file, data_dir)
+        if entry.delivery.file:
+            stored[entry.slug] = place.store(entry.delivery.file)
     return stored
 
 
@@ -86,7 +86,7 @@ def merge(
     products: dict[str, Product],
     categories: Mapping[str, Category],
     entry: Entry,
-    stored: dict[str, str],
+    stored: dict[str, StoredFile],
     report: ImportReport,
 ) -> Iterator[Problem]:
     """Add the entry's product or change what differs; yields what cannot be done."""
@@ -146,7 +146,7 @@ def merged_order(known: Sequence[str], listed: Sequence[str]) -> list[str]:
 def _added(session: Session, entry: Entry, values: dict[str, object]) -> Product:
     product = Product(slug=entry.slug, **values)
     # Keys are counted in as they are added; until then there is nothing to sell.
-    product.available = 0 if entry.kind is DeliveryKind.KEY else entry.stock
+    product.available = 0 if entry.delivery.kind is DeliveryKind.KEY else entry.stock
     product.stock_total = entry.stock
     product.prices = [Price(currency=code, minor=minor) for code, minor in entry.prices.items()]
     product.images = _images(entry)
@@ -156,7 +156,7 @@ def _added(session: Session, entry: Entry, values: dict[str, object]) -> Product
 
 def _refusal(product: Product, entry: Entry) -> Problem | None:
     was_key = product.delivery_kind is DeliveryKind.KEY
-    if was_key != (entry.kind is DeliveryKind.KEY):
+    if was_key != (entry.delivery.kind is DeliveryKind.KEY):
         return Problem(
             entry.delivery_line,
             f"{entry.slug} cannot change to or from licence keys; make a new product for that",
@@ -176,16 +176,21 @@ def _merge_stock(product: Product, entry: Entry) -> bool:
     return True
 
 
-def _plain_values(entry: Entry, stored: dict[str, str]) -> dict[str, object]:
+def _plain_values(entry: Entry, stored: dict[str, StoredFile]) -> dict[str, object]:
+    file = stored.get(entry.slug, StoredFile("", None))
     return {
         "title": entry.title,
         "summary": entry.summary,
         "description": entry.description,
         "active": entry.active,
         "honour_late_hours": entry.honour_late_hours,
-        "delivery_kind": entry.kind,
-        "delivery_text": entry.delivery_text,
-        "delivery_file": stored.get(entry.slug, ""),
+        "delivery_kind": entry.delivery.kind,
+        "delivery_text": entry.delivery.text,
+        "delivery_file": file.name,
+        "delivery_size": file.size,
+        "max_downloads": entry.delivery.max_downloads,
+        "download_days": entry.delivery.download_days,
+        "low_stock": entry.delivery.low_stock,
     }
 
 

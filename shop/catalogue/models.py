@@ -79,7 +79,15 @@ class Product(Base):
     delivery_text: Mapped[str] = mapped_column(Text, default="")
     """Markdown that the buyer gets: the goods themselves for a text, instructions otherwise."""
     delivery_file: Mapped[str] = mapped_column(String(255), default="")
-    """The goods file's path below the data folder's `goods/`."""
+    """The goods file's name in the storage."""
+    delivery_size: Mapped[int | None] = mapped_column(BigInteger)
+    """The goods file's size in bytes, as it was imported."""
+    max_downloads: Mapped[int | None]
+    """How often a buyer may download the file; None is as often as they like."""
+    download_days: Mapped[int | None]
+    """For how many days after the hand-over the file may be downloaded; None is without end."""
+    low_stock: Mapped[int | None]
+    """A person is told when fewer licence keys than this are on sale; None is never."""
     honour_late_hours: Mapped[int | None]
     """Money so many hours after an order's end still buys this; None is SHOP_LATE_PAYMENT_HOURS."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

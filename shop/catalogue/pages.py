@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from flask import request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from markupsafe import Markup
 
 from ..config import current_settings
 from ..i18n import currency_name, readable_size
 from ..money import Money
 from .addresses import ListAddress, currency_query
-from .goods import goods, size_of
 from .images import WIDTHS, widths
 from .listing import ListPage, Sort
 from .markdown import render
 from .models import DeliveryKind
 from .queries import Offer, StoredCategory, StoredImage
+from .storage import storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +135,28 @@ def delivery_note(offer: Offer) -> str:
             "A text with all you need, shown on the order page and sent by email "
             "as soon as the payment is confirmed"
         )
-    path = goods(current_settings().shop_data_dir) / offer.delivery_file
-    size = size_of(path)
-    facts = [path.suffix[1:].upper(), readable_size(size) if size is not None else ""]
-    return gettext(
+    size = offer.delivery_size
+    if size is None:
+        size = storage().known_size(offer.delivery_file)
+    name = PurePosixPath(offer.delivery_file)
+    facts = [name.suffix[1:].upper(), readable_size(size) if size is not None else ""]
+    note = gettext(
         "File (%(facts)s), to download from the order page or from a link sent by email "
         "as soon as the payment is confirmed",
-        facts=", ".join(filter(None, facts)) or path.name,
+        facts=", ".join(filter(None, facts)) or name.name,
     )
+    limits = ", ".join(_download_limits(offer))
+    if not limits:
+        return note
+    return note + ". " + gettext("It can be downloaded %(limits)s", limits=limits)
+
+
+def _download_limits(offer: Offer) -> Iterator[str]:
+    """How often and how long the file may be downloaded, where that is limited."""
+    if offer.max_downloads is not None:
+        yield ngettext("%(num)s time", "%(num)s times", offer.max_downloads)
+    if offer.download_days is not None:
+        yield ngettext("within %(num)s day", "within %(num)s days", offer.download_days)
 
 
 def product_page(offer: Offer, images: list[StoredImage], currency: str) -> ProductPage:

@@ -61,6 +61,9 @@ class Offer:
     description: str
     kind: DeliveryKind
     delivery_file: str
+    delivery_size: int | None
+    max_downloads: int | None
+    download_days: int | None
     left: int | None
     price: Money | None
     image: StoredImage | None
@@ -86,7 +89,7 @@ def offer_columns() -> Select[Any]:
         select(
             products.c.id, products.c.slug, products.c.title, products.c.summary,
             products.c.description, products.c.delivery_kind, products.c.delivery_file,
-            products.c.available,
+            products.c.available, products.c.delivery_size, products.c.max_downloads, products.c.download_days,
             _own.c.minor.label("own"), _base.c.minor.label("base"),
             rates.c.rate_e8, rates.c.set_at,
             images.c.name.label("image"), images.c.alt, images.c.width, images.c.height,
@@ -217,6 +220,9 @@ def _offer(row: Row[Any], currency: str, base: str, max_age: int, now: datetime)
         description=row.description,
         kind=row.delivery_kind,
         delivery_file=row.delivery_file,
+        delivery_size=row.delivery_size,
+        max_downloads=row.max_downloads,
+        download_days=row.download_days,
         left=row.available,
         price=unit_price(
             row.own,

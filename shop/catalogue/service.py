@@ -99,6 +99,17 @@ def return_stock(session: Session, product_id: int, quantity: int) -> None:
     _rows(session, statement)
 
 
+def take_off_sale(session: Session, product_id: int, quantity: int) -> bool:
+    """Take units away that nobody is to have, such as bad keys; False if too few are on sale."""
+    _require_positive(quantity)
+    statement = (
+        update(Product)
+        .where(Product.id == product_id, Product.available >= quantity)
+        .values(available=Product.available - quantity)
+    )
+    return _rows(session, statement) == 1
+
+
 def _rows(session: Session, statement: Update) -> int:
     # Not through the objects in the session, nor a new date: a sale is no change of the product.
     statement = statement.values(updated_at=Product.updated_at)

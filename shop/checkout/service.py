@@ -119,6 +119,8 @@ def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
             kind=line.offer.kind,
             quantity=line.quantity,
             unit_minor=line.unit.minor,
+            max_downloads=line.offer.max_downloads,
+            download_days=line.offer.download_days,
         )
         for position, line in enumerate(cart.lines, start=1)
     ]

@@ -6,11 +6,13 @@ from flask import Flask
 
 from ..catalogue.cli import products, rates
 from ..worker import worker
-from . import attention, doctor, invoices, jobs, keys, mails, orders, postbacks
+from . import attention, doctor, invoices, jobs, keys, mails, orders, postbacks, reissue
 
 
 def init_app(app: Flask) -> None:
     """Add every command."""
+    for command in (reissue.reissue_goods, reissue.relink):
+        orders.orders.add_command(command)
     for command in (
         invoices.invoices,
         orders.orders,

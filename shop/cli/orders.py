@@ -61,7 +61,13 @@ def show_order(number: str, as_json: bool) -> None:
         ],
         "payments": [payment_facts(payment) for payment in payments_of(order.id)],
         "deliveries": [
-            {"title": delivery.line.title, "kind": delivery.kind, "state": delivery.state}
+            {
+                "line": delivery.line.position,
+                "title": delivery.line.title,
+                "kind": delivery.kind,
+                "state": delivery.state,
+                "downloads": delivery.downloads if delivery.file else None,
+            }
             for delivery in deliveries_of(order.id)
         ],
         "mails": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from flask import current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -12,9 +12,12 @@ from markupsafe import Markup
 
 from ..catalogue.markdown import plain, render
 from ..catalogue.models import DeliveryKind
+from ..catalogue.storage import storage
 from ..config import current_settings
-from ..i18n import readable_size
+from ..db import utcnow
+from ..i18n import prefix_of, readable_size
 from ..orders.models import Order
+from .downloads import is_over, terms_left
 from .models import Delivery, DeliveryState
 from .queries import deliveries_of, find_delivery
 
@@ -35,6 +38,8 @@ class Goods:
     download_url: str | None
     file_name: str | None
     file_size: str | None
+    terms: str
+    """What is left of the file's downloads, where they are limited."""
 
 
 def goods_of(order: Order) -> list[Goods]:
@@ -44,7 +49,7 @@ def goods_of(order: Order) -> list[Goods]:
 
 def _goods(delivery: Delivery, order: Order) -> Goods:
     ready = delivery.state is DeliveryState.DELIVERED
-    path = goods_path(delivery) if ready and delivery.file else None
+    file, now = delivery.file if ready else "", utcnow()
     return Goods(
         title=delivery.line.title,
         kind=delivery.kind,
@@ -52,21 +57,24 @@ def _goods(delivery: Delivery, order: Order) -> Goods:
         text=render(delivery.text) if ready else Markup(),
         plain_text=plain(delivery.text) if ready else "",
         keys=[key.value for key in delivery.keys],
-        download_url=download_url(delivery, order) if path else None,
-        file_name=path.name if path else None,
-        file_size=readable_size(path.stat().st_size) if path and path.is_file() else None,
+        download_url=download_url(delivery, order) if file and not is_over(delivery, now) else None,
+        file_name=PurePosixPath(file).name if file else None,
+        file_size=_size(delivery) if file else None,
+        terms=terms_left(delivery, now) if file else "",
     )
 
 
-def goods_path(delivery: Delivery) -> Path:
-    """Where the delivery's file lies. The name comes from our own import, never from a request."""
-    return current_settings().shop_data_dir / "goods" / PurePosixPath(delivery.file)
+def _size(delivery: Delivery) -> str | None:
+    size = delivery.file_size
+    if size is None:
+        size = storage().known_size(delivery.file)
+    return None if size is None else readable_size(size)
 
 
 def download_url(delivery: Delivery, order: Order) -> str:
     """A signed, expiring link to the file, for this order's link version only."""
     token = _serializer().dumps([order.number, delivery.line.position, order.link_version])
-    return f"{current_settings().shop_public_url}/downloads/{token}"
+    return f"{current_settings().shop_public_url}{prefix_of(order.language)}/downloads/{token}"
 
 
 def find_download(token: str) -> Delivery | None:

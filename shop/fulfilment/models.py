@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..catalogue.models import DeliveryKind
@@ -63,18 +63,42 @@ class Delivery(Base):
     text: Mapped[str] = mapped_column(Text, default="")
     """Markdown, as it was when the goods were handed over."""
     file: Mapped[str] = mapped_column(String(255), default="")
-    """Path below the data folder's `goods/`."""
+    """The file's name in the storage."""
+    file_size: Mapped[int | None] = mapped_column(BigInteger)
     downloads: Mapped[int] = mapped_column(default=0)
+    """Downloads begun, since the last renewal; continuing one that broke off is not another."""
+    last_download_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    renewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When a person gave the downloads anew: their number and days count from here."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     order: Mapped[Order] = relationship()
     line: Mapped[OrderLine] = relationship()
-    keys: Mapped[list[LicenceKey]] = relationship(order_by="LicenceKey.unit")
+    keys: Mapped[list[LicenceKey]] = relationship(
+        primaryjoin="and_(Delivery.id == LicenceKey.delivery_id, LicenceKey.withdrawn_at.is_(None))",
+        order_by="LicenceKey.unit",
+        viewonly=True,
+    )
+
+    @property
+    def downloads_left(self) -> int | None:
+        """How many more downloads may begin; None is as many as the buyer likes."""
+        most = self.line.max_downloads
+        return None if most is None else max(most - self.downloads, 0)
+
+    @property
+    def downloads_end_at(self) -> datetime | None:
+        """When the file may be downloaded no more; None is never."""
+        start, days = self.renewed_at or self.delivered_at, self.line.download_days
+        return start + timedelta(days=days) if start and days is not None else None
 
 
 class LicenceKey(Base):
-    """One key of the stock; handed to one unit of one delivery, once and for all."""
+    """One key of the stock; handed to one unit of one delivery, once and for all.
+
+    One that was replaced still names the delivery that had it, so that it is never sold again.
+    """
 
     __tablename__ = "licence_keys"
     __table_args__ = (
@@ -88,6 +112,8 @@ class LicenceKey(Base):
     value: Mapped[str] = mapped_column(String(500))
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"))
     unit: Mapped[int | None]
+    """Which unit of its line has the key; None in stock, and once it is withdrawn."""
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     added_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from ..catalogue.models import DeliveryKind, Product
 from ..config import current_settings
-from ..db import insert_if_new, rows_changed, transaction, utcnow
+from ..db import insert_all_new, insert_if_new, rows_changed, transaction, utcnow
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order, raise_attention, resolve_attention
 from ..queue import wake
@@ -97,6 +97,7 @@ def deliver(session: Session, delivery: Delivery) -> None:
     # As the product is now: an import may have made a file of what was a text when it was ordered.
     delivery.kind = product.delivery_kind or delivery.kind
     delivery.text, delivery.file = product.delivery_text, product.delivery_file
+    delivery.file_size = product.delivery_size
     delivery.state, delivery.delivered_at = DeliveryState.DELIVERED, utcnow()
     delivery.order.record("delivered", f"{delivery.line.quantity} × {delivery.line.title}")
 
@@ -118,9 +119,11 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
             f"Order {delivery.order.number} is paid and waits for keys of {product.slug}: "
             f"add some with `flask keys add {product.slug} FILE`.",
         )
+        plan_mail(session, delivery.order, "key-waiting")
         return False
     for unit, key in enumerate(keys, start=1):
         key.delivery_id, key.unit = delivery.id, unit
+    report_few_keys(session, product)
     resolve_attention(
         session, [_name(delivery)], kinds=["keys_short"], why="keys were added", who="shop"
     )
@@ -131,7 +134,7 @@ def report_missing_file(delivery: Delivery) -> None:
     """A buyer wants what was sold, and it is not there: once for all who have bought this file."""
     file, number = delivery.file, delivery.order.number
     with transaction("attention") as session:
-        note = f"A buyer (order {number}) cannot download {file}: it is not in the goods folder."
+        note = f"A buyer (order {number}) cannot download {file}: it is not in the goods storage."
         raise_attention(session, "file_missing", file[:120], note)
 
 
@@ -149,15 +152,39 @@ def add_keys(product: Product, values: Iterable[str]) -> tuple[int, int]:
     """Put licence keys into stock; how many were new and how many were there already."""
     product_id = product.id
     with transaction("keys") as session:
-        given = list(dict.fromkeys(values))
-        new = sum(
-            insert_if_new(session, LicenceKey, product_id=product_id, value=value)
-            for value in given
-        )
+        given = [
+            {"product_id": product_id, "value": value, "added_at": utcnow()}
+            for value in dict.fromkeys(values)
+        ]
+        new = insert_all_new(session, LicenceKey, given)
         rows_changed(
             session,
             update(Product)
             .where(Product.id == product_id)
             .values(available=Product.available + new),
         )
+        if not _few_keys(session, product_id):
+            resolve_attention(
+                session, [_shelf(product_id)], kinds=["keys_low"], why="keys were added", who="shop"
+            )
     return new, len(given) - new
+
+
+def report_few_keys(session: Session, product: Product) -> None:
+    """Tell a person when fewer keys are left for sale than the product's `low_stock`."""
+    if _few_keys(session, product.id):
+        note = (
+            f"Fewer than {product.low_stock} keys of {product.slug} are left for sale: "
+            f"add some with `flask keys add {product.slug} FILE`."
+        )
+        raise_attention(session, "keys_low", _shelf(product.id), note)
+
+
+def _few_keys(session: Session, product_id: int) -> bool:
+    """By what may still be sold, which is exact; what is in stock, two deliveries at once cannot know."""
+    low = select(Product.id).where(Product.id == product_id, Product.available < Product.low_stock)
+    return session.scalar(low) is not None
+
+
+def _shelf(product_id: int) -> str:
+    return f"product-{product_id}"

@@ -1,7 +1,7 @@
 """mails that buyers ask for, refusals and bounces, an address corrected once, what was paid with
 
 Revision ID: 1795575000
-Revises: 1795570000
+Revises: 1795570100
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "1795575000"
-down_revision = "1795570000"
+down_revision = "1795570100"
 branch_labels = ()
 depends_on = None
 

@@ -239,6 +239,10 @@ class OrderLine(Base):
     kind: Mapped[DeliveryKind | None] = mapped_column(enum_column(DeliveryKind, "kind"))
     quantity: Mapped[int]
     unit_minor: Mapped[int] = mapped_column(BigInteger)
+    max_downloads: Mapped[int | None]
+    """How often a file may be downloaded, as it was offered when the order was placed."""
+    download_days: Mapped[int | None]
+    """And for how many days after the hand-over."""
 
     order: Mapped[Order] = relationship(back_populates="lines")
     product: Mapped[Product | None] = relationship()

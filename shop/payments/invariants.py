@@ -186,12 +186,13 @@ def not_delivered() -> Found:
 def wrong_keys() -> Found:
     """Deliveries with more or fewer keys than units, or with a key of another product."""
     due = case((Delivery.state == DeliveryState.DELIVERED, OrderLine.quantity), else_=0)
+    in_use = LicenceKey.withdrawn_at.is_(None)
     foreign = func.sum(case((LicenceKey.product_id != OrderLine.product_id, 1), else_=0))
     return (
         select(literal("delivery-") + cast(Delivery.id, String), Order.number)
         .join(Order, Delivery.order_id == Order.id)
         .join(OrderLine, Delivery.order_line_id == OrderLine.id)
-        .outerjoin(LicenceKey, LicenceKey.delivery_id == Delivery.id)
+        .outerjoin(LicenceKey, and_(LicenceKey.delivery_id == Delivery.id, in_use))
         .where(RECENT, Delivery.kind == DeliveryKind.KEY)
         .group_by(Delivery.id, Order.number, OrderLine.quantity)
         .having(or_(func.count(LicenceKey.id) != due, foreign > 0))
@@ -223,7 +224,8 @@ def wrong_stock() -> Found:
         .group_by(StockHold.product_id)
         .subquery()
     )
-    keys = select(func.count()).where(LicenceKey.product_id == Product.id).scalar_subquery()
+    in_use = LicenceKey.withdrawn_at.is_(None)
+    keys = select(func.count()).where(LicenceKey.product_id == Product.id, in_use).scalar_subquery()
     total = case((Product.delivery_kind == DeliveryKind.KEY, keys), else_=Product.stock_total)
     held = func.coalesce(taken.c.units, 0)
     return (

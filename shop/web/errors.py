@@ -51,6 +51,11 @@ WORDS: dict[int, tuple[LazyString, LazyString, LazyString]] = {
         lazy_gettext("What was sent is larger than this page takes."),
         lazy_gettext("Shorten what you typed and try again."),
     ),
+    416: (
+        lazy_gettext("There is no such part of this file"),
+        lazy_gettext("Your program asked to continue a download past the file's end."),
+        lazy_gettext("Start the download again from the beginning."),
+    ),
     422: (
         lazy_gettext("Something needs a correction"),
         lazy_gettext("What was sent cannot be used as it is."),
@@ -100,7 +105,7 @@ def http_error(error: HTTPException) -> Response:
     )
     response = make_response(page, code)
     for name, value in error.get_headers():
-        if name in ("Allow", "Retry-After"):
+        if name in ("Allow", "Retry-After", "Content-Range"):
             response.headers[name] = value
     if code in (429, 503):
         response.headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))

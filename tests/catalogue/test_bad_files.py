@@ -95,6 +95,25 @@ def test_the_good_file_is_good(path: Path) -> None:
             )
             for text in ("8761", "-1", "1.5", "", "never", "1e3", "\u0663", "9" * 30)
         ),
+        *(
+            (
+                "text: Thank you",
+                f"file: files/rain.zip\n    {name}: {text}",
+                f"line 10: {name} '{text}' is not a whole number from 1 to {largest}",
+            )
+            for name, largest in (("downloads", 1000), ("days", 3650))
+            for text in ("0", "-1", "1.5", "unlimited", str(largest + 1))
+        ),
+        (
+            "text: Thank you",
+            "text: Thank you\n    downloads: 5",
+            "line 10: downloads is for a delivery by file; leave it out",
+        ),
+        (
+            "text: Thank you",
+            "file: files/rain.zip\n    low_stock: 5",
+            "line 10: low_stock is for a delivery by key; leave it out",
+        ),
         ("stock: 25", "honour_late_hours: [1]", "line 7: honour_late_hours must be a single value"),
         (
             "text: Thank you",

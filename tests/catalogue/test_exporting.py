@@ -26,11 +26,15 @@ def full(import_text: ImportText, product: ProductText) -> None:
         )
         + product(
             "wind",
-            delivery="{file: files/rain.zip, text: Unpack it.}",
+            delivery="{file: files/rain.zip, text: Unpack it., downloads: 5, days: 30}",
             active="no",
             honour_late_hours="0",
         )
-        + product("key", delivery="{keys: yes, text: '- Start it'}", prices="{USD: 3.1, UAH: 120}")
+        + product(
+            "key",
+            delivery="{keys: yes, text: '- Start it', low_stock: 3}",
+            prices="{USD: 3.1, UAH: 120}",
+        )
         + product("odd", title="'yes'", summary="'12.50'", description="'  text '")
     )
 

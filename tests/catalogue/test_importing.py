@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -12,11 +11,11 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from shop.catalogue import merging
 from shop.catalogue.merging import merged_order
 from shop.catalogue.models import DeliveryKind, Price, Product, ProductImage
 from shop.catalogue.reading import CatalogueFileError
 from shop.catalogue.service import import_catalogue, return_stock, take_stock
+from shop.catalogue.storage import Folder, StoredFile
 from shop.config import Settings
 from shop.db import db, end_read, transaction
 
@@ -86,6 +85,27 @@ def test_how_late_money_may_come_is_a_products_own_figure_until_the_file_leaves_
 
         assert report.changed == ["rain"]
         assert find("rain").honour_late_hours is None
+
+
+def test_the_terms_of_a_delivery_are_a_products_own_until_the_file_leaves_them_out(
+    app: Flask, import_text: ImportText, product: ProductText
+) -> None:
+    file, keys = "file: files/rain.zip", "keys: yes"
+    with app.app_context():
+        import_text(
+            product("rain", delivery=f"{{{file}, downloads: 5, days: 30}}")
+            + product("key", delivery=f"{{{keys}, low_stock: 10}}")
+        )
+        assert (find("rain").max_downloads, find("rain").download_days) == (5, 30)
+        assert find("key").low_stock == 10
+
+        report = import_text(
+            product("rain", delivery=f"{{{file}}}") + product("key", delivery=f"{{{keys}}}")
+        )
+
+        assert report.changed == ["rain", "key"]
+        assert (find("rain").max_downloads, find("rain").download_days) == (None, None)
+        assert find("key").low_stock is None
 
 
 def test_the_same_file_twice_changes_nothing(
@@ -319,11 +339,11 @@ def test_goods_are_found_by_their_content_and_keep_their_name(
 def test_files_are_written_before_the_transaction_opens(
     app: Flask, import_text: ImportText, product: ProductText, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def store(source: Path, data_dir: Path) -> str:
+    def store(folder: Folder, source: Path) -> StoredFile:
         assert not db.session.info.get("writing")
-        return "hash/rain.zip"
+        return StoredFile("hash/rain.zip", 7)
 
-    monkeypatch.setattr(merging, "goods", SimpleNamespace(store=store))
+    monkeypatch.setattr(Folder, "store", store)
     with app.app_context():
         import_text(product(delivery="{file: files/rain.zip}"))
 

@@ -42,11 +42,11 @@ class FilledForm:
         return browser.post("/checkout", data=self.fields | own)
 
 
-def fill_in(app: Flask, *slugs: str) -> FilledForm:
+def fill_in(app: Flask, *slugs: str, quantity: int = 1) -> FilledForm:
     """Put the products into a cart, in this order, and fill in the checkout form."""
     buyer = Buyer(app)
     for slug in slugs:
-        buyer.puts_into_cart(slug)
+        buyer.puts_into_cart(slug, quantity)
     buyer.opens("/checkout")
     fields = Form(buyer.page.text, "/checkout").fields | {"email": buyer.email}
     cookie = buyer.browser.get_cookie("session")

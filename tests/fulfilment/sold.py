@@ -18,9 +18,9 @@ from shop.payments.service import refresh
 from tests.factories import gateway, make_open_order, make_product, provider
 
 
-def sell(app: Flask, *products: Product, email: str = "") -> Order:
+def sell(app: Flask, *products: Product, quantity: int = 1) -> Order:
     """A paid order, its goods handed out and its mail in the outbox."""
-    order, payment = make_open_order(app, *products)
+    order, payment = make_open_order(app, *products, quantity=quantity)
     with provider(app) as calls:
         calls.invoice_is("paid")
         refresh(payment, gateway(app))
@@ -40,19 +40,21 @@ def goods_mails() -> list[OutboxMail]:
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
-def make_file(settings: Settings, name: str, content: bytes = b"the goods") -> Product:
-    """A product whose goods are this file."""
+def make_file(
+    settings: Settings, name: str, content: bytes = b"the goods", **terms: int | None
+) -> Product:
+    """A product whose goods are this file, to be downloaded on these terms."""
     path = settings.shop_data_dir / "goods" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    return make_product(kind=DeliveryKind.FILE, delivery_file=name)
+    return make_product(kind=DeliveryKind.FILE, delivery_file=name, **terms)
 
 
 def sell_file(
-    app: Flask, name: str = "rain.zip", content: bytes = b"the goods"
+    app: Flask, name: str = "rain.zip", content: bytes = b"the goods", **terms: int | None
 ) -> tuple[Order, str]:
     """A paid order for a file, and the path of its download link."""
-    order = sell(app, make_file(app.config["SETTINGS"], name, content))
+    order = sell(app, make_file(app.config["SETTINGS"], name, content, **terms))
     return order, download_link(order)
 
 

@@ -44,7 +44,7 @@ def test_the_file_is_an_attachment_and_never_a_page_of_the_shop(
         headers = response.headers
     assert headers["Content-Disposition"] == "attachment; filename=evil.html"
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
     assert headers["Cache-Control"] == "private, no-store"
     assert "Set-Cookie" not in headers
 
@@ -70,6 +70,20 @@ def test_odd_names_arrive_whole_and_break_no_header(
         assert disposition == f'attachment; filename="{name}"'.replace('"hi"', '\\"hi\\"')
 
 
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("дождь.zip", "download.zip"), ("дождь", "download"), ("été 2.pdf", '"ete 2.pdf"')],
+)
+def test_programs_that_know_no_other_script_get_a_name_too(
+    app: Flask, client: FlaskClient, name: str, plain: str
+) -> None:
+    with app.app_context():
+        _, link = sell_file(app, name)
+
+    with client.get(link) as response:
+        assert response.headers["Content-Disposition"].startswith(f"attachment; filename={plain};")
+
+
 def test_a_file_in_a_folder_is_named_without_it(app: Flask, client: FlaskClient) -> None:
     with app.app_context():
         _, link = sell_file(app, "private/2026/rain.zip")
@@ -88,13 +102,70 @@ def test_downloads_are_counted(app: Flask, client: FlaskClient) -> None:
     assert downloads(app) == [3]
 
 
-def test_a_broken_off_download_can_be_continued(app: Flask, client: FlaskClient) -> None:
+@pytest.mark.parametrize(
+    ("asked", "got", "content_range"),
+    [
+        ("bytes=4-", b"456789", "bytes 4-9/10"),
+        ("bytes=0-", b"0123456789", "bytes 0-9/10"),
+        ("bytes=2-4", b"234", "bytes 2-4/10"),
+        ("bytes=-3", b"789", "bytes 7-9/10"),
+        ("bytes=7-99", b"789", "bytes 7-9/10"),
+    ],
+)
+def test_a_part_of_the_file_can_be_had(
+    app: Flask, client: FlaskClient, asked: str, got: bytes, content_range: str
+) -> None:
     with app.app_context():
         _, link = sell_file(app, content=b"0123456789")
 
-    with client.get(link, headers={"Range": "bytes=4-"}) as response:
-        assert response.status_code == 206
-        assert response.data == b"456789"
+    with client.get(link, headers={"Range": asked}) as response:
+        assert (response.status_code, response.data) == (206, got)
+        assert response.headers["Content-Range"] == content_range
+        assert response.headers["Content-Length"] == str(len(got))
+
+
+@pytest.mark.parametrize("asked", ["bytes=10-", "bytes=99-100", "bytes=5-2", "lines=1-2"])
+def test_a_part_that_is_not_there_is_refused_with_the_files_size_and_not_counted(
+    app: Flask, client: FlaskClient, asked: str
+) -> None:
+    with app.app_context():
+        _, link = sell_file(app, content=b"0123456789")
+
+    response = client.get(link, headers={"Range": asked})
+
+    assert response.status_code == 416
+    assert response.headers["Content-Range"] == "bytes */10"
+    assert downloads(app) == [0]
+
+
+def test_a_continued_download_goes_on_only_with_the_same_file(
+    app: Flask, client: FlaskClient
+) -> None:
+    with app.app_context():
+        _, link = sell_file(app, content=b"0123456789")
+    with client.get(link) as response:
+        etag = response.headers["ETag"]
+        assert response.headers["Accept-Ranges"] == "bytes"
+
+    with client.get(link, headers={"Range": "bytes=4-", "If-Range": etag}) as response:
+        assert (response.status_code, response.data) == (206, b"456789")
+    with client.get(link, headers={"Range": "bytes=4-", "If-Range": '"another"'}) as response:
+        assert (response.status_code, response.data) == (200, b"0123456789")
+    with client.get(link, headers={"If-None-Match": etag}) as response:
+        assert (response.status_code, response.data) == (304, b"")
+    assert downloads(app) == [2], "what is sent from its beginning is a download, asked for or not"
+
+
+def test_asking_about_a_file_is_not_downloading_it(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        _, link = sell_file(app, content=b"0123456789")
+
+    response = client.head(link)
+
+    assert (response.status_code, response.data) == (200, b"")
+    assert response.headers["Content-Length"] == "10"
+    assert response.headers["Accept-Ranges"] == "bytes"
+    assert downloads(app) == [0]
 
 
 def test_a_forged_link_opens_nothing(app: Flask, client: FlaskClient) -> None:

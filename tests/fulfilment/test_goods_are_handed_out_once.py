@@ -75,7 +75,7 @@ def test_an_order_whose_keys_have_gone_waits_and_a_person_is_told(app: Flask) ->
             refresh(payment, gateway(app))
         assert order.status is OrderStatus.PAID
         assert [item.kind for item in open_attention()] == ["keys_short"]
-        assert send_due_mails() == 1, "to the operator"
+        assert send_due_mails() == 2, "to the operator, and to the buyer"
 
         add_keys(product, ["LATE-KEY"])
         jobs.deliveries()

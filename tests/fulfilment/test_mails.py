@@ -14,11 +14,16 @@ from shop import create_app
 from shop.catalogue.models import DeliveryKind
 from shop.config import ConfigurationError, Settings, load
 from shop.db import db, transaction
+from shop.fulfilment.models import LicenceKey
 from shop.fulfilment.outbox import send_due_mails
+from shop.fulfilment.service import add_keys, deliver_order
 from shop.mail import Mail, _message
+from shop.orders.links import order_path
 from shop.orders.models import Order
+from shop.payments.service import refresh
+from tests.cli.deciding import product_named
 from tests.conftest import make_settings
-from tests.factories import make_product
+from tests.factories import gateway, make_open_order, make_product, provider
 from tests.fulfilment.sold import goods_mails, make_file, sell
 
 
@@ -213,3 +218,38 @@ def test_an_address_in_an_international_domain_is_written_as_every_server_takes_
 
     (message,) = written(app)
     assert message["To"] == "buyer@xn--bcher-kva.example"
+
+
+def test_who_waits_for_a_key_is_told_by_page_and_mail_and_then_gets_it(app: Flask) -> None:
+    """Keys that have gone since they were sold: the money is there, and the buyer must know what happens."""
+    with app.app_context():
+        product = make_product(kind=DeliveryKind.KEY, keys=1)
+        order, payment = make_open_order(app, product)
+        with transaction() as session:
+            session.query(LicenceKey).delete()
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            refresh(payment, gateway(app))
+        deliver_order(order.id)  # again, as every sweep does
+        page, slug, order_id = order_path(order), product.slug, order.id
+        send_due_mails()
+
+    text = app.test_client().get(page).text
+    assert "Your licence key is not here yet." in text
+    assert "goes to buyer@example.com as soon as it is" in text
+    (told,) = [mail for mail in written(app) if mail["To"] == "buyer@example.com"]
+    assert "its licence key will follow" in told["Subject"]
+    for kind in ("plain", "html"):
+        assert "please do not pay again" in part(told, kind)
+        assert page in part(told, kind)
+
+    with app.app_context():
+        add_keys(product_named(slug), ["LATE-KEY"])
+        deliver_order(order_id)
+        send_due_mails()
+    assert "LATE-KEY" in app.test_client().get(page).text
+    assert any(
+        "LATE-KEY" in part(mail, "plain")
+        for mail in written(app)
+        if mail["To"] == "buyer@example.com"
+    )

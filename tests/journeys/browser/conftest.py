@@ -25,7 +25,7 @@ products:
   description: "Rain.\\n\\n## Contents\\n\\n1. Tin\\n2. Water\\n\\n> Nothing added.\\n\\n`{LONG * 2}`"
   prices: {{USD: 12.00, EUR: 11.00}}
   images: [{{file: rain.png, alt: Rain over a harbour}}, {{file: rain.png, alt: The same once more}}]
-  delivery: {{file: rain.zip, text: "Thank you for listening to [the rain](https://rain.example)."}}
+  delivery: {{file: rain.zip, downloads: 5, days: 30, text: "Thank you for listening to [the rain](https://rain.example)."}}
 - slug: keyed
   title: Tidewrack
   summary: {LONG} in a small, slow game.

@@ -9,18 +9,19 @@ from typing import TypeVar
 import pytest
 from flask import Flask
 from playwright.sync_api import Page
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from shop.catalogue.listing import PAGE_SIZE
 from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
 from shop.db import transaction, utcnow
-from shop.fulfilment.models import MailState, OutboxMail
-from shop.orders.links import order_url
+from shop.fulfilment.models import Delivery, LicenceKey, MailState, OutboxMail
+from shop.orders.links import find_order_by_token, order_url
 from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.orders.queries import recent_orders
 from shop.payments.service import open_invoice
 from tests.factories import gateway, make_order, make_product
+from tests.fulfilment.sold import download_link
 from tests.journeys.books import Books
 from tests.journeys.browser.test_purchases import put_into_cart
 from tests.journeys.till import Till
@@ -256,6 +257,25 @@ def order_whose_mail_came_back(world: World) -> str:
         (order,) = recent_orders(limit=1)
     world.mail_is(order, MailState.BOUNCED)
     return page
+
+
+@kind("closed order")
+def order_that_waits_for_a_key(world: World) -> str:
+    with world.app.app_context(), transaction() as session:
+        session.execute(delete(LicenceKey))
+    return world.pays("pay", "keyed", "rain")[0]
+
+
+@kind("closed order")
+def download_that_is_used_up(world: World) -> str:
+    page = world.pays("pay", "rain")[0]
+    with world.app.app_context():
+        order = find_order_by_token(page.rpartition("/")[2])
+        assert order
+        address = f"{world.shop}{download_link(order)}"
+        with transaction() as session:
+            session.execute(update(Delivery).values(downloads=5))
+    return address
 
 
 @kind("closed order")

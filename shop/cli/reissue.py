@@ -1,0 +1,50 @@
+"""`flask orders reissue|relink`: what a buyer is given anew."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import with_appcontext
+
+from ..fulfilment.queries import deliveries_of
+from ..fulfilment.reissue import NotReissued, reissue, renew_link
+from ..orders.links import order_url
+from ..orders.models import Order
+from .lookup import order_named
+from .printing import reason, refuse, who
+
+
+@click.command("reissue")
+@with_appcontext
+@click.argument("number")
+@click.option("--line", type=click.IntRange(1, 1000), help="Which line, if there are several.")
+@click.option("--unit", type=click.IntRange(1, 1000), help="Which of the line's licence keys.")
+@reason
+@who
+def reissue_goods(number: str, line: int | None, unit: int | None, why: str, who: str) -> None:
+    """Give a file's downloads anew, or another licence key for a bad one, and mail the goods again."""
+    order = order_named(number)
+    try:
+        done = reissue(order, position=line or _only_line(order), unit=unit, why=why, who=who)
+    except NotReissued as error:
+        refuse(str(error))
+    click.echo(f"{order.number}: {done}. The buyer is told by mail.")
+
+
+@click.command("relink")
+@with_appcontext
+@click.argument("number")
+@reason
+@who
+def relink(number: str, why: str, who: str) -> None:
+    """Give an order another link, because the old one is in the wrong hands; it stops working."""
+    order = renew_link(order_named(number), why=why, who=who)
+    click.echo("The links sent before do not work any more. Give the buyer this one:")
+    click.echo(order_url(order))
+
+
+def _only_line(order: Order) -> int:
+    lines = [delivery.line for delivery in deliveries_of(order.id)]
+    if len(lines) != 1:
+        titles = "\n".join(f"  {line.position}  {line.title}" for line in lines)
+        refuse(f"Order {order.number} hands over {len(lines)} lines; choose by --line:\n{titles}")
+    return lines[0].position

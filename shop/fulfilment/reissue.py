@@ -1,0 +1,109 @@
+"""What a person gives a buyer anew: downloads, a licence key, the order link.
+
+Each stands in the order's history with the person's words (`why`) and name (`who`).
+"""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..catalogue.models import DeliveryKind
+from ..catalogue.service import take_off_sale
+from ..db import transaction, utcnow
+from ..orders.models import Order, OrderStatus
+from ..orders.service import lock_order
+from ..queue import wake
+from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey
+from .queries import find_delivery
+from .service import plan_mail, report_few_keys
+
+log = structlog.get_logger()
+
+
+class NotReissued(Exception):
+    """There is nothing to give anew, and nothing was changed; the text says what to do instead."""
+
+
+def reissue(order: Order, *, position: int, unit: int | None, why: str, who: str) -> str:
+    """Give the downloads of a line anew, or another key for one of its units; says what was done.
+
+    The buyer gets the mail with the goods once more. NotReissued when there is nothing to give.
+    """
+    order_id = order.id
+    with transaction("reissue") as session:
+        order = lock_order(session, order_id)
+        delivery = _handed_over(order, position)
+        if delivery.kind is DeliveryKind.KEY:
+            done = _replace_key(session, delivery, unit)
+        else:
+            done = _renew_downloads(delivery)
+        order.record("reissued", f"{done}: {why}", who=who)
+        plan_mail(session, order, GOODS_MAIL, about=f"{order.number}:{order.version}")
+    log.info("reissued", order=order.number, line=position)
+    wake("mails")
+    return done
+
+
+def renew_link(order: Order, *, why: str, who: str) -> Order:
+    """Give the order another link: it and its downloads open by none that was sent before."""
+    order_id = order.id
+    with transaction("link") as session:
+        order = lock_order(session, order_id)
+        order.link_version += 1
+        order.record("link_renewed", why, who=who)
+    log.info("link_renewed", order=order.number)
+    return order
+
+
+def _handed_over(order: Order, position: int) -> Delivery:
+    delivery = find_delivery(order.number, position)
+    if delivery is None:
+        raise NotReissued(f"Order {order.number} hands nothing over in line {position}.")
+    if order.status in (OrderStatus.REFUND_DUE, OrderStatus.REFUNDED):
+        raise NotReissued(f"Order {order.number} is {order.status}: its money goes back.")
+    if delivery.state is not DeliveryState.DELIVERED:
+        raise NotReissued(f"Line {position} of order {order.number} has not been handed over yet.")
+    if delivery.kind is DeliveryKind.TEXT:
+        raise NotReissued(f"Line {position} is a text, which stays on the order page.")
+    return delivery
+
+
+def _renew_downloads(delivery: Delivery) -> str:
+    used, delivery.downloads = delivery.downloads, 0
+    delivery.renewed_at, delivery.last_download_at = utcnow(), None
+    return f"downloads of {delivery.line.title} given anew after {used}"
+
+
+def _replace_key(session: Session, delivery: Delivery, unit: int | None) -> str:
+    """Another key out of the stock; the old one keeps the delivery's name and is never sold again."""
+    old = _key_of(delivery, unit)
+    product = delivery.line.product
+    if product is None or not take_off_sale(session, old.product_id, 1):
+        raise NotReissued("No key is left that nobody has ordered: add some with `keys add`.")
+    new = session.scalar(
+        select(LicenceKey)
+        .where(LicenceKey.product_id == old.product_id, LicenceKey.delivery_id.is_(None))
+        .order_by(LicenceKey.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if new is None:
+        raise NotReissued("All keys are being handed out just now: try again.")
+    which, old.unit, old.withdrawn_at = old.unit, None, utcnow()
+    session.flush()  # a unit has one key, even for a moment
+    new.delivery_id, new.unit = delivery.id, which
+    session.flush()
+    report_few_keys(session, product)
+    return f"licence key {which} of {delivery.line.title} replaced, number {old.id} by {new.id}"
+
+
+def _key_of(delivery: Delivery, unit: int | None) -> LicenceKey:
+    keys = {key.unit: key for key in delivery.keys}
+    if unit is None and len(keys) > 1:
+        raise NotReissued(f"The line has {len(keys)} keys: say which one is bad by --unit.")
+    found = keys.get(unit or 1)
+    if found is None:
+        raise NotReissued(f"The line has no key {unit or 1}.")
+    return found
