@@ -181,6 +181,20 @@ class Settings(BaseModel):
         description="Money that comes up to this many hours after an order's end still buys what is "
         "in stock; later, a person decides. A product may have its own figure",
     )
+    shop_unpaid_orders: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="How many unpaid orders one email address may have at once. A network address may have "
+        "five times as many, and place ten times as many in an hour",
+    )
+    shop_unpaid_share: int = Field(
+        50,
+        ge=1,
+        le=100,
+        description="How many percent of a product's stock one buyer may hold without having paid "
+        "(one unit always); 100 sets no limit",
+    )
     shop_data_dir: Path = Field(
         ROOT / "instance",
         description="Folder for the database, product images, goods and development mail",

@@ -182,7 +182,8 @@ CRASHES = (
     dies("K15", scenes.sweep_at_the_end_without_invoice, "after_expire",
          "expired failed", (0,), "expired failed", "expired"),
     dies("K14", scenes.sweep_with_nothing_to_do,
-         "before_job_run inside_job_run after_job_run before_rations inside_rations after_rations",
+         "before_job_run inside_job_run after_job_run before_rations inside_rations after_rations"
+         " before_forget inside_forget after_forget",
          "fulfilled paid", (0,), "fulfilled paid", "delivered"),
     # A person at the command line.
     dies("K20", scenes.cancel, "before_cancel inside_cancel",
