@@ -181,6 +181,13 @@ class Settings(BaseModel):
         description="Money that comes up to this many hours after an order's end still buys what is "
         "in stock; later, a person decides. A product may have its own figure",
     )
+    shop_retention_days: int = Field(
+        730,
+        ge=0,
+        le=36500,
+        description="A buyer's email address is erased this many days after the last thing that happened "
+        "to a closed order; the books are kept. 0 keeps it for ever",
+    )
     shop_unpaid_orders: int = Field(
         10,
         ge=1,

@@ -16,6 +16,7 @@ from .ops.isolation import each
 from .ops.models import JobRun
 from .ops.rations import forget_past
 from .payments import sweep as payments
+from .privacy.service import erase_due
 
 log = structlog.get_logger()
 
@@ -45,9 +46,10 @@ def mails() -> None:
 
 
 def forget() -> None:
-    """Erase what has been kept for long enough: yesterday's counts, and who placed what."""
+    """Erase what has been kept for long enough: yesterday's counts, buyers of old orders, who placed what."""
     forget_past()
     forget_placements()
+    erase_due()
 
 
 JOBS: dict[str, Callable[[], None]] = {"sweep": sweep, "deliveries": deliveries, "mails": mails}

@@ -102,6 +102,7 @@ MALFORMED = {
     "SHOP_LANGUAGES": ["en,de", "EN", "english", ","],
     "SHOP_RATE_MAX_AGE_DAYS": ["0", "-1", "a month", "1e9", "4000"],
     "SHOP_LATE_PAYMENT_HOURS": ["-1", "8761", "a week"],
+    "SHOP_RETENTION_DAYS": ["-1", "36501", "two years"],
     "SHOP_UNPAID_ORDERS": ["0", "-1", "many", "1000001"],
     "SHOP_UNPAID_SHARE": ["0", "101", "50%"],
     "SHOP_FAILPOINTS": ["after_call"],

@@ -6,7 +6,7 @@ from flask import Flask
 
 from ..catalogue.cli import products, rates
 from ..worker import worker
-from . import attention, doctor, invoices, jobs, keys, mails, orders, postbacks, reissue
+from . import attention, doctor, invoices, jobs, keys, mails, orders, postbacks, privacy, reissue
 
 
 def init_app(app: Flask) -> None:
@@ -23,6 +23,7 @@ def init_app(app: Flask) -> None:
         jobs.jobs,
         attention.attention,
         postbacks.postbacks,
+        privacy.privacy,
         worker,
         doctor.doctor,
     ):
