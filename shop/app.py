@@ -14,6 +14,8 @@ from .checkout.order_mail import bp as order_mail_pages
 from .checkout.views import bp as checkout_pages
 from .config import ROOT, Settings, load, unknown_names
 from .fulfilment.views import bp as download_pages
+from .legal.texts import warn_of_unfinished
+from .legal.views import bp as legal_pages
 from .ops import logs
 from .ops.health import bp as health_pages
 from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
@@ -54,11 +56,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         finding_pages,
         postback_pages,
         download_pages,
+        legal_pages,
         health_pages,
     ):
         app.register_blueprint(blueprint)
     cli.init_app(app)
 
+    warn_of_unfinished(settings)
     for name in unknown_names(os.environ):
         logs.log.warning("unknown_setting", setting=name)
     return app

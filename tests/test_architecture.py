@@ -59,6 +59,7 @@ READERS = {
     "finding.find",
     "order_mail.address",
     "fulfilment.download",  # counts
+    "legal.page",
     "ops.healthz",
     "ops.readyz",
 }
