@@ -50,6 +50,7 @@ READERS = {
     "catalogue.robots",
     "catalogue.search",
     "catalogue.sitemap",
+    "components.components",  # in development only
     "checkout.cart",
     "checkout.checkout",
     "checkout.order",

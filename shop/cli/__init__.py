@@ -6,7 +6,19 @@ from flask import Flask
 
 from ..catalogue.cli import products, rates
 from ..worker import worker
-from . import attention, doctor, invoices, jobs, keys, mails, orders, pages, postbacks, privacy, reissue
+from . import (
+    attention,
+    doctor,
+    invoices,
+    jobs,
+    keys,
+    mails,
+    orders,
+    pages,
+    postbacks,
+    privacy,
+    reissue,
+)
 
 
 def init_app(app: Flask) -> None:

@@ -181,6 +181,11 @@ def contact(world: World) -> str:
     return f"{world.shop}/contact"
 
 
+@kind("texts")
+def components(world: World) -> str:
+    return f"{world.shop}/components"
+
+
 @kind("buying")
 def empty_cart(world: World) -> str:
     return f"{world.shop}/cart"
