@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 
 from flask import Flask
-from jinja2 import StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined
 
 from . import cli, db, failpoints, i18n, jobs, schema
 from .catalogue.views import bp as catalogue_pages
 from .checkout.finding import bp as finding_pages
 from .checkout.order_mail import bp as order_mail_pages
 from .checkout.views import bp as checkout_pages
+from .components import bp as component_pages
 from .config import ROOT, Settings, load, unknown_names
 from .fulfilment.views import bp as download_pages
+from .legal.texts import warn_of_unfinished
+from .legal.views import bp as legal_pages
 from .ops import logs
 from .ops.health import bp as health_pages
 from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
@@ -27,11 +30,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings.shop_data_dir.mkdir(parents=True, exist_ok=True)
     app = Flask(
         "shop",
-        template_folder=ROOT / "templates",
         static_folder=None,  # web/static.py serves it
         instance_path=str(settings.shop_data_dir),
     )
     app.config.update(SETTINGS=settings, SECRET_KEY=settings.secret_key.get_secret_value())
+    app.jinja_loader = FileSystemLoader([settings.shop_data_dir / "templates", ROOT / "templates"])
     app.jinja_env.undefined = StrictUndefined
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named
     app.extensions["cryptocloud"] = gateway(settings)
@@ -46,7 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     security.init_app(app, settings)
     errors.init_app(app)
     filters.init_app(app, settings)
-    static.init_app(app, ROOT / "static", settings.shop_data_dir / "static")
+    static.init_app(app, ROOT / "static", settings)
     for blueprint in (
         catalogue_pages,
         checkout_pages,
@@ -54,11 +57,15 @@ def create_app(settings: Settings | None = None) -> Flask:
         finding_pages,
         postback_pages,
         download_pages,
+        legal_pages,
         health_pages,
     ):
         app.register_blueprint(blueprint)
+    if settings.development:
+        app.register_blueprint(component_pages)
     cli.init_app(app)
 
+    warn_of_unfinished(settings)
     for name in unknown_names(os.environ):
         logs.log.warning("unknown_setting", setting=name)
     return app

@@ -31,6 +31,7 @@ from pydantic import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from .colour import HEX, READABLE, WHITE, contrast
 from .money import CURRENCIES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +46,9 @@ SANDBOX = {
     "shop_public_url": "http://127.0.0.1:8000",
 }
 """What a development shop uses where nothing is set: the sandbox's published, worthless keys."""
+
+PAPER = "#f6f8f7"
+"""The colour of the page in the light scheme, as static/css/tokens.css has it."""
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -67,7 +71,16 @@ def _comma_list(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _links(value: object) -> object:
+    """`Name=address,Name=address` as pairs."""
+    parts = _comma_list(value)
+    if not isinstance(parts, tuple) or not isinstance(value, str):
+        return value
+    return tuple(tuple(end.strip() for end in part.partition("=")[::2]) for part in parts)
+
+
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+Links = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_links)]
 
 
 ORIGIN = re.compile(
@@ -181,6 +194,27 @@ class Settings(BaseModel):
         description="Money that comes up to this many hours after an order's end still buys what is "
         "in stock; later, a person decides. A product may have its own figure",
     )
+    shop_retention_days: int = Field(
+        730,
+        ge=0,
+        le=36500,
+        description="A buyer's email address is erased this many days after the last thing that happened "
+        "to a closed order; the books are kept. 0 keeps it for ever",
+    )
+    shop_unpaid_orders: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="How many unpaid orders one email address may have at once. A network address may have "
+        "five times as many, and place ten times as many in an hour",
+    )
+    shop_unpaid_share: int = Field(
+        50,
+        ge=1,
+        le=100,
+        description="How many percent of a product's stock one buyer may hold without having paid "
+        "(one unit always); 100 sets no limit",
+    )
     shop_data_dir: Path = Field(
         ROOT / "instance",
         description="Folder for the database, product images, goods and development mail",
@@ -197,6 +231,18 @@ class Settings(BaseModel):
     shop_goods_key_id: str = Field("", description="The access key for the bucket: its id")
     shop_goods_secret_key: SecretStr = Field(
         SecretStr(""), description="The access key for the bucket: its secret"
+    )
+    shop_logo: str = Field(
+        "",
+        description="A square picture beside the shop's name: the name of an SVG or PNG file in the data folder",
+    )
+    shop_accent: str = Field(
+        "",
+        description="The colour of buttons and links, such as #0d5c63; dark enough for white text on it",
+    )
+    shop_footer_links: Links = Field(
+        (),
+        description="Further links at the foot of every page: `Blog=https://blog.example,News=/news`",
     )
     shop_trusted_hosts: CommaList = Field(
         (), description="Further host names the shop answers to, such as a health checker's"
@@ -378,6 +424,36 @@ class Settings(BaseModel):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
+
+    @field_validator("shop_logo")
+    @classmethod
+    def _picture(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[\w-][\w.-]*\.(svg|png)", value):
+            raise ValueError("must be the name of an .svg or .png file in SHOP_DATA_DIR")
+        return value
+
+    @field_validator("shop_accent")
+    @classmethod
+    def _legible(cls, value: str) -> str:
+        colour = value.lower()
+        if value and not HEX.fullmatch(colour):
+            raise ValueError("must be a colour such as #0d5c63")
+        if value and (found := min(contrast(colour, WHITE), contrast(colour, PAPER))) < READABLE:
+            raise ValueError(
+                f"is too light: white text on it, and links in it, have a contrast of {found:.1f} "
+                f"and need {READABLE}"
+            )
+        return colour
+
+    @field_validator("shop_footer_links")
+    @classmethod
+    def _addresses(cls, value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        for name, address in value:
+            if not name or not re.fullmatch(
+                r"(https?://[^\s/]|/(?!/)|mailto:[^\s@]+@)\S*", address
+            ):
+                raise ValueError("must look like Blog=https://blog.example,News=/news")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 from flask import current_app
 
+from .checkout.limits import forget_placements
 from .db import insert_if_new, transaction, utcnow
 from .fulfilment.outbox import send_due_mails
 from .fulfilment.queries import undelivered_orders
@@ -15,6 +16,7 @@ from .ops.isolation import each
 from .ops.models import JobRun
 from .ops.rations import forget_past
 from .payments import sweep as payments
+from .privacy.service import erase_due
 
 log = structlog.get_logger()
 
@@ -25,7 +27,7 @@ def sweep() -> None:
     A part that breaks does not keep the others from their work. It is raised in the end, so that
     the sweep does not count as done and `flask doctor` shows it.
     """
-    each((check_payments, deliveries, mails, forget_past), lambda part: part(), "the sweep's parts")
+    each((check_payments, deliveries, mails, forget), lambda part: part(), "the sweep's parts")
 
 
 def check_payments() -> None:
@@ -41,6 +43,13 @@ def deliveries() -> None:
 def mails() -> None:
     """Send what the outbox holds."""
     send_due_mails()
+
+
+def forget() -> None:
+    """Erase what has been kept for long enough: yesterday's counts, buyers of old orders, who placed what."""
+    forget_past()
+    forget_placements()
+    erase_due()
 
 
 JOBS: dict[str, Callable[[], None]] = {"sweep": sweep, "deliveries": deliveries, "mails": mails}

@@ -81,6 +81,11 @@ def _refusal(error: smtplib.SMTPRecipientsRefused) -> MailNotSent:
     return kind(f"the server refused the recipient with {code}")
 
 
+def forget_written(message_id: str) -> None:
+    """Remove the copy of a mail that was written into the folder; one sent by SMTP left none."""
+    _file(current_settings().shop_data_dir / "outbox", message_id).unlink(missing_ok=True)
+
+
 def _message(mail: Mail, settings: Settings) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = formataddr((settings.shop_name, settings.mail_from))
@@ -126,5 +131,8 @@ def smtp_session(url: str) -> Iterator[smtplib.SMTP]:
 
 def _write(message: EmailMessage, folder: Path, message_id: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    name = message_id.strip("<>").partition("@")[0]
-    (folder / f"{name}.eml").write_bytes(message.as_bytes())
+    _file(folder, message_id).write_bytes(message.as_bytes())
+
+
+def _file(folder: Path, message_id: str) -> Path:
+    return folder / f"{message_id.strip('<>').partition('@')[0]}.eml"

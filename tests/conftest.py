@@ -39,6 +39,9 @@ def make_settings(folder: Path, database_url: str = "", **values: object) -> Set
         "database_url": database_url,
         "shop_public_url": "http://localhost",
         "shop_support_email": "help@shop.example",
+        # Most tests have one buyer who orders and orders; the limits have tests of their own.
+        "shop_unpaid_orders": 1_000_000,
+        "shop_unpaid_share": 100,
     }
     return Settings.model_validate(own | values)
 

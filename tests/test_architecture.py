@@ -50,6 +50,7 @@ READERS = {
     "catalogue.robots",
     "catalogue.search",
     "catalogue.sitemap",
+    "components.components",  # in development only
     "checkout.cart",
     "checkout.checkout",
     "checkout.order",
@@ -59,6 +60,7 @@ READERS = {
     "finding.find",
     "order_mail.address",
     "fulfilment.download",  # counts
+    "legal.page",
     "ops.healthz",
     "ops.readyz",
 }

@@ -137,9 +137,13 @@ def without_jinja(source: str) -> str:
 
 
 def templates() -> list[Path]:
-    """Those that buyers see: not the provider's stand-in, nor the operator's mail."""
+    """Those that buyers see: not the provider's stand-in, the operator's mail, the page of components."""
     found = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]
-    return [path for path in sorted(found) if not {"sandbox", "attention"} & set(path.parts)]
+    return [
+        path
+        for path in sorted(found)
+        if not {"sandbox", "attention", "development"} & set(path.parts)
+    ]
 
 
 @pytest.mark.parametrize("path", templates(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -13,17 +13,18 @@ from markupsafe import Markup
 
 TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "ul", "ol", "li", "a", "code", "pre", "blockquote"),
-    *("h3", "h4", "h5", "h6"),
+    *("h2", "h3", "h4", "h5", "h6"),
 }
 ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
 
 
 def _demote_headings(state: StateCore) -> None:
-    """The page has the h1 and h2 above the text, so its highest heading becomes h3."""
+    """The text's highest heading becomes the one that the page has room for."""
     headings = [token for token in state.tokens if token.type in ("heading_open", "heading_close")]
+    first = state.env["highest"]
     highest = min((int(token.tag[1]) for token in headings), default=1)
     for token in headings:
-        token.tag = f"h{min(6, int(token.tag[1]) - highest + 3)}"
+        token.tag = f"h{min(6, int(token.tag[1]) - highest + first)}"
 
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
@@ -31,10 +32,13 @@ _markdown.core.ruler.push("demote_headings", _demote_headings)
 
 
 @lru_cache(maxsize=512)
-def render(text: str) -> Markup:
-    """The text as HTML that may stand on any page, whoever wrote it."""
+def render(text: str, highest: int = 3) -> Markup:
+    """The text as HTML that may stand on any page, whoever wrote it.
+
+    Most pages have their own h1 and h2 above it, so its highest heading becomes h3.
+    """
     html = nh3.clean(
-        _markdown.render(text),
+        _markdown.render(text, {"highest": highest}),
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},
@@ -47,7 +51,7 @@ def render(text: str) -> Markup:
 def plain(text: str) -> str:
     """The text for a mail's plain part: without marks, each link's address written out behind it."""
     lines = []
-    for block in _markdown.parse(text):
+    for block in _markdown.parse(text, {"highest": 3}):
         if block.type == "inline":
             lines.append("".join(_words(block.children or [])))
         elif block.type in ("fence", "code_block"):

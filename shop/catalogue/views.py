@@ -8,14 +8,13 @@ from flask import (
     Blueprint,
     Response,
     abort,
-    make_response,
     render_template,
-    request,
     send_from_directory,
     url_for,
 )
 
 from ..config import current_settings
+from ..web.caching import public
 from ..web.head import in_full
 from . import crawlers, pages, queries
 from .addresses import LAST_PAGE, ListAddress, address_at_hand, typed_query
@@ -78,7 +77,7 @@ def _list(
         currency_links=pages.currency_links(address),
         **more,
     )
-    return _public(page)
+    return public(page)
 
 
 @bp.get("/products/<slug>")
@@ -98,20 +97,20 @@ def product(slug: str) -> Response:
         currency=address.currency,
         currency_links=pages.currency_links(replace(address, sort=Sort.SHOP)),
     )
-    return _public(page)
+    return public(page)
 
 
 @bp.get("/robots.txt")
 def robots() -> Response:
     """What crawlers may ask for."""
-    return _public(crawlers.robots_txt(), "text/plain")
+    return public(crawlers.robots_txt(), "text/plain")
 
 
 @bp.get("/sitemap.xml")
 def sitemap() -> Response:
     """Every public page."""
     page = render_template("catalogue/sitemap.xml", entries=crawlers.sitemap())
-    return _public(page, "application/xml")
+    return public(page, "application/xml")
 
 
 @bp.get("/media/<name>")
@@ -123,14 +122,4 @@ def media(name: str) -> Response:
     response = send_from_directory(folder, name, mimetype="image/webp", max_age=31_536_000)
     response.cache_control.public = True
     response.cache_control.immutable = True
-    return response
-
-
-def _public(page: str, mimetype: str = "text/html") -> Response:
-    """A page that anybody may keep, and must ask about before using it again."""
-    response = make_response(page)
-    response.mimetype = mimetype
-    response.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
-    response.add_etag()
-    response.make_conditional(request)
     return response

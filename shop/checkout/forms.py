@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from flask import request
 from flask_babel import LazyString, gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, SelectField, StringField
@@ -16,6 +17,7 @@ from wtforms.validators import DataRequired, Email, InputRequired, Length, Regex
 from ..i18n import currency_name, language, money
 from ..orders.models import NUMBER_ALPHABET
 from ..orders.queries import as_number
+from ..web.clients import client_key
 from .cart import Cart
 
 NOT_AN_ADDRESS = lazy_gettext("Enter an email address in the correct format, like name@example.com")
@@ -36,6 +38,8 @@ class Buyer:
     currency: str
     checkout_key: str
     seen: str
+    client: str = ""
+    """A keyed hash of the network they are in, as far as it says anything."""
 
     @property
     def order_hash(self) -> str:
@@ -73,6 +77,8 @@ class CheckoutForm(FlaskForm):
         validators=[InputRequired(), Regexp(r"[A-Za-z0-9_-]{20,64}\Z")],
     )
     seen = HiddenField(validators=[InputRequired(), Length(max=64)])
+    comment = StringField(validators=[Length(max=0)])
+    """A trap: people do not see it and programs fill it in. Its name is one that browsers leave alone."""
 
     def show(self, cart: Cart) -> None:
         """Offer the currencies that the cart can be priced in, and remember what is shown."""
@@ -86,9 +92,14 @@ class CheckoutForm(FlaskForm):
         """Whether something is wrong that the buyer did not type and cannot see."""
         return bool(self.checkout_key.errors or self.seen.errors)
 
+    @property
+    def trapped(self) -> bool:
+        """Whether the field that people cannot see was filled in."""
+        return bool(self.comment.errors)
+
     def renew(self, cart: Cart) -> None:
         """Make the form ready to be sent again, for the cart as it is shown now."""
-        self.seen.data = cart.seen
+        self.seen.data, self.comment.data = cart.seen, ""
         if self.checkout_key.errors:
             self.checkout_key.data = new_checkout_key()
 
@@ -105,6 +116,7 @@ class CheckoutForm(FlaskForm):
             currency=str(self.currency.data),
             checkout_key=str(self.checkout_key.data),
             seen=str(self.seen.data),
+            client=client_key(request.remote_addr),
         )
 
 

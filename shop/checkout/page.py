@@ -132,6 +132,7 @@ class OrderPage:
     flag: str | None
     created_at: datetime
     paid_at: datetime | None
+    erased_at: datetime | None
     is_test: bool
     figures: str
     """How much came of what was asked for, where the provider tells it (API v2)."""
@@ -187,6 +188,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         flag=order.flag.value if order.flag is not OrderFlag.NONE else None,
         created_at=order.created_at,
         paid_at=order.paid_at,
+        erased_at=order.erased_at,
         is_test=order.is_test,
         figures=figures_in_words(figures_of(order.id)),
         paid_with=order.paid_with,

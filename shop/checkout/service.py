@@ -20,6 +20,7 @@ from ..payments.queries import find_payment_by_reference
 from ..payments.service import new_payment
 from .cart import Cart
 from .forms import Buyer
+from .limits import HoldsTooMuch, TooManyOrders, admit
 
 log = structlog.get_logger()
 
@@ -52,8 +53,8 @@ def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
     """Make the order, set its stock aside and note the intent to ask for an invoice: one commit.
 
     No network is touched. The payment returned is the caller's to open; there is none when the
-    same form had made the order before. Raises CartChanged, SoldOut or OrderChanged, and then
-    nothing has been stored.
+    same form had made the order before. Raises CartChanged, SoldOut, OrderChanged, TooManyOrders or
+    HoldsTooMuch, and then nothing has been stored.
     """
     if order := find_placed_order(buyer):
         return order, None
@@ -62,7 +63,7 @@ def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
     try:
         with transaction("order") as session:
             order, payment = _write(session, cart, buyer)
-    except IntegrityError:
+    except (IntegrityError, TooManyOrders, HoldsTooMuch):
         # Another request with the same key was faster; if it was anything else, say so.
         if order := find_placed_order(buyer):
             return order, None
@@ -100,7 +101,7 @@ def place_test_order(amount: Money, email: str, reference: str | None = None) ->
 
 
 def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
-    now = utcnow()
+    placement, now = admit(session, cart, buyer), utcnow()
     order = Order(
         number=new_number(),
         checkout_key=buyer.checkout_key,
@@ -132,5 +133,7 @@ def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
     session.add_all([order, payment])
     session.flush()
     plan_placed(session, order)
+    placement.order_id = order.id
+    session.add(placement)
     take_holds(session, order)  # last, so that rows which many buyers want are locked briefly
     return order, payment

@@ -10,6 +10,7 @@ from flask import (
     abort,
     current_app,
     flash,
+    make_response,
     redirect,
     render_template,
     request,
@@ -47,7 +48,9 @@ from ..payments.service import (
 from ..web.security import csrf
 from . import cart as carts
 from .forms import CheckoutForm
+from .limits import HoldsTooMuch, TooManyOrders
 from .page import current_payment, order_at, order_page
+from .refusals import wait_of, words_for
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
 
 bp = Blueprint("checkout", __name__)
@@ -56,6 +59,10 @@ log = structlog.get_logger()
 OPEN_TOO_LONG = lazy_gettext("This page was open too long. Please press the button again.")
 FORM_DAMAGED = lazy_gettext(
     "A part of this form was lost on its way. Please press the button again."
+)
+TRAP_FILLED = lazy_gettext(
+    "A field that is meant to stay empty was filled in, perhaps by a program that fills in forms. "
+    "It is empty again: please press the button once more."
 )
 CART_CHANGED = lazy_gettext(
     "Prices or stock have changed since you opened this page. "
@@ -145,7 +152,9 @@ def submit() -> ResponseReturnValue:
     try:
         order, payment = _place(form, cart)
     except ValidationError:
-        return _checkout_again(form, cart, str(FORM_DAMAGED) if form.damaged else None, 422)
+        return _checkout_again(form, cart, _unseen_problem(form), 422)
+    except (TooManyOrders, HoldsTooMuch) as refused:
+        return _refuse(form, cart, refused)
     except (CartChanged, SoldOut):
         now = carts.load_cart(form.currency.data)
         now.notices[:0] = cart.notices  # each load tells only what has changed since the one before
@@ -277,6 +286,26 @@ def _checkout_again(
     form.renew(cart)
     problem = " ".join(filter(None, [problem, *cart.notices])) or None
     return render_template("checkout/checkout.html", form=form, cart=cart, problem=problem), status
+
+
+def _unseen_problem(form: CheckoutForm) -> str | None:
+    """What is wrong with the form that stands at none of the fields the buyer sees."""
+    if form.trapped:
+        log.info("trap_filled")
+        return str(TRAP_FILLED)
+    return str(FORM_DAMAGED) if form.damaged else None
+
+
+def _refuse(
+    form: CheckoutForm, cart: carts.Cart, refused: TooManyOrders | HoldsTooMuch
+) -> ResponseReturnValue:
+    """The form as it was filled in, with how much one buyer may order, or when to come again."""
+    log.info("order_refused", reason=str(refused))
+    if isinstance(refused, HoldsTooMuch):
+        return _checkout_again(form, cart, words_for(refused), 409)
+    answer = make_response(_checkout_again(form, cart, words_for(refused), 429))
+    answer.headers["Retry-After"] = str(wait_of(refused))
+    return answer
 
 
 def _to_payment(order: Order) -> ResponseReturnValue:

@@ -6,7 +6,19 @@ from flask import Flask
 
 from ..catalogue.cli import products, rates
 from ..worker import worker
-from . import attention, doctor, invoices, jobs, keys, mails, orders, postbacks, reissue
+from . import (
+    attention,
+    doctor,
+    invoices,
+    jobs,
+    keys,
+    mails,
+    orders,
+    pages,
+    postbacks,
+    privacy,
+    reissue,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -22,7 +34,9 @@ def init_app(app: Flask) -> None:
         mails.mails,
         jobs.jobs,
         attention.attention,
+        pages.pages,
         postbacks.postbacks,
+        privacy.privacy,
         worker,
         doctor.doctor,
     ):

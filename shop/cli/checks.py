@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from ..config import Settings
 from ..db import utcnow
+from ..legal.texts import unfinished
 from ..ops.doctor import Check, Finding
 from ..ops.doctor.address import postback_url
 from ..ops.doctor.machine import ago
@@ -135,4 +136,15 @@ def attention_items(settings: Settings) -> Finding:
     return Finding("ok", "attention", "nothing waits for a person")
 
 
-PAYMENT_CHECKS: list[Check] = [provider, postbacks, sweep_lag, attention_items]
+def legal_texts(settings: Settings) -> Finding:
+    """Nothing in the texts waits for the operator to say it."""
+    names = [] if settings.development else unfinished(settings)
+    if names:
+        mend = "Run `flask --app wsgi pages export`, and fill in what stands in [[brackets]]."
+        return Finding("warn", "pages", f"not finished: {', '.join(names)}", mend)
+    return Finding(
+        "ok", "pages", "no placeholder is left" if not settings.development else "a trial"
+    )
+
+
+PAYMENT_CHECKS: list[Check] = [provider, postbacks, sweep_lag, attention_items, legal_texts]

@@ -68,6 +68,8 @@ def send_again(order_id: int, *, rationed: bool = True) -> bool:
     """
     with transaction("mail_again") as session:
         order = lock_order(session, order_id)
+        if order.erased_at:
+            return False  # there is nobody to send it to, and the page offers it no more
         mail = mail_of(order)
         if mail and mail.state in (MailState.QUEUED, MailState.SENDING):
             goes = not mail.tries

@@ -118,6 +118,8 @@ def _claim(mail_id: int, now: datetime) -> bool:
         mail = session.get_one(OutboxMail, mail_id, populate_existing=True)
         if mail.is_moot:
             mail.state, mail.lease_until, mail.address = MailState.SKIPPED, None, ""
+            if mail.order and mail.order.erased_at:
+                _tell_a_person(session, mail, "the buyer's address was erased")
             return False
     return True
 

@@ -136,6 +136,12 @@ class Order(Base):
             sqlite_where=text("status = 'paid'"),
             postgresql_where=text("status = 'paid'"),
         ),
+        Index(
+            "ix_orders_not_erased",
+            "created_at",
+            sqlite_where=text("erased_at IS NULL"),
+            postgresql_where=text("erased_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -144,6 +150,7 @@ class Order(Base):
     """Random, from the form: the same key again is the same order, however often it is sent."""
     cart_hash: Mapped[str] = mapped_column(String(64))
     email: Mapped[str] = mapped_column(String(254))
+    """Empty once it has been erased."""
     language: Mapped[str] = mapped_column(String(2))
     """In which the buyer ordered, and in which mails are written; an ISO 639-1 code."""
     currency: Mapped[str] = mapped_column(String(3))
@@ -165,6 +172,8 @@ class Order(Base):
     """When the buyer gave another email address, which can be done once."""
     paid_with: Mapped[str] = mapped_column(String(120), default="")
     """What was sent, such as 10.01 USDT TRC20, for the receipt; empty where nobody tells."""
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the buyer's address was taken out; everything else of the order stays."""
 
     lines: Mapped[list[OrderLine]] = relationship(
         order_by="OrderLine.position", back_populates="order"
@@ -199,7 +208,8 @@ class Order(Base):
     @property
     def can_correct_address(self) -> bool:
         """Whether the buyer may still give another address: once, and not after the goods went out."""
-        return self.corrected_at is None and self.status in UNDELIVERED
+        untouched = self.corrected_at is None and self.erased_at is None
+        return untouched and self.status in UNDELIVERED
 
     def correct_address(self, email: str, *, at: datetime) -> None:
         """Let mails go to another address. The links sent before die: they went to the wrong one."""
@@ -212,6 +222,11 @@ class Order(Base):
         if self.flag is not flag:
             self.flag = flag
             self.record(flag.value, why)
+
+    def erase_buyer(self, *, at: datetime, why: str, who: str) -> None:
+        """Take out who the buyer was: the address, and the hash of the form that held it."""
+        self.email, self.cart_hash, self.erased_at = "", "", at
+        self.record("erased", why, who=who)
 
     def record(self, kind: str, note: str, *, who: str = "shop") -> None:
         """Append to the history, which is never rewritten, and need not be read for it."""

@@ -180,6 +180,8 @@ def _watch_unshown(order_id: int, payment_id: int, invoice_id: str) -> None:
 
 def can_start_again(order: Order, now: datetime) -> bool:
     """Whether an order whose time is over can still be paid: at its price, of what is still on sale."""
+    if order.erased_at:
+        return False  # its goods could not be mailed
     on_sale = all(line.product is None or line.product.active for line in order.lines)
     return on_sale and now < order.created_at + PRICE_STANDS_FOR
 

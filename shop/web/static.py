@@ -12,7 +12,11 @@ from pathlib import Path
 from flask import Flask
 from whitenoise import WhiteNoise
 
+from ..config import ConfigurationError, Settings
+from .theme import theme
+
 IMPORT = re.compile(r'@import "([a-z/-]+\.css)" layer\(([a-z]+)\);')
+MAIN, LOGO = "css/main.css", "img/favicon.svg"
 SERVED = {".css", ".js", ".svg", ".png", ".ico", ".txt"}
 HASHED = re.compile(r".+\.[0-9a-f]{12}\.[a-z0-9]+")
 
@@ -25,8 +29,12 @@ class StaticFiles(WhiteNoise):  # type: ignore[misc]
         return bool(HASHED.fullmatch(url))
 
 
-def init_app(app: Flask, folder: Path, bundles: Path) -> None:
-    """Serve `folder`, put style sheets together in `bundles`, and give templates `asset("css/main.css")`."""
+def init_app(app: Flask, folder: Path, settings: Settings) -> None:
+    """Serve `folder`, with the operator's logo for ours, and give templates `asset("css/main.css")`.
+
+    Style sheets are put together in the data folder, the shop's own with the operator's theme in it.
+    """
+    bundles = settings.shop_data_dir / "static"
     headers = app.extensions["security_headers"]
 
     def add_headers(response_headers: dict[str, str], path: str, url: str) -> None:
@@ -42,11 +50,20 @@ def init_app(app: Flask, folder: Path, bundles: Path) -> None:
     for path in sorted(path for path in folder.rglob("*") if path.suffix in SERVED):
         name = path.relative_to(folder).as_posix()
         content = _bundle(path) if path.suffix == ".css" else path.read_bytes()
+        if name == MAIN:
+            content += theme(settings).encode()
         digest = hashlib.sha256(content).hexdigest()[:12]
         if path.suffix == ".css":
             path = _written(bundles / f"{path.stem}.{digest}.css", content)
         urls[name] = f"/static/{name.removesuffix(path.suffix)}.{digest}{path.suffix}"
         files.add_file_to_dictionary(urls[name], str(path))
+    if settings.shop_logo:
+        logo = settings.shop_data_dir / settings.shop_logo
+        if not logo.is_file():
+            raise ConfigurationError([f"SHOP_LOGO names no file in {settings.shop_data_dir}"])
+        digest = hashlib.sha256(logo.read_bytes()).hexdigest()[:12]
+        urls[LOGO] = f"/static/logo.{digest}{logo.suffix}"
+        files.add_file_to_dictionary(urls[LOGO], str(logo))
     app.jinja_env.globals["asset"] = urls.__getitem__
 
 

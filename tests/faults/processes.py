@@ -32,6 +32,8 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "CRYPTOCLOUD_API_URL": settings.cryptocloud_api_url,
         "CRYPTOCLOUD_PAY_HOSTS": ",".join(settings.cryptocloud_pay_hosts),
         "SMTP_URL": settings.smtp_url.get_secret_value(),
+        "SHOP_UNPAID_ORDERS": str(settings.shop_unpaid_orders),
+        "SHOP_UNPAID_SHARE": str(settings.shop_unpaid_share),
     }
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | own | more
 

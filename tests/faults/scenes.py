@@ -178,6 +178,14 @@ def refund(stage: Stage) -> Task:
     return Task(command=("orders", "refund", stage.number(), "--transaction", "4711", *BY))
 
 
+def erase(stage: Stage) -> Task:
+    """A buyer who has got everything asks to be forgotten."""
+    _bought(stage)
+    stage.waits(3)
+    stage.sweeps()  # so that no mail is on its way
+    return Task(command=("privacy", "erase", stage.buyer.email, *BY))
+
+
 def resolve(stage: Stage) -> Task:
     """A person has seen to what waited for one."""
     _paid_twice(stage)

@@ -182,7 +182,8 @@ CRASHES = (
     dies("K15", scenes.sweep_at_the_end_without_invoice, "after_expire",
          "expired failed", (0,), "expired failed", "expired"),
     dies("K14", scenes.sweep_with_nothing_to_do,
-         "before_job_run inside_job_run after_job_run before_rations inside_rations after_rations",
+         "before_job_run inside_job_run after_job_run before_rations inside_rations after_rations"
+         " before_forget inside_forget after_forget",
          "fulfilled paid", (0,), "fulfilled paid", "delivered"),
     # A person at the command line.
     dies("K20", scenes.cancel, "before_cancel inside_cancel",
@@ -199,6 +200,10 @@ CRASHES = (
          "fulfilled paid", (0,), "refunded paid", "refunded", again=True, end="refunded"),
     dies("K20", scenes.refund, "after_refund",
          "refunded paid", (0,), "refunded paid", "refunded", end="refunded"),
+    dies("K20", scenes.erase, "before_erase inside_erase",
+         "fulfilled paid", (0,), "fulfilled paid", "delivered", again=True),
+    dies("K20", scenes.erase, "after_erase",
+         "fulfilled paid", (0,), "fulfilled paid", "delivered"),
     dies("K20", scenes.resolve, "before_resolve inside_resolve",
          "fulfilled paid", (0,), "fulfilled paid", "delivered", again=True),
     dies("K20", scenes.resolve, "after_resolve",

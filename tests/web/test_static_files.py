@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from shop import create_app
 from shop.config import ROOT
 from shop.web import static
+from tests.conftest import make_settings
 from tests.web.conftest import production
 
 STATIC = ROOT / "static"
@@ -69,7 +70,7 @@ def test_a_new_content_has_a_new_name(tmp_path: Path) -> None:
         app.extensions["security_headers"] = {
             "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin",
         }  # fmt: skip
-        static.init_app(app, folder, tmp_path / "bundles")
+        static.init_app(app, folder, make_settings(tmp_path))
         names.append(asset(app, "main.css"))
     assert names[0] != names[1]
 

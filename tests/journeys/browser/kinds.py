@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
@@ -16,10 +17,12 @@ from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
 from shop.db import transaction, utcnow
 from shop.fulfilment.models import Delivery, LicenceKey, MailState, OutboxMail
+from shop.fulfilment.outbox import send_due_mails
 from shop.orders.links import find_order_by_token, order_url
 from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.orders.queries import recent_orders
 from shop.payments.service import open_invoice
+from shop.privacy.service import erase_order
 from tests.factories import gateway, make_order, make_product
 from tests.fulfilment.sold import download_link
 from tests.journeys.books import Books
@@ -156,6 +159,31 @@ def our_own_mistake(world: World) -> str:
 
     world.monkeypatch.setattr("shop.checkout.views.find_payment_by_reference", fail)
     return f"{world.shop}/payment/success?order_id=1"
+
+
+@kind("texts")
+def terms(world: World) -> str:
+    return f"{world.shop}/terms"
+
+
+@kind("texts")
+def privacy_in_russian(world: World) -> str:
+    return f"{world.shop}/ru/privacy"
+
+
+@kind("texts")
+def refunds_in_ukrainian(world: World) -> str:
+    return f"{world.shop}/uk/refunds"
+
+
+@kind("texts")
+def contact(world: World) -> str:
+    return f"{world.shop}/contact"
+
+
+@kind("texts")
+def components(world: World) -> str:
+    return f"{world.shop}/components"
 
 
 @kind("buying")
@@ -296,6 +324,22 @@ def order_with_refund_due(world: World) -> str:
 @kind("closed order")
 def order_refunded(world: World) -> str:
     return world.moves(*REFUND_DUE, OrderStatus.REFUNDED, flag=OrderFlag.PAID_OVER)
+
+
+@kind("closed order")
+def order_of_an_erased_buyer(world: World) -> str:
+    page = world.pays("pay", "keyed")[0]
+    with world.app.app_context():
+        send_due_mails(utcnow() + timedelta(minutes=3))
+        erase_order(order_id_of(page), why="asked to", who="Ann")
+    return page
+
+
+def order_id_of(page: str) -> int:
+    """The order whose page this is; within an app context."""
+    order = find_order_by_token(page.rpartition("/")[2])
+    assert order
+    return order.id
 
 
 @kind("provider")

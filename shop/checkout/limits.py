@@ -1,0 +1,130 @@
+"""How much one buyer may set aside without paying: the rows are counted in the order's own transaction.
+
+Counted are the orders that wait for money, by email address and by network; the units they hold, by
+product; and how fast they come, by network. Who has paid is not held up by what they bought.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from ..catalogue.models import Product
+from ..config import current_settings
+from ..db import rows_changed, transaction, utcnow
+from ..orders.models import HoldState, Order, OrderStatus, StockHold
+from ..web.clients import keyed_hash
+from .cart import Cart, CartLine
+from .forms import Buyer
+from .models import Placement
+
+log = structlog.get_logger()
+
+UNPAID_PER_CLIENT = 5
+PLACED_PER_CLIENT = 10
+"""Times what one address may have unpaid: many people share a network, or leave by the same exit."""
+PACE = timedelta(hours=1)
+KEPT_FOR = timedelta(days=8)
+"""An order that expired can be started anew for seven days, and then counts again."""
+
+
+class TooManyOrders(Exception):
+    """This buyer may place the next order at `until`; `whose` says what was counted."""
+
+    def __init__(self, whose: str, until: datetime) -> None:
+        self.whose, self.until = whose, until
+        super().__init__(f"too many orders by {whose}")
+
+
+class HoldsTooMuch(Exception):
+    """One buyer may not hold so many units of `title` unpaid; `left` says how many more they may."""
+
+    def __init__(self, title: str, left: int) -> None:
+        self.title, self.left = title, left
+        super().__init__(f"holds too much: {left} left")
+
+
+def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
+    """The note of who places this order, if they may; TooManyOrders or HoldsTooMuch if not.
+
+    First in the order's transaction: it lets those who are counted together in one after the other.
+    """
+    placement = Placement(buyer=buyer_key(buyer.email), client=buyer.client, placed_at=utcnow())
+    one_at_a_time(session, placement)
+    allowed = current_settings().shop_unpaid_orders
+    _limit_unpaid(session, "buyer", Placement.buyer == placement.buyer, allowed)
+    if placement.client:
+        same = Placement.client == placement.client
+        _limit_unpaid(session, "client", same, allowed * UNPAID_PER_CLIENT)
+        _limit_pace(session, same, allowed * PLACED_PER_CLIENT)
+    for line in cart.lines:
+        _limit_units(session, placement, line)
+    return placement
+
+
+def buyer_key(email: str) -> str:
+    """Of an address, in any capitals and with anything behind a plus: it is the same mailbox."""
+    local, _, domain = email.lower().rpartition("@")
+    return keyed_hash("buyer", f"{local.partition('+')[0]}@{domain}")
+
+
+def one_at_a_time(session: Session, placement: Placement) -> None:
+    """Wait for others of the same address or network: two at once would count without each other.
+
+    On SQLite the transaction itself is the queue. The order of the locks rules out a deadlock.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return
+    for key in sorted(filter(None, (placement.buyer, placement.client))):
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+
+
+def forget_placements(now: datetime | None = None) -> None:
+    """Delete the notes that nothing counts any more."""
+    now = now or utcnow()
+    waits = exists().where(Order.id == Placement.order_id, Order.status == OrderStatus.PENDING)
+    old = delete(Placement).where(Placement.placed_at < now - KEPT_FOR, ~waits)
+    with transaction("forget") as session:
+        rows_changed(session, old)
+
+
+def _limit_unpaid(session: Session, whose: str, same: ColumnElement[bool], most: int) -> None:
+    query = (
+        select(func.count(), func.min(Order.expires_at))
+        .join(Placement, Placement.order_id == Order.id)
+        .where(same, Order.status == OrderStatus.PENDING)
+    )
+    count, first_end = session.execute(query).one()
+    if count >= most:
+        raise TooManyOrders(whose, first_end)
+
+
+def _limit_pace(session: Session, same: ColumnElement[bool], most: int) -> None:
+    since = utcnow() - PACE
+    query = select(func.count(), func.min(Placement.placed_at))
+    count, first = session.execute(query.where(same, Placement.placed_at > since)).one()
+    if count >= most:
+        raise TooManyOrders("pace", first + PACE)
+
+
+def _limit_units(session: Session, placement: Placement, line: CartLine) -> None:
+    """Nobody can take all of a product off sale by ordering and not paying."""
+    available = session.scalar(select(Product.available).where(Product.id == line.offer.id))
+    if available is None or available < line.quantity:
+        return  # unlimited; or sold out, which is said elsewhere
+    same = Placement.buyer == placement.buyer
+    if placement.client:
+        same = or_(same, Placement.client == placement.client)
+    held = session.scalar(
+        select(func.coalesce(func.sum(StockHold.quantity), 0))
+        .join(Placement, Placement.order_id == StockHold.order_id)
+        .where(same, StockHold.product_id == line.offer.id, StockHold.state == HoldState.HELD)
+    )
+    share = current_settings().shop_unpaid_share / 100
+    most = max(1, math.ceil((available + int(held or 0)) * share))
+    if int(held or 0) + line.quantity > most:
+        raise HoldsTooMuch(line.title, max(0, most - int(held or 0)))

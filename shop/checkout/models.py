@@ -1,0 +1,23 @@
+"""Who placed an order, as far as the limits on placing orders need to know."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..db import Base, UtcDateTime, utcnow
+
+
+class Placement(Base):
+    """The moment an order was placed, with its buyer and network as keyed hashes; kept for a few days."""
+
+    __tablename__ = "placements"
+
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    buyer: Mapped[str] = mapped_column(String(32), index=True)
+    """Of the email address: see limits.py."""
+    client: Mapped[str] = mapped_column(String(32), index=True)
+    """Of the network address; empty where it says nothing: see web/clients.py."""
+    placed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, index=True)

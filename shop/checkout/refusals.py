@@ -1,0 +1,59 @@
+"""What the buyer is told whose order goes over a limit, and when to come again."""
+
+from __future__ import annotations
+
+from flask_babel import gettext, ngettext
+
+from ..db import utcnow
+from ..i18n import readable_wait
+from .limits import HoldsTooMuch, TooManyOrders
+
+SOON = 60
+"""Seconds. The end of an order's time may be over while the sweep has still to come by."""
+
+
+def wait_of(refused: TooManyOrders) -> int:
+    """In how many seconds the next order may be placed."""
+    return max(SOON, round((refused.until - utcnow()).total_seconds()))
+
+
+def words_for(refused: TooManyOrders | HoldsTooMuch) -> str:
+    """Why there is no order, and what to do."""
+    words = _too_many(refused) if isinstance(refused, TooManyOrders) else _too_much(refused)
+    return str(words)
+
+
+def _too_much(refused: HoldsTooMuch) -> object:
+    if not refused.left:
+        return gettext(
+            "You have already set aside as many of %(title)s as one buyer can without paying. "
+            "Pay for them first, then order more.",
+            title=refused.title,
+        )
+    return ngettext(
+        "You can order %(num)s more of %(title)s now. Pay for it, then order the rest.",
+        "You can order %(num)s more of %(title)s now. Pay for them, then order the rest.",
+        refused.left,
+        title=refused.title,
+    )
+
+
+def _too_many(refused: TooManyOrders) -> object:
+    when = readable_wait(refused.until)
+    if refused.whose == "buyer":
+        return gettext(
+            "Too many orders for this email address wait for payment. Pay for one of them, "
+            "or try again %(when)s. Your cart is kept.",
+            when=when,
+        )
+    if refused.whose == "client":
+        return gettext(
+            "Too many orders from your network wait for payment. Pay for yours if one is among them, "
+            "or try again %(when)s. Your cart is kept.",
+            when=when,
+        )
+    return gettext(
+        "Many orders have come from your network in a short time. Try again %(when)s. "
+        "Your cart is kept.",
+        when=when,
+    )

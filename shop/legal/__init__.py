@@ -1,0 +1,1 @@
+"""Terms, privacy, refunds and contact: pages whose texts are the operator's own files."""

@@ -1,0 +1,102 @@
+"""The texts: the operator's file in the data folder, else the one that comes with the shop.
+
+Both are Markdown in `<name>.<language>.md`. What an operator must still say stands in double square
+brackets, and `{shop_name}` and a few more stand for settings.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from markupsafe import Markup
+
+from ..catalogue.markdown import render
+from ..config import ROOT, Settings
+
+log = structlog.get_logger()
+
+NAMES = ("terms", "privacy", "refunds", "contact")
+SHIPPED = ROOT / "pages"
+PLACEHOLDER = re.compile(r"\[\[.+?\]\]", re.DOTALL)
+HIGHEST_HEADING = 2
+
+
+@dataclass(frozen=True)
+class LegalPage:
+    """One page, ready to be shown."""
+
+    title: str
+    body: Markup
+
+
+def own_folder(settings: Settings) -> Path:
+    """Where the operator's texts are."""
+    return settings.shop_data_dir / "pages"
+
+
+def read_page(settings: Settings, name: str, language: str) -> LegalPage:
+    """The page in this language: its first line is the heading, the rest its body."""
+    title, _, body = _text(settings, name, language).lstrip("\ufeff\n").partition("\n")
+    return LegalPage(title.lstrip("# ").strip(), render(body, HIGHEST_HEADING))
+
+
+def unfinished(settings: Settings) -> list[str]:
+    """The texts in the shop's languages that still hold a placeholder, by the names of their files."""
+    return [
+        f"{name}.{language}.md"
+        for name, language in _all(settings)
+        if PLACEHOLDER.search(_text(settings, name, language))
+    ]
+
+
+def warn_of_unfinished(settings: Settings) -> None:
+    """Say so in the log of a shop that sells; a trial need not have terms."""
+    if not settings.development and (names := unfinished(settings)):
+        log.warning("pages_unfinished", pages=names, folder=str(own_folder(settings)))
+
+
+def export(settings: Settings) -> Iterator[tuple[Path, bool]]:
+    """Copy the shipped texts to where they are edited: each one's path, and whether it is new."""
+    own_folder(settings).mkdir(parents=True, exist_ok=True)
+    for name, language in _all(settings):
+        path = own_folder(settings) / f"{name}.{language}.md"
+        if new := not path.exists():
+            shutil.copyfile(SHIPPED / path.name, path)
+        yield path, new
+
+
+def _all(settings: Settings) -> Iterator[tuple[str, str]]:
+    return ((name, language) for name in NAMES for language in settings.shop_languages)
+
+
+def _text(settings: Settings, name: str, language: str) -> str:
+    file = f"{name}.{language}.md"
+    own = own_folder(settings) / file
+    path = own if own.is_file() else SHIPPED / file
+    return _filled_in(path.read_text("utf-8"), _values(settings))
+
+
+def _values(settings: Settings) -> Mapping[str, str]:
+    days = settings.shop_retention_days
+    return {
+        "{shop_name}": settings.shop_name,
+        "{shop_public_url}": settings.shop_public_url,
+        "{shop_support_email}": settings.shop_support_email,
+        "{shop_retention_days}": str(days) if days else "",
+    }
+
+
+def _filled_in(text: str, values: Mapping[str, str]) -> str:
+    """The text with the settings' values; a line about one that is not set is left out."""
+    lines = []
+    for line in text.splitlines():
+        if all(values[name] for name in values if name in line):
+            for name, value in values.items():
+                line = line.replace(name, value)
+            lines.append(line)
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""Whose orders there are, and which of them may not forget their buyer yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+
+from sqlalchemy import ColumnElement, String, and_, cast, exists, func, literal, or_, select
+
+from ..db import db
+from ..fulfilment.models import Delivery, MailState, OutboxMail
+from ..orders.models import AttentionItem, Order, OrderEvent, OrderStatus
+from ..payments.models import LIVE, Payment
+
+CLOSED = (
+    OrderStatus.FULFILLED,
+    OrderStatus.EXPIRED,
+    OrderStatus.CANCELLED,
+    OrderStatus.REFUNDED,
+)
+
+
+def orders_of(email: str) -> Sequence[Order]:
+    """Every order of this address, however it was capitalised, oldest first."""
+    email = email.strip()
+    same = or_(func.lower(Order.email) == email.lower(), Order.email == email)
+    return db.session.scalars(select(Order).where(same).order_by(Order.id)).all()
+
+
+def items_naming(text: str) -> Sequence[AttentionItem]:
+    """Attention items in whose words this text stands."""
+    fields = (AttentionItem.note, AttentionItem.resolution)
+    named = or_(*(func.lower(field).contains(text.lower(), autoescape=True) for field in fields))
+    return db.session.scalars(select(AttentionItem).where(named).order_by(AttentionItem.id)).all()
+
+
+def items_about(order: Order) -> Sequence[AttentionItem]:
+    """Attention items about an order, by whatever they name it."""
+    query = select(AttentionItem).join(Order, _is_about()).where(Order.id == order.id)
+    return db.session.scalars(query.order_by(AttentionItem.id)).all()
+
+
+def erasable_orders(before: datetime, limit: int = 200) -> Sequence[int]:
+    """The ids of closed orders of which nothing was heard since `before`; oldest first."""
+    recent = exists().where(OrderEvent.order_id == Order.id, OrderEvent.at >= before)
+    query = (
+        select(Order.id)
+        .where(Order.erased_at.is_(None), Order.created_at < before, ~recent)
+        .where(~or_(*what_waits().values()))
+        .order_by(Order.created_at)
+        .limit(limit)
+    )
+    return db.session.scalars(query).all()
+
+
+def why_kept(order_id: int) -> list[str]:
+    """What an order still waits for, in words for an operator; while it does, its buyer is needed."""
+    waits = what_waits()
+    columns = [condition.label(f"c{n}") for n, condition in enumerate(waits.values())]
+    found = db.session.execute(select(*columns).where(Order.id == order_id)).one()
+    return [words for words, holds in zip(waits, found, strict=True) if holds]
+
+
+@cache
+def what_waits() -> Mapping[str, ColumnElement[bool]]:
+    """Everything for which an order may need its buyer's address, as conditions on the order."""
+    payment = exists().where(
+        Payment.order_id == Order.id,
+        or_(Payment.state.in_(LIVE), Payment.next_check_at.is_not(None)),
+    )
+    mail = exists().where(
+        OutboxMail.order_id == Order.id,
+        OutboxMail.state.in_((MailState.QUEUED, MailState.SENDING)),
+    )
+    item = exists().where(AttentionItem.resolved_at.is_(None), _is_about())
+    return {
+        "it is not closed": Order.status.not_in(CLOSED),
+        "money may still come for it": payment,
+        "a mail is on its way": mail,
+        "something about it waits for a person": item,
+    }
+
+
+def _is_about() -> ColumnElement[bool]:
+    """Items name an order's number in their reference or note, its invoice, or its delivery."""
+    invoice = exists().where(
+        Payment.order_id == Order.id, Payment.invoice_id == AttentionItem.reference
+    )
+    delivery = exists().where(
+        Delivery.order_id == Order.id,
+        literal("delivery-") + cast(Delivery.id, String) == AttentionItem.reference,
+    )
+    return or_(
+        AttentionItem.reference.contains(Order.number),
+        AttentionItem.note.contains(Order.number),
+        and_(AttentionItem.reference != "", invoice),
+        delivery,
+    )

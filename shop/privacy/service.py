@@ -1,0 +1,92 @@
+"""Forgetting who the buyer was."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from ..checkout.models import Placement
+from ..config import current_settings
+from ..db import transaction, utcnow
+from ..fulfilment.models import OutboxMail
+from ..mail import forget_written
+from ..ops.isolation import each
+from ..orders.models import Order
+from ..orders.service import lock_order
+from .queries import erasable_orders, items_naming, why_kept
+
+log = structlog.get_logger()
+
+ERASED = "[erased address]"
+
+
+class StillNeeded(Exception):
+    """The order waits for something for which its buyer may have to be written to; `reasons` says what."""
+
+    def __init__(self, order: Order, reasons: list[str]) -> None:
+        self.order, self.reasons = order, reasons
+        super().__init__(f"order {order.number}: {', '.join(reasons)}")
+
+
+def erase_order(order_id: int, *, why: str, who: str) -> bool:
+    """Take the buyer's address out of an order and of everything about it; False when it was out already.
+
+    Amounts, lines, payments, deliveries and history stay. Raises StillNeeded, and then nothing has
+    changed. Nothing can come to need the address meanwhile: every mail is queued under this lock.
+    """
+    with transaction("erase") as session:
+        order = lock_order(session, order_id)
+        if order.erased_at:
+            return False
+        if reasons := why_kept(order_id):
+            raise StillNeeded(order, reasons)
+        _erase_from_words(session, order)
+        session.execute(delete(Placement).where(Placement.order_id == order_id))
+        order.erase_buyer(at=utcnow(), why=why, who=who)
+        query = select(OutboxMail.message_id).where(OutboxMail.order_id == order_id)
+        written = session.scalars(query).all()
+    for message_id in written:
+        forget_written(message_id)
+    log.info("buyer_erased", order=order.number)
+    return True
+
+
+def erase_due(now: datetime | None = None) -> None:
+    """Erase every buyer whose order was closed longer ago than the settings keep addresses."""
+    days = current_settings().shop_retention_days
+    if not days:
+        return
+    before = (now or utcnow()) - timedelta(days=days)
+    why = f"nothing has happened for {days} days"
+    each(
+        erasable_orders(before),
+        lambda order_id: _erase_if_it_can_be(order_id, why),
+        "orders whose buyer is to be erased",
+    )
+
+
+def _erase_if_it_can_be(order_id: int, why: str) -> None:
+    """It could be a moment ago; if somebody has paid since, its turn comes later."""
+    try:
+        erase_order(order_id, why=why, who="shop")
+    except StillNeeded:
+        return
+
+
+def _erase_from_words(session: Session, order: Order) -> None:
+    """People write addresses into their reasons: those go, wherever they stand."""
+    if not order.email:
+        return
+    pattern = re.compile(re.escape(order.email), re.IGNORECASE)
+    for event in order.events:
+        event.note = pattern.sub(ERASED, event.note)
+        event.who = pattern.sub(ERASED, event.who)[:80]
+    for mail in session.scalars(select(OutboxMail).where(OutboxMail.order_id == order.id)):
+        mail.last_error = pattern.sub(ERASED, mail.last_error)[:200]
+    for item in items_naming(order.email):
+        item.note = pattern.sub(ERASED, item.note)
+        item.resolution = pattern.sub(ERASED, item.resolution)
