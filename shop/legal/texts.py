@@ -16,12 +16,12 @@ import structlog
 from markupsafe import Markup
 
 from ..catalogue.markdown import render
-from ..config import ROOT, Settings
+from ..config import Settings
 
 log = structlog.get_logger()
 
 NAMES = ("terms", "privacy", "refunds", "contact")
-SHIPPED = ROOT / "pages"
+SHIPPED = Path(__file__).parent / "pages"
 PLACEHOLDER = re.compile(r"\[\[.+?\]\]", re.DOTALL)
 HIGHEST_HEADING = 2
 

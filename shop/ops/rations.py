@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from datetime import UTC, datetime, time, timedelta
 
-from flask import current_app
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from ..db import insert_if_new, rows_changed, transaction, utcnow
+from ..web.clients import keyed_hash
 from .models import Ration
 
 
@@ -24,9 +22,7 @@ class UsedUp(Exception):
 
 def subject(what: str, of: str) -> str:
     """What is counted, such as `mail` to an address: so that nobody can read it out of the table again."""
-    key = str(current_app.secret_key).encode()
-    text = f"{what}:{of.strip().lower()}".encode()
-    return f"{what}:{hmac.new(key, text, hashlib.sha256).hexdigest()[:40]}"
+    return f"{what}:{keyed_hash(what, of.strip().lower())}"
 
 
 def take(session: Session, of: str, a_day: int) -> None:
