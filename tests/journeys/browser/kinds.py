@@ -326,9 +326,9 @@ def order_refunded(world: World) -> str:
     return world.moves(*REFUND_DUE, OrderStatus.REFUNDED, flag=OrderFlag.PAID_OVER)
 
 
-@kind("closed order")
+@kind("erased order")  # by itself: the orders of the others contradict the books, which keeps them
 def order_of_an_erased_buyer(world: World) -> str:
-    page = world.pays("pay", "keyed")[0]
+    page = world.pays("pay", "rain")[0]
     with world.app.app_context():
         send_due_mails(utcnow() + timedelta(minutes=3))
         erase_order(order_id_of(page), why="asked to", who="Ann")
