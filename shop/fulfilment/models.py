@@ -150,12 +150,11 @@ class OutboxMail(Base):
     def is_moot(self) -> bool:
         """Whether it would only confuse: nobody needs to hear how to pay what is closed or delivered.
 
-        An order that is paid and waits for its keys still gets its link. One of which a part has
-        arrived has got it, in a mail that says more.
+        An order that is paid has its link in the mail with its goods, or in the one that promises its
+        keys; one of which a part has arrived, in a mail that says more.
         """
         order = self.order
         if order is None:
             return False
-        waits = order.status in (OrderStatus.PENDING, OrderStatus.PAID)
-        told = order.flag is OrderFlag.PAID_PARTIAL
-        return not order.email or (self.template == PLACED_MAIL and (told or not waits))
+        told = order.status is not OrderStatus.PENDING or order.flag is OrderFlag.PAID_PARTIAL
+        return not order.email or (self.template == PLACED_MAIL and told)

@@ -61,8 +61,7 @@ def test_it_is_left_out_when_the_goods_have_come_meanwhile(app: Flask) -> None:
         assert first(order).state is MailState.SKIPPED
 
 
-def test_it_is_sent_when_the_order_is_paid_and_waits_for_its_keys(app: Flask) -> None:
-    """Else the buyer has no mail at all until somebody adds keys."""
+def test_it_is_left_out_when_the_order_is_paid_and_its_keys_are_promised(app: Flask) -> None:
     with app.app_context():
         keyed = make_product(kind=DeliveryKind.KEY)
         with transaction() as session:
@@ -71,8 +70,9 @@ def test_it_is_sent_when_the_order_is_paid_and_waits_for_its_keys(app: Flask) ->
 
         (mail,) = [each for each in sent(app) if each["To"] == order.email]
 
-    assert "We have your payment" in part(mail, "plain")
-    assert "pay" not in part(mail, "plain").partition("Did you not")[0].replace("payment", "")
+        assert "its licence key will follow" in mail["Subject"]
+        assert order_url(order) in part(mail, "plain")
+        assert first(order).state is MailState.SKIPPED
 
 
 def test_it_is_left_out_when_the_order_is_closed(app: Flask) -> None:
