@@ -27,6 +27,7 @@ from typing import NoReturn
 
 from demo.child import Child, StackError
 from demo.surroundings import ROOT, bound_socket, environment, free_ports
+from shop.config import SANDBOX
 
 BIN = Path(sys.executable).parent
 STARTS_WITHIN = 60
@@ -140,7 +141,15 @@ class Stack:
         flask = BIN / "flask"
         if flask.is_relative_to(ROOT):
             flask = flask.relative_to(ROOT)
-        return f"SHOP_DEVELOPMENT=1 SHOP_DATA_DIR={self.data} {flask} --app wsgi {words}"
+        usual = {name.upper(): value for name, value in SANDBOX.items()}
+        where = {
+            "SHOP_DATA_DIR": str(self.data),
+            "SHOP_PUBLIC_URL": self.shop_url,
+            "CRYPTOCLOUD_API_URL": self.sandbox_url,
+            "CRYPTOCLOUD_PAY_HOSTS": self.sandbox_url,
+        }
+        settings = " ".join(f"{k}={v}" for k, v in where.items() if usual.get(k) != v)
+        return f"SHOP_DEVELOPMENT=1 {settings} {flask} --app wsgi {words}"
 
     def stock(self, product: str) -> int | None:
         """How many units may still be sold (None: any number), straight from the database."""

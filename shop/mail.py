@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import idna
 from flask import render_template
 
 from .config import LOOPBACK, Settings, current_settings
@@ -89,7 +91,7 @@ def forget_written(message_id: str) -> None:
 def _message(mail: Mail, settings: Settings) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = formataddr((settings.shop_name, settings.mail_from))
-    message["To"] = _ascii(mail.to)
+    message["To"] = _addressee(mail.to)
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(utcnow())
     message["Message-ID"] = mail.message_id
@@ -101,10 +103,12 @@ def _message(mail: Mail, settings: Settings) -> EmailMessage:
     return message
 
 
-def _ascii(address: str) -> str:
-    """The address with an international domain spelt as every mail server takes it."""
-    local, _, domain = address.rpartition("@")
-    return address if domain.isascii() else f"{local}@{domain.encode('idna').decode()}"
+def _addressee(address: str) -> Address:
+    """The address as it is: read as a header, a name could be decoded into another one."""
+    name, _, domain = address.rpartition("@")
+    if not domain.isascii():  # of the operator; buyers' are stored so already
+        domain = idna.encode(domain, uts46=True).decode()
+    return Address(username=name, domain=domain)
 
 
 @contextmanager

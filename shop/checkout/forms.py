@@ -12,13 +12,22 @@ from flask_babel import LazyString, gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, Email, InputRequired, Length, Regexp, ValidationError
+from wtforms.validators import (
+    DataRequired,
+    InputRequired,
+    Length,
+    Regexp,
+    StopValidation,
+    ValidationError,
+)
 
 from ..i18n import currency_name, language, money
+from ..mailbox import NotAnAddress, mailable
 from ..orders.models import NUMBER_ALPHABET
 from ..orders.queries import as_number
 from ..web.clients import client_key
 from .cart import Cart
+from .typos import likely_meant
 
 NOT_AN_ADDRESS = lazy_gettext("Enter an email address in the correct format, like name@example.com")
 
@@ -60,12 +69,39 @@ def address_field(missing: LazyString) -> EmailField:
         validators=[
             DataRequired(missing),
             Length(max=254, message=NOT_AN_ADDRESS),
-            Email(NOT_AN_ADDRESS, allow_smtputf8=False),
+            _mailable,
         ],
     )
 
 
-class CheckoutForm(FlaskForm):
+def _mailable(form: FlaskForm, field: Any) -> None:
+    try:
+        field.data = mailable(field.data)
+    except NotAnAddress:
+        raise StopValidation(str(NOT_AN_ADDRESS)) from None
+
+
+class AddressedForm(FlaskForm):
+    """A form by which goods are sent to an email address: a likely slip in it is asked about, once."""
+
+    asked_about = HiddenField()
+    """The address as it stood when it was asked about."""
+
+    def validate_email(self, field: Any) -> None:
+        """Ask about `gmial.com`; whoever sends the same address again is believed."""
+        meant = likely_meant(field.data)
+        if meant and self.asked_about.data != field.data:
+            self.asked_about.data = field.data
+            raise ValidationError(
+                gettext(
+                    "Did you mean %(address)s? If your address is right as it stands, "
+                    "press the button once more.",
+                    address=meant,
+                )
+            )
+
+
+class CheckoutForm(AddressedForm):
     """Where the goods go, and the currency of the invoice."""
 
     email = address_field(
@@ -140,7 +176,7 @@ class FindForm(FlaskForm):
         return str(self.number.data)
 
 
-class AddressForm(FlaskForm):
+class AddressForm(AddressedForm):
     """The address that an order's mails shall go to."""
 
     email = address_field(lazy_gettext("Enter the email address that your goods shall go to"))

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from ..catalogue.models import Product
 from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
+from ..mailbox import mailbox
 from ..orders.models import HoldState, Order, OrderStatus, StockHold
 from ..web.clients import keyed_hash
 from .cart import Cart, CartLine
@@ -67,9 +68,8 @@ def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
 
 
 def buyer_key(email: str) -> str:
-    """Of an address, in any capitals and with anything behind a plus: it is the same mailbox."""
-    local, _, domain = email.lower().rpartition("@")
-    return keyed_hash("buyer", f"{local.partition('+')[0]}@{domain}")
+    """Of an address: by whose mailbox it is."""
+    return keyed_hash("buyer", mailbox(email))
 
 
 def one_at_a_time(session: Session, placement: Placement) -> None:

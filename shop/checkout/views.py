@@ -207,7 +207,7 @@ def check(token: str) -> ResponseReturnValue:
             "info",
         )
     elif order.status is OrderStatus.PENDING and order.flag is OrderFlag.NONE:
-        flash(gettext("No payment has arrived yet. It can take some minutes."), "info")
+        flash(gettext("We have not seen a payment yet. It can take some minutes."), "info")
     return _to_order(order)
 
 

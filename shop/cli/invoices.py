@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import click
-from email_validator import EmailNotValidError, validate_email
 
 from ..checkout.service import ReferenceTaken, place_test_order
+from ..mailbox import NotAnAddress, mailable
 from ..money import CURRENCIES, Money, MoneyError
 from ..ops.commands import CommandGroup
 from ..payments.cryptocloud import (
@@ -39,9 +39,11 @@ def create_invoice(
     """Make a real test invoice at the configured provider; prints its id and pay_url."""
     try:
         money = Money.parse(amount, currency.upper())
-        address = validate_email(email, check_deliverability=False, allow_smtputf8=False).normalized
-    except (MoneyError, EmailNotValidError) as error:
+        address = mailable(email)
+    except MoneyError as error:
         refuse(str(error))
+    except NotAnAddress:
+        refuse(f"{email!r} is not an email address; write it like name@example.com")
     if money.minor < 1:
         refuse("The amount must be more than 0.")
     if reference is not None and not (

@@ -15,6 +15,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from ..db import rows_changed, transaction, utcnow
+from ..mailbox import mailbox
 from ..ops.rations import UsedUp, subject, take
 from ..orders.models import Order, OrderStatus
 from ..orders.queries import find_order
@@ -57,7 +58,7 @@ class NotCorrectable(Exception):
 def plan_placed(session: Session, order: Order) -> None:
     """Queue the first mail of an order, in the commit that makes it; none to an address that has had enough."""
     with contextlib.suppress(UsedUp):
-        take(session, subject("mail", order.email), TO_AN_ADDRESS)
+        take(session, subject("mail", mailbox(order.email)), TO_AN_ADDRESS)
         plan_mail(session, order, PLACED_MAIL, wait=HOLD)
 
 
@@ -93,12 +94,12 @@ def mail_link(email: str, number: str) -> None:
     either way, and taken back where there is nothing to send.
     """
     with transaction("mail_link") as session:
-        take(session, subject("search", email), SEARCHES)
+        take(session, subject("search", mailbox(email)), SEARCHES)
         take(session, subject("search", number), SEARCHES)
         order = find_order(number)
         fits = order is not None and _same(order.email, email)
         with contextlib.suppress(UsedUp, NothingToSend), session.begin_nested():
-            take(session, subject("mail", email), TO_AN_ADDRESS)
+            take(session, subject("mail", mailbox(email)), TO_AN_ADDRESS)
             plan_mail(session, order or Order(number=number), LINK_MAIL, about=_once(number))
             if not fits:
                 raise NothingToSend
@@ -117,7 +118,7 @@ def correct_address(order_id: int, email: str) -> None:
         if not order.can_correct_address:
             raise NotCorrectable(order.number)
         old = order.email
-        for of in sorted(subject("mail", address) for address in (old, email)):
+        for of in sorted(subject("mail", mailbox(address)) for address in (old, email)):
             take(session, of, TO_AN_ADDRESS)
         order.correct_address(email, at=utcnow())
         plan_mail(session, order, CORRECTED_MAIL, address=old)
@@ -132,7 +133,7 @@ def _ration(session: Session, order: Order, last: OutboxMail | None) -> None:
     if last and last.sent_at and last.sent_at + PAUSE > utcnow():
         raise UsedUp(last.sent_at + PAUSE)
     take(session, subject("again", order.number), AGAIN)
-    take(session, subject("mail", order.email), TO_AN_ADDRESS)
+    take(session, subject("mail", mailbox(order.email)), TO_AN_ADDRESS)
 
 
 def _plan_link_or_goods(session: Session, order: Order) -> None:

@@ -16,8 +16,8 @@ def find_order(number: str) -> Order | None:
 
 
 def as_number(text: str) -> str:
-    """The order number that was typed: with or without its dash, in any case."""
-    letters = text.replace("-", "").strip().upper()
+    """The order number that was typed: with or without its dash, in any case, with spaces or not."""
+    letters = "".join(text.replace("-", "").split()).upper()
     return f"{letters[:4]}-{letters[4:]}"
 
 

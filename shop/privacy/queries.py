@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 
@@ -10,6 +11,7 @@ from sqlalchemy import ColumnElement, String, and_, cast, exists, func, literal,
 
 from ..db import db
 from ..fulfilment.models import Delivery, MailState, OutboxMail
+from ..mailbox import NotAnAddress, mailable
 from ..orders.models import AttentionItem, Order, OrderEvent, OrderStatus
 from ..payments.models import LIVE, Payment
 
@@ -22,9 +24,11 @@ CLOSED = (
 
 
 def orders_of(email: str) -> Sequence[Order]:
-    """Every order of this address, however it was capitalised, oldest first."""
-    email = email.strip()
-    same = or_(func.lower(Order.email) == email.lower(), Order.email == email)
+    """Every order of this address, however it is spelt, oldest first."""
+    spelt = {email.strip()}
+    with suppress(NotAnAddress):
+        spelt.add(mailable(email))
+    same = func.lower(Order.email).in_([each.lower() for each in spelt])
     return db.session.scalars(select(Order).where(same).order_by(Order.id)).all()
 
 
