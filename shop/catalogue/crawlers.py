@@ -15,6 +15,10 @@ PRIVATE = ("/cart", "/checkout", "/orders", "/payment", "/downloads", "/admin")
 """How the addresses start that are one buyer's or the operator's; `/payments` is among them."""
 
 
+TEXTS = ("/terms", "/privacy", "/refunds", "/contact")
+"""Pages of shop/legal; nobody notes when their files change."""
+
+
 @dataclass(frozen=True, slots=True)
 class SitemapEntry:
     """A public page and when what it shows was last changed, if that is known."""
@@ -32,13 +36,14 @@ def robots_txt() -> str:
 
 
 def sitemap() -> list[SitemapEntry]:
-    """The index, the categories and the products, each in every language."""
+    """The index, the categories, the products and the texts, each in every language."""
     rows = last_changes()
     changed: dict[str, datetime | None] = {"/": _latest([row.updated_at for row in rows])}
     for slug in dict.fromkeys(row.category for row in rows if row.category):
         dates = [row.updated_at for row in rows if row.category == slug]
         changed[f"/categories/{slug}"] = _latest(dates)
     changed |= {f"/products/{row.slug}": row.updated_at for row in rows}
+    changed |= dict.fromkeys(TEXTS)
     return [
         SitemapEntry(in_full(prefix_of(code) + path), at)
         for path, at in changed.items()

@@ -67,7 +67,7 @@ def test_downloads_are_given_anew_and_mailed(
     ((kind, note, who),) = history(app, number)
     assert (kind, who) == ("reissued", "Ann")
     assert note.endswith("given anew after 1: The buyer wrote to us")
-    assert letters(app) == ["order-delivered"] * 2
+    assert letters(app) == ["order-placed", "order-delivered", "order-delivered"]
     with app.app_context():
         delivery = db.session.scalars(select(Delivery)).one()
         assert delivery.renewed_at

@@ -178,6 +178,12 @@ def refund(stage: Stage) -> Task:
     return Task(command=("orders", "refund", stage.number(), "--transaction", "4711", *BY))
 
 
+def reissue(stage: Stage) -> Task:
+    """A buyer's licence key was damaged, and a person gives another one."""
+    _bought(stage)
+    return Task(command=("orders", "reissue", stage.number(), "--line", "2", *BY))
+
+
 def erase(stage: Stage) -> Task:
     """A buyer who has got everything asks to be forgotten."""
     _bought(stage)

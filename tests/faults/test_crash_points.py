@@ -200,6 +200,10 @@ CRASHES = (
          "fulfilled paid", (0,), "refunded paid", "refunded", again=True, end="refunded"),
     dies("K20", scenes.refund, "after_refund",
          "refunded paid", (0,), "refunded paid", "refunded", end="refunded"),
+    dies("K20", scenes.reissue, "before_reissue inside_reissue",
+         "fulfilled paid", (0,), "fulfilled paid", "delivered", again=True),
+    dies("K20", scenes.reissue, "after_reissue",
+         "fulfilled paid", (0,), "fulfilled paid", "delivered"),
     dies("K20", scenes.erase, "before_erase inside_erase",
          "fulfilled paid", (0,), "fulfilled paid", "delivered", again=True),
     dies("K20", scenes.erase, "after_erase",
@@ -236,6 +240,10 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("mail_again", "mail_link", "address", "bounce"),
         "dies in tests/checkout/test_a_buyer_minds_the_mail.py: no money and no goods move",
+    ),
+    **dict.fromkeys(
+        ("download", "link"),
+        "dies in tests/fulfilment/test_download_links.py: no money and no goods move",
     ),
     "probe": "writes nothing that stays: it finds out whether the database can be written to",
 }

@@ -15,8 +15,10 @@ from shop.catalogue.models import DeliveryKind
 from shop.db import db, end_read, transaction
 from shop.fulfilment.goods import LINK_SECONDS
 from shop.fulfilment.models import Delivery
+from shop.fulfilment.reissue import renew_link
 from shop.orders.queries import open_attention
 from tests.factories import make_open_order, make_product
+from tests.faults.mutants import Killed, dies_here
 from tests.fulfilment.sold import download_link, goods_file, make_file, sell, sell_file
 
 
@@ -285,3 +287,36 @@ def test_a_missing_file_is_our_fault_is_logged_and_is_not_counted(
     with app.app_context():
         assert [item.kind for item in open_attention()] == ["file_missing"], "once"
         end_read()
+
+
+@pytest.mark.parametrize("when", ["before", "inside", "after"])
+def test_a_download_that_dies_while_it_is_counted_can_be_begun_again(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    with app.app_context():
+        _, link = sell_file(app, max_downloads=2)
+    dies_here(monkeypatch, f"{when}_download")
+
+    with pytest.raises(Killed):
+        client.get(link)
+
+    assert downloads(app) == [int(when == "after")]
+    with client.get(link) as response:
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize("when", ["before", "inside", "after"])
+def test_a_new_link_that_dies_on_the_way_is_there_or_can_be_had_again(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    with app.app_context():
+        order, link = sell_file(app)
+        dies_here(monkeypatch, f"{when}_link")
+
+        with pytest.raises(Killed):
+            renew_link(order, why="a test", who="tester")
+
+        end_read()
+        assert (download_link(order) != link) is (when == "after")
+        renew_link(order, why="a test", who="tester")
+        assert download_link(order) != link

@@ -100,7 +100,7 @@ def test_a_paid_order_waits_for_keys_that_an_operator_adds_later(
             session.get_one(Product, short.id).available = 2
     invoice = till.does("pay", buyer.buys(short.slug, 2))
     page = buyer.comes_back(invoice["return_url"])
-    assert "Being prepared" in page
+    assert "Your licence key is not here yet." in page
     assert books.state() == ("paid", "none")
     assert books.attention() == ["keys_short"]
 
