@@ -186,7 +186,13 @@ def translate() -> None:
     with tempfile.TemporaryDirectory(prefix="storefront-words-") as scratch:
         template = f"{scratch}/messages.pot"
         extract = ["-F", "pyproject.toml", "-k", "lazy_gettext", "--add-location=file"]
-        update = ["--no-fuzzy-matching", "--ignore-obsolete", "--ignore-pot-creation-date", "-w", "100"]
+        update = [
+            "--no-fuzzy-matching",
+            "--ignore-obsolete",
+            "--ignore-pot-creation-date",
+            "-w",
+            "100",
+        ]
         for command in (
             ["-q", "extract", *extract, "-o", template, "."],
             ["-q", "update", "-i", template, "-d", str(folder), *update],

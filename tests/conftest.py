@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
+from jinja2 import FileSystemBytecodeCache
 
 from shop import create_app
 from shop.config import Settings
@@ -29,6 +30,13 @@ def _no_settings_of_the_operator() -> None:
     for name in list(os.environ):
         if name.startswith(("SHOP_", "CRYPTOCLOUD_", "SANDBOX_")):
             del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _templates_are_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Not by each test's app anew, which took longer than most tests themselves."""
+    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": cache}
 
 
 def make_settings(folder: Path, database_url: str = "", **values: object) -> Settings:

@@ -116,6 +116,7 @@ def test_no_key_is_handed_to_two_of_sixty_four_buyers(
     assert tally(promise, found) == []
 
 
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_keys_that_are_read_before_they_are_taken_go_to_many(
     app: Flask, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
