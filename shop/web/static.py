@@ -4,6 +4,7 @@ main.css imports are put together at start-up, which spares a build step and twe
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ from .theme import theme
 IMPORT = re.compile(r'@import "([a-z/-]+\.css)" layer\(([a-z]+)\);')
 MAIN, LOGO = "css/main.css", "img/favicon.svg"
 SERVED = {".css", ".js", ".svg", ".png", ".ico", ".txt"}
+COMPRESSED = {".css", ".js"}
 HASHED = re.compile(r".+\.[0-9a-f]{12}\.[a-z0-9]+")
 
 
@@ -32,7 +34,8 @@ class StaticFiles(WhiteNoise):  # type: ignore[misc]
 def init_app(app: Flask, folder: Path, settings: Settings) -> None:
     """Serve `folder`, with the operator's logo for ours, and give templates `asset("css/main.css")`.
 
-    Style sheets are put together in the data folder, the shop's own with the operator's theme in it.
+    Style sheets and scripts are put together and compressed in the data folder, the shop's own sheet
+    with the operator's theme in it.
     """
     bundles = settings.shop_data_dir / "static"
     headers = app.extensions["security_headers"]
@@ -53,8 +56,10 @@ def init_app(app: Flask, folder: Path, settings: Settings) -> None:
         if name == MAIN:
             content += theme(settings).encode()
         digest = hashlib.sha256(content).hexdigest()[:12]
-        if path.suffix == ".css":
-            path = _written(bundles / f"{path.stem}.{digest}.css", content)
+        if path.suffix in COMPRESSED:
+            path = _written(bundles / f"{path.stem}.{digest}{path.suffix}", content)
+            # WhiteNoise hands it to whoever takes it. Pages are not compressed: they hold tokens (BREACH).
+            _written(path.with_name(f"{path.name}.gz"), gzip.compress(content, mtime=0))
         urls[name] = f"/static/{name.removesuffix(path.suffix)}.{digest}{path.suffix}"
         files.add_file_to_dictionary(urls[name], str(path))
     if settings.shop_logo:

@@ -48,6 +48,18 @@ def test_a_file_is_kept_for_ever(app: Flask, client: FlaskClient, name: str) -> 
     response.close()
 
 
+@pytest.mark.parametrize("name", ["css/main.css", "js/order.js"])
+def test_a_sheet_or_script_goes_out_compressed_to_who_takes_it(
+    app: Flask, client: FlaskClient, name: str
+) -> None:
+    url = asset(app, name)
+    with client.get(url) as plain, client.get(url, headers={"Accept-Encoding": "gzip"}) as packed:
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(packed.data) == plain.data
+        assert len(packed.data) < len(plain.data) / 2
+        assert "Accept-Encoding" in plain.headers["Vary"]
+
+
 def test_a_file_can_only_be_what_it_says_and_only_for_this_shop(
     app: Flask, client: FlaskClient
 ) -> None:
