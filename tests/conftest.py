@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
-from jinja2 import FileSystemBytecodeCache
+from jinja2.bccache import Bucket, BytecodeCache
 
 from shop import create_app
 from shop.config import Settings
@@ -32,11 +33,24 @@ def _no_settings_of_the_operator() -> None:
             del os.environ[name]
 
 
+class CompiledTemplates(BytecodeCache):
+    """Kept in memory, because some tests give up the right to write files."""
+
+    def __init__(self) -> None:
+        self.kept = dict[str, bytes]()
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _templates_are_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _templates_are_compiled_once() -> None:
     """Not by each test's app anew, which took longer than most tests themselves."""
-    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
-    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": cache}
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
 
 
 def make_settings(folder: Path, database_url: str = "", **values: object) -> Settings:
@@ -135,8 +149,21 @@ def runner(app: Flask) -> FlaskCliRunner:
     return app.test_cli_runner()
 
 
+ONE_IN_THREE = ("catalogue", "cli", "fulfilment", "journeys", "web")
+"""Folders of tests that reach the database through what `payments`, `checkout` and `faults` show on both
+engines. Of their PostgreSQL halves the quick tier runs every third, always the same; `-m long` all."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip browser tests by name where there is no browser; CI sets REQUIRE_BROWSER and fails instead."""
+    """Sort tests into the tiers, and skip browser tests by name where there is no browser.
+
+    CI sets REQUIRE_BROWSER, and then they fail instead.
+    """
+    on_postgres = [each for each in items if "postgresql" in each.nodeid]
+    spared = [i for i in on_postgres if i.nodeid.split("/")[1] in ONE_IN_THREE]
+    for item in spared:
+        if zlib.crc32(item.nodeid.encode()) % 3:
+            item.add_marker(pytest.mark.long)
     if CHROMIUM or os.environ.get("REQUIRE_BROWSER"):
         return
     reason = "no Chromium: install it (apt-get install chromium), or set CHROMIUM=/path/to/it"
