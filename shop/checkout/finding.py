@@ -36,7 +36,7 @@ def search() -> ResponseReturnValue:
             "This was tried too often today. You can try again %(when)s.",
             when=readable_wait(used.until),
         )
-        return too_often(_form(form, problem), used.until)
+        return too_often((_form(form, problem), 429), used.until)
     flash(
         gettext(
             "If this order number and this email address belong together, the link to the order is "

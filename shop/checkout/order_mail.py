@@ -65,7 +65,7 @@ def correct(token: str) -> ResponseReturnValue:
             "One of the two addresses has had too many mails today. You can change it %(when)s.",
             when=readable_wait(used.until),
         )
-        return too_often(_form(order, form, problem), used.until)
+        return too_often((_form(order, form, problem), 429), used.until)
     flash(
         gettext(
             "Mails about this order go to %(address)s from now on. "

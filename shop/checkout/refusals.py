@@ -1,20 +1,11 @@
-"""What the buyer is told whose order goes over a limit, and when to come again."""
+"""What the buyer is told whose order goes over a limit."""
 
 from __future__ import annotations
 
 from flask_babel import gettext, ngettext
 
-from ..db import utcnow
 from ..i18n import readable_wait
 from .limits import HoldsTooMuch, TooManyOrders
-
-SOON = 60
-"""Seconds. The end of an order's time may be over while the sweep has still to come by."""
-
-
-def wait_of(refused: TooManyOrders) -> int:
-    """In how many seconds the next order may be placed."""
-    return max(SOON, round((refused.until - utcnow()).total_seconds()))
 
 
 def words_for(refused: TooManyOrders | HoldsTooMuch) -> str:

@@ -10,7 +10,6 @@ from flask import (
     abort,
     current_app,
     flash,
-    make_response,
     redirect,
     render_template,
     request,
@@ -50,8 +49,9 @@ from . import cart as carts
 from .forms import CheckoutForm
 from .limits import HoldsTooMuch, TooManyOrders
 from .page import current_payment, order_at, order_page
-from .refusals import wait_of, words_for
+from .refusals import words_for
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
+from .waiting import too_often
 
 bp = Blueprint("checkout", __name__)
 log = structlog.get_logger()
@@ -303,9 +303,7 @@ def _refuse(
     log.info("order_refused", reason=str(refused))
     if isinstance(refused, HoldsTooMuch):
         return _checkout_again(form, cart, words_for(refused), 409)
-    answer = make_response(_checkout_again(form, cart, words_for(refused), 429))
-    answer.headers["Retry-After"] = str(wait_of(refused))
-    return answer
+    return too_often(_checkout_again(form, cart, words_for(refused), 429), refused.until)
 
 
 def _to_payment(order: Order) -> ResponseReturnValue:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from structlog.contextvars import get_contextvars
 
 from ..config import Settings
-from ..i18n import money
+from ..i18n import moment_text, money
 from .head import in_full, page_addresses
 
 
@@ -28,15 +28,14 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def moment(at: datetime) -> Markup:
     """22 November 2026, 18:40 UTC."""
-    day = format_date(at, "d MMMM y", rebase=False)
-    return Markup('<time datetime="{}">{}, {:%H:%M} UTC</time>').format(
-        at.isoformat(timespec="seconds"), day, at
-    )
+    return _time(at, moment_text(at))
 
 
 def clock(at: datetime) -> Markup:
     """18:40 UTC, with the day when it is not today's for everybody."""
-    day = format_date(at, "d MMMM", rebase=False)
-    return Markup('<time datetime="{}">{:%H:%M} UTC, {}</time>').format(
-        at.isoformat(timespec="seconds"), at, day
-    )
+    return _time(at, f"{at:%H:%M} UTC, {format_date(at, 'd MMMM', rebase=False)}")
+
+
+def _time(at: datetime, words: str) -> Markup:
+    # Whole seconds: HTML allows no more than three digits of a fraction.
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), words)

@@ -7,6 +7,7 @@ from flask import Flask
 from playwright.sync_api import Page, expect
 
 from tests.journeys.browser.kinds import KINDS, World
+from tests.journeys.browser.test_every_page import RESTYLE
 from tests.journeys.browser.watch import Watch
 from tests.journeys.till import Till
 
@@ -89,7 +90,7 @@ BORDERLESS = """() => [...document.querySelectorAll(".button:not(.button--plain)
 PLAIN_STATES = """() => [...document.querySelectorAll("[aria-current]")]
   .filter((each) => each.checkVisibility())
   .filter((each) => {
-    const [style, other] = [each, each.parentElement.querySelector(":not([aria-current])")]
+    const [style, other] = [each, each.parentElement.querySelector(":scope > :not([aria-current])")]
       .map((element) => element && getComputedStyle(element));
     return other && ["color", "backgroundColor", "fontWeight", "textDecorationLine"]
       .every((name) => style[name] === other[name]);
@@ -110,3 +111,15 @@ def test_buttons_fields_and_choices_are_seen_in_the_readers_own_colours(
     assert world.page.evaluate("matchMedia('(forced-colors: active)').matches")
     assert world.page.evaluate(BORDERLESS) == []
     assert world.page.evaluate(PLAIN_STATES) == []
+
+
+def test_the_checks_above_find_what_cannot_be_seen(world: World) -> None:
+    """The control: buttons without a border, and a choice that looks like the others."""
+    world.page.emulate_media(forced_colors="active")
+    world.page.goto(KINDS["public"]["product_with_pictures"](world))
+    assert (world.page.evaluate(BORDERLESS), world.page.evaluate(PLAIN_STATES)) == ([], [])
+
+    world.page.evaluate(RESTYLE, ".button { border: 0 !important } nav a { all: unset !important }")
+
+    assert world.page.evaluate(BORDERLESS) != []
+    assert world.page.evaluate(PLAIN_STATES) != []
