@@ -43,7 +43,7 @@ def submit_at_once(app: Flask, *, keys: Callable[[int], object]) -> list[TestRes
     with app.app_context():
         slug = make_product(stock=100).slug
     form = fill_in(app, slug)
-    return at_once(50, lambda number: form.send(keys(number)))
+    return at_once(50, lambda number: form.insist(keys(number)))
 
 
 def test_fifty_parallel_submits_of_one_form_make_one_order_and_one_invoice(

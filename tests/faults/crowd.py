@@ -35,11 +35,23 @@ class FilledForm:
     cookie: str
 
     def send(self, key: object = "") -> TestResponse:
-        """Send it from a browser of its own; `key` makes it the form of another buyer."""
+        """Send it from a browser of its own; `key` makes it the form of another buyer.
+
+        Another buyer has another address: those of the same one wait for each other.
+        """
         browser = self.app.test_client()
         browser.set_cookie("session", self.cookie)
-        own = {"checkout_key": f"{self.fields['checkout_key']}{key}"}
+        own = {
+            "checkout_key": f"{self.fields['checkout_key']}{key}",
+            "email": f"{key}{self.fields['email']}",
+        }
         return browser.post("/checkout", data=self.fields | own)
+
+    def insist(self, key: object = "") -> TestResponse:
+        """Send it, and again while the shop says "busy, please try again": on a slow machine it may."""
+        while (answer := self.send(key)).status_code == 503:
+            assert int(answer.headers["Retry-After"]) > 0
+        return answer
 
 
 def fill_in(app: Flask, *slugs: str, quantity: int = 1) -> FilledForm:

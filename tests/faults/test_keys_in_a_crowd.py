@@ -69,10 +69,7 @@ class Crowd:
         return Counter(at_once(BUYERS, self._buy))
 
     def _buy(self, number: int) -> str:
-        key = f"{len(self.seen)}-{number}"
-        answer = self.form.send(key)
-        while answer.status_code == 503:  # the shop is busy, says the page: try again
-            answer = self.form.send(key)
+        answer = self.form.insist(f"{len(self.seen)}-{number}")
         if outcome(answer) != "sold":
             return outcome(answer)
         invoice = answer.headers["Location"].rpartition("/")[2]

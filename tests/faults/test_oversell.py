@@ -91,7 +91,7 @@ def test_of_ten_units_sixty_four_buyers_get_ten(
                 slug, product_id = product.slug, product.id
                 end_read()
             form = fill_in(app, slug)
-            got = Counter(at_once(BUYERS, lambda n, form=form: outcome(form.send(n))))
+            got = Counter(at_once(BUYERS, lambda n, form=form: outcome(form.insist(n))))
 
             promise.cases += BUYERS
             assert got == {"sold": UNITS, "sold out": BUYERS - UNITS}
@@ -117,7 +117,7 @@ def test_carts_of_three_in_opposite_order_get_all_three_or_none(
                 slugs, ids = [p.slug for p in products], [p.id for p in products]
                 end_read()
             forms = [fill_in(app, *slugs), fill_in(app, *reversed(slugs))]
-            got = Counter(at_once(BUYERS, lambda n, forms=forms: outcome(forms[n % 2].send(n))))
+            got = Counter(at_once(BUYERS, lambda n, forms=forms: outcome(forms[n % 2].insist(n))))
 
             promise.cases += BUYERS
             assert got == {"sold": UNITS, "sold out": BUYERS - UNITS}
@@ -149,7 +149,7 @@ def test_stock_that_is_read_before_it_is_written_is_sold_many_times(
     monkeypatch.setattr("shop.orders.service.take_stock", naive)
 
     with watched(app) as adrift:
-        got = Counter(at_once(16, lambda n: outcome(form.send(n))))
+        got = Counter(at_once(16, lambda n: outcome(form.insist(n))))
 
     assert got == {"sold": 16}
     assert adrift[-1] == 1, "the watch sees it"
