@@ -95,6 +95,7 @@ NEARLY_OVER = timedelta(hours=3)
 class Urls:
     """Where the order page's forms and script go."""
 
+    order: str
     status: str
     check: str
     pay: str
@@ -197,6 +198,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         mail=_mail_news(order),
         can_correct_address=order.can_correct_address,
         urls=Urls(
+            order=url_for("checkout.order", token=token),
             status=url_for("checkout.order_status", token=token, returned=1 if asking else None),
             check=url_for("checkout.check", token=token),
             pay=url_for("checkout.pay", token=token),

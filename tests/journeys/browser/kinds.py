@@ -264,6 +264,14 @@ def order_failed(world: World) -> str:
 
 
 @kind("open order")
+def order_busy(world: World) -> str:
+    world.till.is_switched("429")
+    page = world.orders("rain")[1]
+    world.till.is_switched("up")
+    return page
+
+
+@kind("open order")
 def order_expired(world: World) -> str:
     return world.pays("expire", "rain")[0]
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Page
+from sqlalchemy import update
 
+from shop.catalogue.models import Price
+from shop.checkout.limits import TooManyOrders
+from shop.db import transaction, utcnow
 from tests.journeys.browser.kinds import KINDS, World
 from tests.journeys.browser.watch import Watch, origin
 from tests.journeys.till import Till
@@ -71,15 +78,40 @@ def test_every_page(world: World, watch: Watch, group: str, subtests: pytest.Sub
             assert page.evaluate("document.documentElement.scrollWidth") <= DESKTOP
 
 
-def test_a_form_with_mistakes(world: World, watch: Watch) -> None:
+def mistyped(world: World) -> None:
+    world.page.get_by_label("Email address").fill("buyer@" + "x" * 60)
+
+
+def cart_has_changed(world: World) -> None:
+    world.page.get_by_label("Email address").fill("buyer@example.com")
+    with world.app.app_context(), transaction() as session:
+        session.execute(update(Price).values(minor=999))
+
+
+def ordered_too_often(world: World) -> None:
+    def refuse(*_: object) -> None:
+        raise TooManyOrders("buyer", utcnow() + timedelta(hours=1))
+
+    world.page.get_by_label("Email address").fill("buyer@example.com")
+    world.monkeypatch.setattr("shop.checkout.views.place_order", refuse)
+
+
+@pytest.mark.parametrize(("happens", "status"), [
+    (mistyped, 422), (cart_has_changed, 409), (ordered_too_often, 429),
+])  # fmt: skip
+def test_the_form_when_it_was_not_taken(
+    world: World, watch: Watch, happens: Callable[[World], None], status: int
+) -> None:
     page = world.page
     page.set_viewport_size({"width": PHONE, "height": 640})
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.goto(KINDS["buying"]["checkout"](world))
-    page.get_by_label("Email address").fill("buyer@" + "x" * 60)
-    page.get_by_role("button", name="Continue to payment").click()
+    happens(world)
+    with page.expect_response("**/checkout") as answer:
+        page.get_by_role("button", name="Continue to payment").click()
     page.get_by_role("alert").wait_for()
 
+    assert answer.value.status == status
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
     assert problems_on(page) == []
     page.emulate_media(color_scheme="dark")
