@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
+from shop import jobs
 from shop.catalogue.models import DeliveryKind, Product
-from shop.db import transaction
+from shop.db import Base, UtcDateTime, transaction, utcnow
 from shop.fulfilment.service import add_keys
 from shop.orders.models import Order
 from tests.buyer import Buyer
@@ -146,6 +149,37 @@ def test_a_download_link_expires_and_the_order_page_makes_a_new_one(
     assert "Open your order page: it makes a new one" in expired.text
     fresh = download_on(buyer.comes_back(invoice["return_url"]))
     assert buyer.opens(fresh).data == BYTES
+
+
+def test_years_later_the_order_page_still_has_the_goods(
+    app: Flask, buyer: Buyer, till: Till, file: Product, keyed: Product
+) -> None:
+    buyer.puts_into_cart(file.slug)
+    invoice = till.does("pay", buyer.buys(keyed.slug))
+    (key,) = keys_on(buyer.comes_back(invoice["return_url"]))
+    link = buyer.page.request.path
+    with app.app_context():
+        jobs.mails()
+        make_everything_old(utcnow() - timedelta(days=3650))
+
+        jobs.sweep()
+
+    page = Buyer(app).opens(link)
+    assert page.status_code == 200
+    assert "Paid, thank you" in page.text
+    assert buyer.email not in page.text, "it was erased long ago"
+    assert keys_on(page.text) == [key]
+    assert buyer.opens(download_on(page.text)).data == BYTES
+
+
+def make_everything_old(then: datetime) -> None:
+    """As if all that is written down had happened then."""
+    with transaction() as session:
+        for table in Base.metadata.tables.values():
+            dates = [each.name for each in table.columns if isinstance(each.type, UtcDateTime)]
+            for name in dates:
+                column = table.columns[name]
+                session.execute(update(table).where(column.is_not(None)).values({name: then}))
 
 
 def test_a_download_link_opens_nothing_when_altered_or_taken_from_elsewhere(
