@@ -26,8 +26,9 @@ from tests.payments.wire import (
 )
 
 OK = b"HTTP/1.1 200 OK\r\n"
+HALF_A_SECOND = 0.5
 FAR_TOO_LONG = 3.0
-"""Well over the half second that a call of these tests may last, and well under what a drip lasts."""
+"""Well over the half second that a call may last here, and well under what a drip lasts."""
 
 
 @contextmanager
@@ -64,7 +65,7 @@ DRIPS = {
 @pytest.mark.parametrize("drip", DRIPS)
 def test_an_answer_that_drips_in_does_not_outlast_the_whole_calls_limit(drip: str) -> None:
     with serving(DRIPS[drip]) as url, quickly(), pytest.raises(Unclear):
-        ask(make_client(url))
+        ask(make_client(url, call_seconds=HALF_A_SECOND))
 
 
 def test_a_slow_name_look_up_does_not_outlast_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +78,7 @@ def test_a_slow_name_look_up_does_not_outlast_it_either(monkeypatch: pytest.Monk
     monkeypatch.setattr(socket, "getaddrinfo", slow)
 
     with quickly(), pytest.raises(Unclear, match="no answer in time"):
-        ask(make_client("http://api.example"))
+        ask(make_client("http://api.example", call_seconds=HALF_A_SECOND))
     end.set()
 
 
@@ -86,7 +87,7 @@ def test_a_caller_in_a_hurry_may_shorten_the_limit_and_not_lengthen_it(
     make: Callable[..., CryptoCloud],
 ) -> None:
     with serving(DRIPS["headers"]) as url:
-        patient, hurried = make(url, call_seconds=30), make(url, call_seconds=0.5)
+        patient, hurried = make(url), make(url, call_seconds=HALF_A_SECOND)
         with quickly(), pytest.raises(Unclear):
             patient.invoice_infos(["DZLF4212"], seconds=0.3)
         with quickly(), pytest.raises(Unclear):
@@ -97,7 +98,7 @@ def test_a_body_that_drips_gives_its_place_back_soon(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(calls, "CALLS_AT_ONCE", 1)
     scripts = iter([DRIPS["body"]])
     with serving(lambda c: next(scripts, says(MADE_REPLY))(c)) as url:
-        client = make_client(url)
+        client = make_client(url, call_seconds=HALF_A_SECOND)
         with pytest.raises(Unclear):
             ask(client)
 

@@ -119,7 +119,7 @@ def silent(connection: socket.socket) -> None:
 )
 def test_whatever_breaks_after_sending_leaves_the_outcome_unclear(script: object) -> None:
     with serving(script) as url, pytest.raises(Unclear):  # type: ignore[arg-type]
-        ask(make_client(url))
+        ask(make_client(url, call_seconds=2))
 
 
 @pytest.mark.parametrize(
