@@ -19,7 +19,7 @@ from ..db import rows_changed, transaction, utcnow
 from ..mailbox import mailbox
 from ..orders.models import HoldState, Order, OrderStatus, StockHold
 from ..web.clients import keyed_hash
-from .cart import Cart, CartLine
+from .cart import Cart
 from .forms import Buyer
 from .models import Placement
 
@@ -56,15 +56,24 @@ def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
     """
     placement = Placement(buyer=buyer_key(buyer.email), client=buyer.client, placed_at=utcnow())
     one_at_a_time(session, placement)
-    allowed = current_settings().shop_unpaid_orders
-    _limit_unpaid(session, "buyer", Placement.buyer == placement.buyer, allowed)
+    _limit_orders(session, placement)
     if placement.client:
-        same = Placement.client == placement.client
-        _limit_unpaid(session, "client", same, allowed * UNPAID_PER_CLIENT)
-        _limit_pace(session, same, allowed * PLACED_PER_CLIENT)
+        _limit_pace(session, placement)
     for line in cart.lines:
-        _limit_units(session, placement, line)
+        _limit_units(session, placement, line.offer.id, line.quantity, line.title)
     return placement
+
+
+def admit_again(session: Session, order: Order) -> None:
+    """The same for an expired order that is to be paid anew: until now it counted no more."""
+    placement = session.scalar(select(Placement).where(Placement.order_id == order.id))
+    if placement is None:  # forgotten, as the order's price is
+        return
+    one_at_a_time(session, placement)
+    _limit_orders(session, placement)
+    for line in order.lines:
+        if line.product_id:
+            _limit_units(session, placement, line.product_id, line.quantity, line.title)
 
 
 def buyer_key(email: str) -> str:
@@ -92,6 +101,14 @@ def forget_placements(now: datetime | None = None) -> None:
         rows_changed(session, old)
 
 
+def _limit_orders(session: Session, placement: Placement) -> None:
+    allowed = current_settings().shop_unpaid_orders
+    _limit_unpaid(session, "buyer", Placement.buyer == placement.buyer, allowed)
+    if placement.client:
+        same = Placement.client == placement.client
+        _limit_unpaid(session, "client", same, allowed * UNPAID_PER_CLIENT)
+
+
 def _limit_unpaid(session: Session, whose: str, same: ColumnElement[bool], most: int) -> None:
     query = (
         select(func.count(), func.min(Order.expires_at))
@@ -103,18 +120,22 @@ def _limit_unpaid(session: Session, whose: str, same: ColumnElement[bool], most:
         raise TooManyOrders(whose, first_end)
 
 
-def _limit_pace(session: Session, same: ColumnElement[bool], most: int) -> None:
+def _limit_pace(session: Session, placement: Placement) -> None:
     since = utcnow() - PACE
-    query = select(func.count(), func.min(Placement.placed_at))
-    count, first = session.execute(query.where(same, Placement.placed_at > since)).one()
-    if count >= most:
+    query = select(func.count(), func.min(Placement.placed_at)).where(
+        Placement.client == placement.client, Placement.placed_at > since
+    )
+    count, first = session.execute(query).one()
+    if count >= current_settings().shop_unpaid_orders * PLACED_PER_CLIENT:
         raise TooManyOrders("pace", first + PACE)
 
 
-def _limit_units(session: Session, placement: Placement, line: CartLine) -> None:
+def _limit_units(
+    session: Session, placement: Placement, product_id: int, quantity: int, title: str
+) -> None:
     """Nobody can take all of a product off sale by ordering and not paying."""
-    available = session.scalar(select(Product.available).where(Product.id == line.offer.id))
-    if available is None or available < line.quantity:
+    available = session.scalar(select(Product.available).where(Product.id == product_id))
+    if available is None or available < quantity:
         return  # unlimited; or sold out, which is said elsewhere
     same = Placement.buyer == placement.buyer
     if placement.client:
@@ -122,9 +143,9 @@ def _limit_units(session: Session, placement: Placement, line: CartLine) -> None
     held = session.scalar(
         select(func.coalesce(func.sum(StockHold.quantity), 0))
         .join(Placement, Placement.order_id == StockHold.order_id)
-        .where(same, StockHold.product_id == line.offer.id, StockHold.state == HoldState.HELD)
+        .where(same, StockHold.product_id == product_id, StockHold.state == HoldState.HELD)
     )
     share = current_settings().shop_unpaid_share / 100
     most = max(1, math.ceil((available + int(held or 0)) * share))
-    if int(held or 0) + line.quantity > most:
-        raise HoldsTooMuch(line.title, max(0, most - int(held or 0)))
+    if int(held or 0) + quantity > most:
+        raise HoldsTooMuch(title, max(0, most - int(held or 0)))

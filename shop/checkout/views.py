@@ -47,7 +47,7 @@ from ..payments.service import (
 from ..web.security import csrf
 from . import cart as carts
 from .forms import CheckoutForm
-from .limits import HoldsTooMuch, TooManyOrders
+from .limits import HoldsTooMuch, TooManyOrders, admit_again
 from .page import current_payment, order_at, order_page
 from .refusals import words_for
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
@@ -216,7 +216,11 @@ def pay(token: str) -> ResponseReturnValue:
     """Pay an unpaid order: the open invoice, or a new one after a failure or expiry."""
     order = order_at(token)
     try:
-        payment, ours = start_payment(order.id)
+        payment, ours = start_payment(order.id, admit_again)
+    except (TooManyOrders, HoldsTooMuch) as refused:
+        log.info("payment_refused", order=order.number, reason=str(refused))
+        flash(words_for(refused), "warning")
+        return _to_order(order)
     except SoldOut:
         flash(
             gettext("Something in this order has sold out since. Please order what is left anew."),

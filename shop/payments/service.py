@@ -8,11 +8,12 @@ the network is waited for.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import or_, update
+from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..db import end_read, rows_changed, transaction, utcnow
@@ -186,12 +187,14 @@ def can_start_again(order: Order, now: datetime) -> bool:
     return on_sale and now < order.created_at + PRICE_STANDS_FOR
 
 
-def start_payment(order_id: int) -> tuple[Payment, bool]:
+def start_payment(
+    order_id: int, admit: Callable[[Session, Order], None] = lambda session, order: None
+) -> tuple[Payment, bool]:
     """The payment by which an unpaid order can be paid now, and whether the caller must open it.
 
     A live invoice is used again. After a failure or expiry this makes the next attempt: the same
-    order at the same price; expired orders take their stock again first. Raises SoldOut,
-    PaymentInProgress, PaymentBusy or NotPayable.
+    order at the same price; expired orders take their stock again first, if `admit` does not object
+    in the same transaction. Raises SoldOut, PaymentInProgress, PaymentBusy or NotPayable.
     """
     with transaction("start_payment") as session:
         order = lock_order(session, order_id)
@@ -214,6 +217,7 @@ def start_payment(order_id: int) -> tuple[Payment, bool]:
         if live:  # unknown: its link was never shown to anybody, so nobody can pay it by mistake
             live.move(PaymentState.ABANDONED)
         if order.status is OrderStatus.EXPIRED:
+            admit(session, order)
             take_holds(session, order)
             order.move(OrderStatus.PENDING, why="the buyer starts a new payment")
         order.expires_at = now + current_settings().invoice_life

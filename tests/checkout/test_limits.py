@@ -20,6 +20,7 @@ from shop.checkout import limits
 from shop.checkout.limits import (
     HoldsTooMuch,
     TooManyOrders,
+    admit_again,
     buyer_key,
     forget_placements,
 )
@@ -27,9 +28,12 @@ from shop.checkout.models import Placement
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
+from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
+from shop.orders.service import release_holds
+from shop.payments.models import PaymentState
 from shop.payments.queries import payments_of
-from shop.payments.service import open_invoice
+from shop.payments.service import open_invoice, start_payment
 from shop.web.clients import client_key
 from tests.buyer import Buyer
 from tests.conftest import make_settings
@@ -199,6 +203,47 @@ def test_a_whole_stock_can_be_bought_by_paying_in_between(app: Flask) -> None:
 def test_the_last_unit_can_always_be_bought(app: Flask) -> None:
     with app.app_context():
         order(app, make_product(stock=1))
+
+
+def expires(placed: Order) -> Order:
+    """Its time passes without money."""
+    with transaction() as session:
+        found = session.get_one(Order, placed.id)
+        payments_of(found.id)[-1].move(PaymentState.FAILED)
+        release_holds(session, found)
+        found.move(OrderStatus.EXPIRED, why="a test")
+    return found
+
+
+def test_an_expired_order_that_is_paid_anew_holds_no_more_than_a_new_one_could(app: Flask) -> None:
+    with app.app_context():
+        few = make_product(stock=9)
+        expired = order_path(expires(order(app, few, quantity=5)))
+        order(app, few, quantity=3)
+        held = db.session.get_one(Product, few.id).available
+    buyer = Buyer(app)
+    buyer.opens(expired)
+
+    buyer.presses("pay")
+
+    page = buyer.reads_answer()
+    assert f"You can order 2 more of {few.title} now." in page
+    assert "Payment time is over" in page
+    with app.app_context():
+        assert db.session.get_one(Product, few.id).available == held
+
+
+def test_an_expired_order_that_is_paid_anew_counts_as_one_more_unpaid(
+    app: Flask, product: Product
+) -> None:
+    expired = expires(order(app, product))
+    placed = [order(app, product) for _ in range(10)]
+
+    with pytest.raises(TooManyOrders):
+        start_payment(expired.id, admit_again)
+
+    pays(app, placed[0])
+    assert start_payment(expired.id, admit_again)[1]
 
 
 def test_what_there_is_no_end_of_can_be_ordered_in_any_number(app: Flask, product: Product) -> None:
