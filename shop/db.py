@@ -170,6 +170,7 @@ def _set_up_sqlite(engine: Engine) -> None:
             "foreign_keys=ON",
             f"busy_timeout={int(BUSY_SECONDS * 1000)}",
             "mmap_size=0",
+            "secure_delete=ON",  # what was erased must not stay readable in the file's free space
         ):
             connection.execute(f"PRAGMA {pragma}")
 

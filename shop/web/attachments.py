@@ -89,6 +89,8 @@ def mimetype_of(name: str) -> str:
 
 def disposition(name: str) -> str:
     """The header that has a browser save the file under this name, in any script (RFC 6266)."""
+    # A file system takes line ends and broken characters in a name; a header takes neither.
+    name = "".join(letter if letter.isprintable() else "_" for letter in name)
     if name.isascii():
         return dump_options_header("attachment", {"filename": name})
     # For programs that know only the plain name: curl would save `дождь.zip` as `.zip`.

@@ -51,6 +51,20 @@ def test_the_file_is_an_attachment_and_never_a_page_of_the_shop(
     assert "Set-Cookie" not in headers
 
 
+@pytest.mark.parametrize("name", ["two\r\nlines: evil.zip", "before the bell\a.zip", "дождь\n.zip"])
+def test_control_characters_in_a_name_are_left_out_of_the_header(
+    app: Flask, client: FlaskClient, name: str
+) -> None:
+    with app.app_context():
+        _, link = sell_file(app, name)
+
+    with client.get(link) as response:
+        assert response.status_code == 200
+        disposition = response.headers["Content-Disposition"]
+    assert disposition.startswith("attachment; ")
+    assert disposition.isprintable()
+
+
 @pytest.mark.parametrize(
     "name", ['say "hi"; rm.zip', "дождь и ветер.zip", "a, b.zip", "a%2fb c.zip", "x;filename=y.exe"]
 )

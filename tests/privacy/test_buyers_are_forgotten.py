@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import event, make_url, select, update
 
 from shop import create_app, jobs
 from shop.catalogue.models import DeliveryKind
@@ -70,10 +71,7 @@ def everything(folder: Path) -> str:
         for table in Base.metadata.sorted_tables
         for row in db.session.execute(select(table))
     ]
-    files = [
-        path.read_bytes().decode(errors="replace")
-        for path in folder.rglob("*.eml")  # the database file keeps freed pages for a while
-    ]
+    files = [path.read_bytes().decode(errors="replace") for path in folder.rglob("*.eml")]
     return "\n".join(rows + files).lower()
 
 
@@ -149,6 +147,28 @@ def test_an_erased_address_is_nowhere_any_more(app: Flask, settings: Settings) -
         assert ADDRESS not in everything(settings.shop_data_dir)
         events = db.session.get_one(Order, order.id).events
         assert any("says [erased address]" in event.note for event in events)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+@pytest.mark.parametrize(("overwriting", "left"), [("ON", False), ("OFF", True)])
+def test_the_database_file_does_not_keep_what_was_erased(
+    app: Flask, settings: Settings, overwriting: str, left: bool
+) -> None:
+    """The second case is the control: SQLite by itself only marks the place as free."""
+
+    def set_up(connection: Any, record: object) -> None:
+        connection.execute(f"PRAGMA secure_delete={overwriting}")
+
+    with app.app_context():
+        if overwriting == "OFF":
+            event.listen(db.engine, "connect", set_up)
+            db.engine.dispose()
+        for order in [close(app) for _ in range(8)]:
+            erase(order)
+        db.engine.dispose()  # the last to leave empties the log of changes into the file
+
+    file = Path(str(make_url(settings.database_url).database))
+    assert (ADDRESS.encode() in file.read_bytes().lower()) is left
 
 
 def test_the_books_stay_whole(app: Flask) -> None:
