@@ -77,6 +77,7 @@ SECONDS_TO_ASK = 4.0
 @bp.get("/cart")
 def cart() -> ResponseReturnValue:
     """What is in the cart."""
+    _keep_currency()
     return render_template("checkout/cart.html", cart=carts.load_cart(), unfinished=_unfinished())
 
 
@@ -106,8 +107,7 @@ def add_to_cart() -> ResponseReturnValue:
         )
     else:
         flash(gettext("%(product)s is in your cart.", product=offer.title), "success")
-    if request.form.get("currency") in settings.shop_currencies:
-        session["currency"] = request.form["currency"]
+    _keep_currency()
     return redirect(url_for("checkout.cart"), 303)
 
 
@@ -267,6 +267,12 @@ def page_too_old(error: CSRFError) -> ResponseReturnValue:
     if token:
         return redirect(url_for("checkout.order", token=token), 303)
     return redirect(url_for("checkout.cart"), 303)
+
+
+def _keep_currency() -> None:
+    """Show this browser's cart in the currency of the page that it comes from."""
+    if request.values.get("currency") in current_settings().shop_currencies:
+        session["currency"] = request.values["currency"]
 
 
 def _place(form: CheckoutForm, cart: carts.Cart) -> tuple[Order, Payment | None]:

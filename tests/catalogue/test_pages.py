@@ -84,7 +84,22 @@ def test_links_keep_the_currency(client: FlaskClient, shop: None) -> None:
     page = client.get("/?currency=EUR").text
 
     assert 'href="/products/rain?currency=EUR"' in page
+    assert 'href="/?currency=EUR"' in page
+    assert 'href="/cart?currency=EUR"' in page
     assert "currency=USD" not in client.get("/").text, "the base currency has the bare address"
+    assert "/cart?" not in client.get("/?currency=USD").text
+    assert "/cart?" not in client.get("/?currency=XXX").text
+
+
+def test_the_cart_is_in_the_currency_of_the_page_that_led_to_it(
+    client: FlaskClient, shop: None
+) -> None:
+    client.post("/cart", data={"product": "rain", "quantity": "1", "currency": "USD"})
+    assert "EUR\N{NO-BREAK SPACE}11.50" not in client.get("/cart").text
+
+    assert "EUR\N{NO-BREAK SPACE}11.50" in client.get("/cart?currency=EUR").text
+    assert "EUR\N{NO-BREAK SPACE}11.50" in client.get("/cart?currency=XXX").text
+    assert "EUR\N{NO-BREAK SPACE}11.50" in client.get("/checkout").text
 
 
 @pytest.mark.parametrize("slug", ["old", "nothing", "RAIN", "%00", "..%2f"])
