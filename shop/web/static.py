@@ -58,7 +58,7 @@ def init_app(app: Flask, folder: Path, settings: Settings) -> None:
         digest = hashlib.sha256(content).hexdigest()[:12]
         if path.suffix in COMPRESSED:
             path = _written(bundles / f"{path.stem}.{digest}{path.suffix}", content)
-            # WhiteNoise hands it to whoever takes it. Pages are not compressed: they hold tokens (BREACH).
+            # WhiteNoise hands it to whoever takes it. Pages with tokens are not compressed (BREACH).
             _written(path.with_name(f"{path.name}.gz"), gzip.compress(content, mtime=0))
         urls[name] = f"/static/{name.removesuffix(path.suffix)}.{digest}{path.suffix}"
         files.add_file_to_dictionary(urls[name], str(path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -106,3 +108,32 @@ def test_the_pay_page_is_opened_without_telling_it_the_order_link(
 
     assert f'href="{payment.pay_url}" rel="noreferrer"' in page.text
     assert page.headers["Referrer-Policy"] == "same-origin"
+
+
+def test_public_pages_are_compressed_for_who_takes_that(client: FlaskClient, slug: str) -> None:
+    plain = client.get(f"/products/{slug}")
+    packed = client.get(f"/products/{slug}", headers={"Accept-Encoding": "br, gzip"})
+
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) == packed.content_length < len(plain.data) / 2
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+    again = client.get(
+        f"/products/{slug}",
+        headers={"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]},
+    )
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_pages_with_tokens_are_never_compressed(app: Flask, client: FlaskClient, slug: str) -> None:
+    """Their length would let a stranger guess the token letter by letter (BREACH)."""
+    client.post("/cart", data={"product": slug})
+    with app.app_context():
+        order = f"/orders/{order_token(make_open_order(app)[0])}"
+
+    for address in ("/cart", "/checkout", order, "/orders/find"):
+        page = client.get(address, headers={"Accept-Encoding": "gzip"})
+        assert page.status_code == 200
+        assert "Content-Encoding" not in page.headers
