@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from babel.support import Translations
@@ -106,21 +107,27 @@ def looks_right(page: Page, language: str) -> None:
         assert problems_on(page) == []
 
 
+def press(page: Page, role: Literal["link", "button"], name: str) -> None:
+    """Press what leads to another page, and wait until that is there."""
+    with page.expect_navigation():
+        page.get_by_role(role, name=name).click()
+
+
 @pytest.mark.parametrize(("way", "language"), PURCHASES)
 def test_a_purchase(browser: Browser, stocked: str, books: Books, way: str, language: str) -> None:
     say = words(language)
     with reader(browser, **WAYS[way]) as (page, watch):
         page.goto(front_page(stocked, language))
         looks_right(page, language)
-        page.get_by_role("link", name="Harbour Rain").click()
+        press(page, "link", "Harbour Rain")
         looks_right(page, language)
-        page.get_by_role("button", name=say("Add to cart")).click()
+        press(page, "button", say("Add to cart"))
         looks_right(page, language)
-        page.get_by_role("link", name=say("Go to checkout")).click()
+        press(page, "link", say("Go to checkout"))
         looks_right(page, language)
         page.get_by_role("textbox", name=say("Email address")).fill("reader@example.com")
-        page.get_by_role("button", name=say("Continue to payment")).click()
-        page.get_by_role("button", name="Pay exactly").click()
+        press(page, "button", say("Continue to payment"))
+        press(page, "button", "Pay exactly")
 
         title = page.get_by_role("heading", level=1)
         expect(title).to_have_text(say("Paid, thank you"))
