@@ -151,7 +151,7 @@ def runner(app: Flask) -> FlaskCliRunner:
 
 ONE_IN_THREE = ("catalogue", "cli", "fulfilment", "journeys", "web")
 """Folders of tests that reach the database through what `payments`, `checkout` and `faults` show on both
-engines. Of their PostgreSQL halves the quick tier runs every third, always the same; `-m long` all."""
+engines. Of their PostgreSQL halves the quick tier runs every third, always the same; the rest is `long`."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -75,6 +75,12 @@ def chosen_currency() -> str:
     return wanted if wanted in current_settings().shop_currencies else base_currency()
 
 
+def currency_asked() -> str | None:
+    """The currency to keep in links to pages of several; None for the base currency."""
+    chosen = chosen_currency()
+    return None if chosen == base_currency() else chosen
+
+
 def currency_query(currency: str) -> str:
     """What a product's address ends with, so that a page has one address in the base currency."""
     return "" if currency == base_currency() else f"?currency={currency}"

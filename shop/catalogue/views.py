@@ -17,7 +17,7 @@ from ..config import current_settings
 from ..web.caching import public
 from ..web.head import in_full
 from . import crawlers, pages, queries
-from .addresses import LAST_PAGE, ListAddress, address_at_hand, typed_query
+from .addresses import LAST_PAGE, ListAddress, address_at_hand, currency_asked, typed_query
 from .images import NAME
 from .images import media as media_folder
 from .linked_data import linked_product
@@ -26,6 +26,7 @@ from .queries import StoredCategory
 from .search import words as words_of
 
 bp = Blueprint("catalogue", __name__)
+bp.add_app_template_global(currency_asked)  # the header of every page keeps it
 
 
 @bp.get("/", strict_slashes=False)  # else `GET http://host:99` is redirected, and to that port

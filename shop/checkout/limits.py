@@ -140,12 +140,12 @@ def _limit_units(
     same = Placement.buyer == placement.buyer
     if placement.client:
         same = or_(same, Placement.client == placement.client)
-    held = session.scalar(
-        select(func.coalesce(func.sum(StockHold.quantity), 0))
+    query = (
+        select(func.sum(StockHold.quantity))
         .join(Placement, Placement.order_id == StockHold.order_id)
         .where(same, StockHold.product_id == product_id, StockHold.state == HoldState.HELD)
     )
-    share = current_settings().shop_unpaid_share / 100
-    most = max(1, math.ceil((available + int(held or 0)) * share))
-    if int(held or 0) + quantity > most:
-        raise HoldsTooMuch(title, max(0, most - int(held or 0)))
+    held = int(session.scalar(query) or 0)
+    most = max(1, math.ceil((available + held) * current_settings().shop_unpaid_share / 100))
+    if held + quantity > most:
+        raise HoldsTooMuch(title, max(0, most - held))

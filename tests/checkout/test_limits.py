@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 from typing import Any
@@ -47,6 +48,8 @@ from tests.factories import (
     provider,
 )
 from tests.faults.crowd import at_once
+
+Kind = Callable[[Flask, Product], list[Callable[[], object]]]
 
 PUBLIC = "1.2.3.4"
 """An address of the internet; those set aside for examples say as little as a proxy's own."""
@@ -280,8 +283,23 @@ def test_one_form_sent_twice_at_once_at_the_limit_is_one_order_for_both(
     assert len(set(at_once(8, send))) == 1
 
 
-def place_at_once(app: Flask, monkeypatch: pytest.MonkeyPatch, product: Product) -> list[object]:
-    """Two last orders of one buyer; each counts and, if it can, waits until the other has counted."""
+def places(app: Flask, product: Product) -> list[Callable[[], object]]:
+    """Two orders of one buyer."""
+    cart = make_cart(app, product)
+    return [lambda: place_order(cart, make_buyer(cart))] * 2
+
+
+def pays_anew(app: Flask, product: Product) -> list[Callable[[], object]]:
+    """Two expired orders of one buyer, each paid anew."""
+    ids = [expires(order(app, product)).id for _ in range(2)]
+    return [partial(start_payment, each, admit_again) for each in ids]
+
+
+def last_two_at_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, product: Product, kind: Kind
+) -> list[object]:
+    """Where one may be unpaid more; each counts and, if it can, waits until the other has counted."""
+    works = kind(app, product)
     for _ in range(9):
         order(app, product)
     met = Barrier(2)
@@ -293,37 +311,47 @@ def place_at_once(app: Flask, monkeypatch: pytest.MonkeyPatch, product: Product)
             met.wait(1.5)
 
     monkeypatch.setattr(limits, "_limit_unpaid", count_and_wait)
-    cart = make_cart(app, product)
 
-    def place(number: int) -> object:
+    def work(number: int) -> object:
         with app.app_context():
             try:
-                return place_order(cart, make_buyer(cart))[0].number
+                return works[number]()
             except TooManyOrders as refused:
                 return refused
 
-    return at_once(2, place)
+    return at_once(2, work)
 
 
+def unpaid() -> int:
+    end_read()
+    query = select(func.count()).where(Order.status == OrderStatus.PENDING)
+    return db.session.scalar(query) or 0
+
+
+both_kinds = pytest.mark.parametrize("kind", [places, pays_anew])
+
+
+@both_kinds
 def test_two_at_once_do_not_slip_past_a_limit(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, product: Product
+    app: Flask, monkeypatch: pytest.MonkeyPatch, product: Product, kind: Kind
 ) -> None:
-    outcomes = place_at_once(app, monkeypatch, product)
+    outcomes = last_two_at_once(app, monkeypatch, product, kind)
 
     assert sum(isinstance(outcome, TooManyOrders) for outcome in outcomes) == 1
-    assert orders() == 10
+    assert unpaid() == 10
 
 
+@both_kinds
 @pytest.mark.parametrize("engine", ["postgresql"])
 def test_without_its_lock_two_at_once_would_slip_past(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, product: Product
+    app: Flask, monkeypatch: pytest.MonkeyPatch, product: Product, kind: Kind
 ) -> None:
     """The control: on SQLite every write waits for the one before; here the lock does that."""
     monkeypatch.setattr(limits, "one_at_a_time", lambda *_: None)
 
-    place_at_once(app, monkeypatch, product)
+    last_two_at_once(app, monkeypatch, product, kind)
 
-    assert orders() == 11
+    assert unpaid() == 11
 
 
 def test_the_checkout_says_how_long_to_wait_and_keeps_what_was_typed(

@@ -49,6 +49,18 @@ class Sale:
         """The pay page."""
         return self.buyer.buys(self.slug)
 
+    def orders_with_a_mistyped_address(self) -> str:
+        """The same, by somebody who will have to correct it."""
+        self.buyer.email = MISTYPED
+        return self.orders()
+
+    def corrects_the_address(self) -> None:
+        """On the order page."""
+        self.buyer.looks_at_order()
+        page = f"{self.buyer.page.request.path}/address"
+        self.buyer.opens(page)
+        assert self.buyer.sends(page, email=RIGHT).status_code == 303
+
     def hours_pass(self, hours: int) -> None:
         """The worker makes its round every hour, and sends what it can."""
         for _ in range(hours):
@@ -117,25 +129,17 @@ def postback_is_lost_and_tab_is_closed(sale: Sale) -> None:
 
 
 def address_is_corrected(sale: Sale) -> None:
-    sale.buyer.email = MISTYPED
-    pay_url = sale.orders()
-    sale.buyer.looks_at_order()
-    page = f"{sale.buyer.page.request.path}/address"
-    sale.buyer.opens(page)
-    assert sale.buyer.sends(page, email=RIGHT).status_code == 303
+    pay_url = sale.orders_with_a_mistyped_address()
+    sale.corrects_the_address()
     sale.till.does("pay", pay_url)
 
 
 def address_is_corrected_after_the_first_mail(sale: Sale) -> None:
     with sale.post_is_open():
-        sale.buyer.email = MISTYPED
-        pay_url = sale.orders()
+        pay_url = sale.orders_with_a_mistyped_address()
         sale.hours_pass(1)
     assert [envelope.rcpt_tos for envelope in sale.post.taken] == [[MISTYPED]]
-    sale.buyer.looks_at_order()
-    page = f"{sale.buyer.page.request.path}/address"
-    sale.buyer.opens(page)
-    assert sale.buyer.sends(page, email=RIGHT).status_code == 303
+    sale.corrects_the_address()
     sale.till.does("pay", pay_url)
 
 

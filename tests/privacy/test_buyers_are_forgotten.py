@@ -150,25 +150,25 @@ def test_an_erased_address_is_nowhere_any_more(app: Flask, settings: Settings) -
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-@pytest.mark.parametrize(("overwriting", "left"), [("ON", False), ("OFF", True)])
+@pytest.mark.parametrize("overwritten", [True, False])
 def test_the_database_file_does_not_keep_what_was_erased(
-    app: Flask, settings: Settings, overwriting: str, left: bool
+    app: Flask, settings: Settings, overwritten: bool
 ) -> None:
     """The second case is the control: SQLite by itself only marks the place as free."""
 
-    def set_up(connection: Any, record: object) -> None:
-        connection.execute(f"PRAGMA secure_delete={overwriting}")
+    def leave_it(connection: Any, record: object) -> None:
+        connection.execute("PRAGMA secure_delete=OFF")
 
     with app.app_context():
-        if overwriting == "OFF":
-            event.listen(db.engine, "connect", set_up)
+        if not overwritten:
+            event.listen(db.engine, "connect", leave_it)
             db.engine.dispose()
         for order in [close(app) for _ in range(8)]:
             erase(order)
         db.engine.dispose()  # the last to leave empties the log of changes into the file
 
     file = Path(str(make_url(settings.database_url).database))
-    assert (ADDRESS.encode() in file.read_bytes().lower()) is left
+    assert (ADDRESS.encode() in file.read_bytes().lower()) is not overwritten
 
 
 def test_the_books_stay_whole(app: Flask) -> None:

@@ -58,6 +58,13 @@ class World:
         Books(self.app).sweeps(seconds=16)
         return page, pay_url
 
+    def orders_while(self, api: str) -> str:
+        """The page of an order that was placed while the provider answered like this."""
+        self.till.is_switched(api)
+        page = self.orders("rain")[1]
+        self.till.is_switched("up")
+        return page
+
     def moves(self, *path: OrderStatus, flag: OrderFlag | None = None) -> str:
         """The page of an order that was taken along this path by hand."""
         order, page, _ = self.orders("rain")
@@ -257,18 +264,12 @@ def order_partial(world: World) -> str:
 
 @kind("open order")
 def order_failed(world: World) -> str:
-    world.till.is_switched("down")
-    page = world.orders("rain")[1]
-    world.till.is_switched("up")
-    return page
+    return world.orders_while("down")
 
 
 @kind("open order")
 def order_busy(world: World) -> str:
-    world.till.is_switched("429")
-    page = world.orders("rain")[1]
-    world.till.is_switched("up")
-    return page
+    return world.orders_while("429")
 
 
 @kind("open order")

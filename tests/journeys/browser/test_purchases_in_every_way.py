@@ -133,7 +133,7 @@ def test_a_purchase(browser: Browser, stocked: str, books: Books, way: str, lang
         expect(title).to_have_text(say("Paid, thank you"))
         refresh = page.get_by_role("link", name=say("Refresh this page"))
         while not page.evaluate(HAS_SCRIPTS) and refresh.is_visible():
-            refresh.click()  # paid a moment before it is delivered
+            press(page, "link", say("Refresh this page"))  # paid a moment before it is delivered
         looks_right(page, language)
         with page.expect_download() as download:
             page.get_by_role("link", name=say("Download")).click()
