@@ -2,7 +2,7 @@
 """The way in on a fresh machine; needs Python 3.11 or newer and nothing else.
 
   python3 dev.py run       the shop with a demo catalogue, and a stand-in for the payment provider
-  python3 dev.py demo      one whole purchase, shown step by step; ends by itself
+  python3 dev.py demo      two whole purchases, shown step by step; ends by itself
   python3 dev.py test      the tests; further arguments go to pytest
   python3 dev.py check     style, types, package boundaries and migrations
   python3 dev.py translate bring the words of the other languages in step with the sources

@@ -1,13 +1,15 @@
-"""One whole purchase, over HTTP as a browser would do it; each step says what was sent and stored.
+"""Two whole purchases, over HTTP as a browser would do them; each step says what was sent and stored.
 
 `python -m demo.purchase` is what `dev.py demo` becomes. It starts a shop of its own in a temporary
-folder, buys one product, pays in the sandbox and waits until the goods and the mail are there.
+folder, and over a pay link of each of the provider's two brands buys one product, pays in the
+sandbox and waits until the goods and the mail are there.
 """
 
 from __future__ import annotations
 
 import email
 import email.policy
+import html
 import json
 import re
 import sys
@@ -16,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from demo.browser import Browser, Page
 from demo.child import StackError
@@ -34,9 +36,11 @@ class NotAsExpected(Exception):
     """A step of the purchase went wrong; the text says which, and what was seen instead."""
 
 
-def buy(stack: Stack) -> tuple[str, str]:
-    """Buy one product and return the order's number and the invoice's id."""
+def buy(stack: Stack, brand: str) -> tuple[str, str]:
+    """Buy one product, led to this brand's pay page; the order's number and the invoice's id."""
     browser, started = Browser(), time.monotonic()
+    turn(stack, brand=brand)
+    mails = set(outbox(stack))
 
     def step(sent: str, got: str) -> None:
         print(f"{time.monotonic() - started:5.1f} s  {sent}\n         {got}", flush=True)
@@ -60,7 +64,7 @@ def buy(stack: Stack) -> tuple[str, str]:
     sent = ", ".join(f"{name}={shorten(value)}" for name, value in form.values.items())
     answer = expect(browser.submit(form), 303)
     pay_url = answer.location
-    if not pay_url.startswith(stack.sandbox_url):
+    if not pay_url.startswith(f"{stack.pay_urls[brand]}/"):
         raise NotAsExpected(f"the buyer was sent to {pay_url} instead of the pay page")
     invoice = pay_url.rpartition("/")[2]
     created = provider(stack, invoice)
@@ -70,7 +74,10 @@ def buy(stack: Stack) -> tuple[str, str]:
         f" {invoice} of {created['amount']} {created['currency']} for {created['order_id']}",
     )
 
-    paying = expect(browser.get(pay_url), 200).form(f"/{invoice}")
+    page = expect(browser.get(pay_url), 200)
+    step(f"GET {pay_url}", f"the page of the {played(page)}: {heading(page)}")
+
+    paying = page.form(f"/{invoice}")
     paying.values["action"] = "pay"
     back = expect(browser.submit(paying), 303).location
     query = parse_qs(urlsplit(back).query)
@@ -87,7 +94,7 @@ def buy(stack: Stack) -> tuple[str, str]:
     postback = wait_for("the postback", lambda: first(provider(stack, invoice)["postbacks"]))
     if postback["answer"] != 200:
         raise NotAsExpected(f"the shop answered the postback with {postback['answer']}")
-    fields = ", ".join(f"{name}={value}" for name, value in postback["fields"].items())
+    fields = ", ".join(f"{name}={shorten(value)}" for name, value in postback["fields"].items())
     step(
         f"POST /payments/cryptocloud/postback   {fields}, token=(signed)",
         "200, by the provider's account",
@@ -103,7 +110,7 @@ def buy(stack: Stack) -> tuple[str, str]:
         raise NotAsExpected(f"stock was {before} and is now {stack.stock(PRODUCT)}")
 
     keys = re.findall(r"<code[^>]*>([^<]+)</code>", page.text)
-    mail = wait_for("the mail", lambda: first(sorted((stack.data / "outbox").glob("*.eml"))))
+    mail = wait_for("the mail", lambda: first(sorted(set(outbox(stack)) - mails)))
     check_mail(mail, keys)
     step(
         f"The order page shows the goods: {', '.join(keys)}",
@@ -144,6 +151,17 @@ def provider(stack: Stack, invoice: str) -> dict[str, Any]:
         return found
 
 
+def turn(stack: Stack, **switches: str) -> None:
+    """Turn switches of the sandbox, as any program may."""
+    data, headers = json.dumps(switches).encode(), {"Content-Type": "application/json"}
+    urlopen(Request(f"{stack.sandbox_url}/_sandbox/switch", data, headers), timeout=10).close()
+
+
+def outbox(stack: Stack) -> list[Path]:
+    """The mails that were sent so far."""
+    return list((stack.data / "outbox").glob("*.eml"))
+
+
 def check_mail(file: Path, keys: list[str]) -> None:
     """The mail goes to the buyer and holds what they bought."""
     message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
@@ -164,7 +182,14 @@ def summary(stored: dict[str, Any]) -> str:
 def heading(page: Page) -> str:
     """The page's main heading, as text."""
     found = re.search(r"<h1[^>]*>(.*?)</h1>", page.text, re.S)
-    return re.sub(r"<[^>]+>|\s+", " ", found[1]).strip() if found else page.text[:200]
+    if not found:
+        return page.text[:200]
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", found[1]))).strip()
+
+
+def played(page: Page) -> str:
+    """Which brand's sandbox a pay page says it is."""
+    return match(r"<title>[^<]* - ([^<]*)</title>", page.text)
 
 
 def match(pattern: str, text: str) -> str:
@@ -184,29 +209,31 @@ def shorten(value: str) -> str:
     return value if len(value) <= 24 else f"{value[:10]}…"
 
 
-def buy_or_explain(stack: Stack) -> tuple[str, str]:
+def buy_or_explain(stack: Stack, brand: str) -> tuple[str, str]:
     """Buy; when that fails, show what the processes said last, before their logs are gone."""
     try:
-        return buy(stack)
+        return buy(stack, brand)
     except (NotAsExpected, LookupError, OSError):
         print("\n".join(child.tail() for child in stack.children), file=sys.stderr)
         raise
 
 
 def main() -> int:
-    """Start a shop, buy once, stop everything."""
+    """Start a shop, buy once over each brand's pay link, stop everything."""
     stop_on_signals()
     try:
         print("Starting the shop, its worker and the sandbox ...", flush=True)
         with data_folder(fresh=True) as data, Stack(data) as stack:
-            number, invoice = buy_or_explain(stack)
+            for brand in stack.pay_urls:
+                print(f"\nA purchase over a pay link of the brand {brand}:", flush=True)
+                number, invoice = buy_or_explain(stack, brand)
+                print(f"\nOrder    {number}\nInvoice  {invoice}\nState    delivered", flush=True)
     except Stopped:
         print("\nStopped.", file=sys.stderr)
         return 130
     except (StackError, NotAsExpected, LookupError, OSError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
-    print(f"\nOrder    {number}\nInvoice  {invoice}\nState    delivered")
     return 0
 
 

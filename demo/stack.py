@@ -26,7 +26,7 @@ from types import FrameType
 from typing import NoReturn
 
 from demo.child import Child, StackError
-from demo.surroundings import ROOT, bound_socket, environment, free_ports
+from demo.surroundings import ROOT, bound_socket, environment, free_ports, pay_urls
 from shop.config import SANDBOX
 
 BIN = Path(sys.executable).parent
@@ -53,6 +53,7 @@ class Stack:
         self.shop_url = f"http://127.0.0.1:{web}"
         self.sandbox_url = f"http://127.0.0.1:{sandbox}"
         self.environment = environment(data, self.shop_url, self.sandbox_url) | (extra or {})
+        self.pay_urls = pay_urls(self.sandbox_url)
         self.children: list[Child] = []
 
     def __enter__(self) -> Stack:
@@ -146,7 +147,7 @@ class Stack:
             "SHOP_DATA_DIR": str(self.data),
             "SHOP_PUBLIC_URL": self.shop_url,
             "CRYPTOCLOUD_API_URL": self.sandbox_url,
-            "CRYPTOCLOUD_PAY_HOSTS": self.sandbox_url,
+            "CRYPTOCLOUD_PAY_HOSTS": ",".join(self.pay_urls.values()),
         }
         settings = " ".join(f"{k}={v}" for k, v in where.items() if usual.get(k) != v)
         return f"SHOP_DEVELOPMENT=1 {settings} {flask} --app wsgi {words}"
@@ -233,11 +234,14 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000, help="the shop's port (8000)")
     parser.add_argument("--sandbox-port", type=int, default=5001, help="the stand-in's port (5001)")
     parser.add_argument("--api", choices=["1", "2"], default="1", help="the provider's API (1)")
+    parser.add_argument(
+        "--brand", choices=["trybit", "cryptocloud"], default="trybit", help="whose links (trybit)"
+    )
     parser.add_argument("--fresh", action="store_true", help="with an empty data folder, not kept")
     parser.add_argument("--logs", action="store_true", help="show the logs here as well")
     options = parser.parse_args()
     wanted = (options.port, options.sandbox_port)
-    extra = {"CRYPTOCLOUD_API_VERSION": options.api}
+    extra = {"CRYPTOCLOUD_API_VERSION": options.api, "SANDBOX_BRAND": options.brand}
     stop_on_signals()
     try:
         with data_folder(options.fresh) as data, Stack(data, wanted, extra) as stack:

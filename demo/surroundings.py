@@ -15,6 +15,16 @@ _OURS = ("SHOP_", "CRYPTOCLOUD_", "SANDBOX_", "FLASK_", "GUNICORN_")
 _OURS_TOO = ("BIND", "DATABASE_URL", "QUEUE_URL", "RATELIMIT_URL", "SECRET_KEY", "SMTP_URL")
 
 
+def trybit_url(sandbox_url: str) -> str:
+    """The sandbox by its other name, where the pay links of the brand Trybit lead."""
+    return f"http://localhost:{sandbox_url.rpartition(':')[2]}"
+
+
+def pay_urls(sandbox_url: str) -> dict[str, str]:
+    """Where the pay links of each brand lead."""
+    return {"cryptocloud": sandbox_url, "trybit": trybit_url(sandbox_url)}
+
+
 def environment(data: Path, shop_url: str, sandbox_url: str) -> dict[str, str]:
     """All settings of shop, worker and sandbox, over what else surrounds this process."""
     inherited = {name: value for name, value in os.environ.items() if not _is_setting(name)}
@@ -30,11 +40,12 @@ def environment(data: Path, shop_url: str, sandbox_url: str) -> dict[str, str]:
         "SHOP_NAME": "Lantern & Quill",
         "SHOP_SUPPORT_EMAIL": "help@lantern-quill.example",
         "CRYPTOCLOUD_API_URL": sandbox_url,
-        "CRYPTOCLOUD_PAY_HOSTS": sandbox_url,
+        "CRYPTOCLOUD_PAY_HOSTS": ",".join(pay_urls(sandbox_url).values()),
         "CRYPTOCLOUD_API_KEY": "sandbox-api-key-0000000000000000000000",
         "CRYPTOCLOUD_SHOP_ID": "SANDBOXSHOP00001",
         "CRYPTOCLOUD_SECRET_KEY": "sandbox-postback-secret-00000000000000",
         "SANDBOX_PUBLIC_URL": sandbox_url,
+        "SANDBOX_TRYBIT_URL": trybit_url(sandbox_url),
         "SANDBOX_NOTIFICATION_URL": f"{shop_url}/payments/cryptocloud/postback",
         "SANDBOX_SUCCESS_URL": f"{shop_url}/payment/success",
         "SANDBOX_FAIL_URL": f"{shop_url}/payment/fail",

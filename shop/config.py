@@ -42,7 +42,7 @@ SANDBOX = {
     "cryptocloud_shop_id": "SANDBOXSHOP00001",
     "cryptocloud_secret_key": "sandbox-postback-secret-00000000000000",
     "cryptocloud_api_url": "http://127.0.0.1:5001",
-    "cryptocloud_pay_hosts": "http://127.0.0.1:5001",
+    "cryptocloud_pay_hosts": "http://127.0.0.1:5001,http://localhost:5001",
     "shop_public_url": "http://127.0.0.1:8000",
 }
 """What a development shop uses where nothing is set: the sandbox's published, worthless keys."""

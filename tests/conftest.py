@@ -70,8 +70,11 @@ def make_settings(folder: Path, database_url: str = "", **values: object) -> Set
 
 def settings_for(sandbox: Sandbox, folder: Path, database_url: str, **values: object) -> Settings:
     """The same, with this sandbox for a provider."""
-    address = sandbox.settings.public_url
-    provider = {"cryptocloud_api_url": address, "cryptocloud_pay_hosts": address}
+    project = sandbox.settings
+    provider = {
+        "cryptocloud_api_url": project.public_url,
+        "cryptocloud_pay_hosts": project.pay_origins(),
+    }
     return make_settings(folder, database_url, **provider | values)
 
 

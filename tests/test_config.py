@@ -180,7 +180,7 @@ def test_development_needs_nothing_and_talks_to_the_sandbox(no_dotenv: Path) -> 
 
     assert settings.development
     assert settings.cryptocloud_api_url == "http://127.0.0.1:5001"
-    assert settings.cryptocloud_pay_hosts == ("http://127.0.0.1:5001",)
+    assert settings.cryptocloud_pay_hosts == ("http://127.0.0.1:5001", "http://localhost:5001")
     assert settings.cryptocloud_shop_id == SANDBOX["cryptocloud_shop_id"]
     assert settings.shop_public_url == "http://127.0.0.1:8000"
     assert not settings.secure

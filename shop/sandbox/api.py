@@ -3,10 +3,12 @@
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from shop.sandbox.coins import in_usd
-from shop.sandbox.faults import guard, pay_link
+from shop.sandbox.coins import FIAT_OF_V1, in_usd
+from shop.sandbox.facts import status_word
+from shop.sandbox.faults import guard, made_code, refuse_as_switched
 from shop.sandbox.invoices import Invoice
-from shop.sandbox.reading import Refused, amount, currency, read_fields, required, text
+from shop.sandbox.links import pay_link
+from shop.sandbox.reading import Refused, check_shop, read_fields, text, wanted_money
 from shop.sandbox.state import NoSuchInvoice, Sandbox, current_sandbox
 
 blueprint = Blueprint("api", __name__, url_prefix="/v1")
@@ -23,20 +25,20 @@ guard(blueprint, unauthenticated)
 @blueprint.errorhandler(Refused)
 def refuse(error: Refused) -> ResponseReturnValue:
     """Say what was wrong with the request, in the body the integrations read."""
-    return jsonify(status="error", error=str(error)), 400
+    return jsonify(status="error", error=str(error)), error.code
 
 
 @blueprint.post("/invoice/create")
 def create() -> ResponseReturnValue:
     """Open an invoice from JSON or a form."""
+    if refusal := refuse_as_switched():
+        return refusal
     sandbox = current_sandbox()
     fields = read_fields()
-    if required(fields, "shop_id") != sandbox.settings.shop_id:
-        raise Refused("shop_id is not known", "shop_id")
-    invoice = sandbox.create(
-        amount(fields), currency(fields), text(fields, "order_id"), text(fields, "email")
-    )
-    return jsonify(_reply(sandbox, invoice))
+    check_shop(fields, sandbox.settings.shop_id)
+    money = wanted_money(fields, FIAT_OF_V1)
+    invoice = sandbox.create(*money, text(fields, "order_id"), text(fields, "email"))
+    return jsonify(_reply(sandbox, invoice)), made_code()
 
 
 @blueprint.get("/invoice/info")
@@ -45,11 +47,12 @@ def info() -> ResponseReturnValue:
     number = request.args.get("uuid", "")
     if not number:
         raise Refused("uuid is required", "uuid")
+    sandbox = current_sandbox()
     try:
-        invoice = current_sandbox().get(number)
+        invoice = sandbox.get(number)
     except NoSuchInvoice:
         raise Refused("Invoice is not found", "uuid") from None
-    return jsonify(status="success", status_invoice=invoice.status)
+    return jsonify(status="success", status_invoice=status_word(sandbox, invoice))
 
 
 def _reply(sandbox: Sandbox, invoice: Invoice) -> dict[str, object]:

@@ -1,26 +1,49 @@
-"""The provider's API v2: create, info, list and cancel, with the documented errors and the faults."""
+"""The provider's API v2, with the documented errors and the faults.
+
+Invoices are created, asked about, listed and cancelled; besides there are the balance, statistics
+and permanent addresses ("static wallets").
+"""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from shop.sandbox.facts import created_facts, known_facts
-from shop.sandbox.faults import guard, pay_link
-from shop.sandbox.invoices import Action, Invoice, WrongMoment
-from shop.sandbox.reading import Refused, amount, currency, number, read_fields, required, text
+from shop.sandbox.coins import COINS, Coin, in_usd
+from shop.sandbox.facts import address_of, created_facts, credited, currency_facts, known_facts
+from shop.sandbox.faults import guard, made_code, refuse_as_switched
+from shop.sandbox.invoices import Action, Invoice, Status, WrongMoment
+from shop.sandbox.reading import (
+    Refused,
+    check_shop,
+    number,
+    read_fields,
+    required,
+    text,
+    wanted_money,
+)
 from shop.sandbox.state import NoSuchInvoice, Sandbox, current_sandbox
+from shop.sandbox.switches import Api, Limit
 
-blueprint = Blueprint("api_v2", __name__, url_prefix="/v2/invoice")
+blueprint = Blueprint("api_v2", __name__, url_prefix="/v2")
 
 MOST_AT_ONCE = 100
+USUAL_AT_ONCE = 10
 MOST_HOURS = 24 * 30
+OTHER_WORDS = ("/v2/merchant/wallet/balance/all", "/v2/invoice/merchant/statistics")
+"""What says `detail` to a wrong key; everything else says this:"""
+KEY_ERROR = {"status": "error", "result": {"authorization": "Unauthorized request."}}
 
 
 def unauthenticated() -> ResponseReturnValue:
-    """Refuse a wrong key; older texts of the provider say 400 here."""
-    return jsonify(status="error", result={"authorization": "Unauthorized request."}), 401
+    """Refuse a wrong key: in two ways by where it came, and under 400 as in older texts by switch."""
+    if current_sandbox().switches.api is Api.OLD_UNAUTHENTICATED:
+        return jsonify(KEY_ERROR), 400
+    if request.path in OTHER_WORDS:
+        return jsonify(detail="Signature verification failed"), 403
+    return jsonify(KEY_ERROR), 401
 
 
 guard(blueprint, unauthenticated)
@@ -29,32 +52,34 @@ guard(blueprint, unauthenticated)
 @blueprint.errorhandler(Refused)
 def refuse(error: Refused) -> ResponseReturnValue:
     """Say what was wrong with the request, under the name of the field."""
-    return jsonify(status="error", result={error.field: str(error)}), 400
+    return jsonify(status="error", result={error.field: str(error)}), error.code
 
 
-@blueprint.post("/create")
+@blueprint.post("/invoice/create")
 def create() -> ResponseReturnValue:
     """Open an invoice."""
+    if refusal := refuse_as_switched():
+        return refusal
     sandbox = current_sandbox()
     fields = read_fields()
-    if required(fields, "shop_id") != sandbox.settings.shop_id:
-        raise Refused("shop_id is not known", "shop_id")
+    check_shop(fields, sandbox.settings.shop_id)
+    extra = fields.get("add_fields")
+    wishes = extra if isinstance(extra, dict) else {}
     invoice = sandbox.create(
-        amount(fields),
-        currency(fields),
+        *wanted_money(fields),
         text(fields, "order_id"),
         text(fields, "email"),
-        lifetime=_time_to_pay(fields),
+        lifetime=_time_to_pay(wishes),
         api="v2",
+        coin=_coin(code, "cryptocurrency") if (code := wishes.get("cryptocurrency")) else None,
+        coins=_available(wishes),
     )
-    link = pay_link(sandbox, invoice.id)
-    return jsonify(status="success", result=created_facts(sandbox.settings, invoice, link))
+    return jsonify(status="success", result=created_facts(sandbox, invoice)), made_code()
 
 
-def _time_to_pay(fields: Mapping[str, object]) -> timedelta | None:
+def _time_to_pay(wishes: Mapping[str, object]) -> timedelta | None:
     """How long to wait for money. Unknown names, such as `timeToPay`, are ignored in silence."""
-    extra = fields.get("add_fields")
-    wish = extra.get("time_to_pay") if isinstance(extra, dict) else None
+    wish = wishes.get("time_to_pay")
     if wish is None:
         return None
     if not isinstance(wish, dict):
@@ -67,7 +92,21 @@ def _time_to_pay(fields: Mapping[str, object]) -> timedelta | None:
     return time
 
 
-@blueprint.post("/merchant/info")
+def _available(wishes: Mapping[str, object]) -> tuple[Coin, ...]:
+    """The coins that the buyer may choose from; none named: any."""
+    codes = wishes.get("available_currencies") or []
+    if not isinstance(codes, list):
+        raise Refused("available_currencies is not a list", "available_currencies")
+    return tuple(_coin(code, "available_currencies") for code in codes)
+
+
+def _coin(code: object, name: str) -> Coin:
+    if not isinstance(code, str) or code not in COINS:
+        raise Refused(f"{name} names a coin that is not supported", name)
+    return COINS[code]
+
+
+@blueprint.post("/invoice/merchant/info")
 def info() -> ResponseReturnValue:
     """Tell everything about up to a hundred invoices; one that is not known is left out."""
     uuids = read_fields().get("uuids")
@@ -77,7 +116,8 @@ def info() -> ResponseReturnValue:
         raise Refused(f"uuids may hold {MOST_AT_ONCE} at most", "uuids")
     sandbox = current_sandbox()
     found = [invoice for uuid in uuids if (invoice := _find(sandbox, uuid))]
-    return jsonify(status="success", result=_tell(sandbox, found))
+    told = [known_facts(sandbox, invoice) for invoice in found]
+    return jsonify(status="success", result=told)
 
 
 def _find(sandbox: Sandbox, uuid: str) -> Invoice | None:
@@ -87,27 +127,42 @@ def _find(sandbox: Sandbox, uuid: str) -> Invoice | None:
         return None
 
 
-def _tell(sandbox: Sandbox, invoices: list[Invoice]) -> list[dict[str, object]]:
-    return [
-        known_facts(sandbox.settings, invoice, pay_link(sandbox, invoice.id))
-        for invoice in invoices
-    ]
-
-
-@blueprint.post("/merchant/list")
+@blueprint.post("/invoice/merchant/list")
 def page() -> ResponseReturnValue:
     """List the invoices of some days, the newest first, page by page."""
-    fields = read_fields()
-    start, end = _day(fields, "start"), _day(fields, "end")
-    offset = number(fields, "offset", 0, 10**9, 0)
-    limit = number(fields, "limit", 1, MOST_AT_ONCE, 10)
     sandbox = current_sandbox()
-    made = [each for each in sandbox.invoices() if start <= each.created.date() <= end]
-    return jsonify(
-        status="success",
-        result=_tell(sandbox, made[offset : offset + limit]),
-        all_count=len(made),
-    )
+    fields = read_fields()
+    made = _made_between(sandbox, fields)
+    offset = number(fields, "offset", 0, 10**9, 0)
+    # The documents call limit the number of the last record, the provider's own SDK a count.
+    before = offset if sandbox.switches.limit is Limit.LAST else 0
+    limit = number(fields, "limit", 1, before + MOST_AT_ONCE, before + USUAL_AT_ONCE) - before
+    rows = made[offset : offset + limit] if limit > 0 else []
+    told = [known_facts(sandbox, invoice, listed=True) for invoice in rows]
+    return jsonify(status="success", result=told, all_count=len(made))
+
+
+@blueprint.post("/invoice/merchant/statistics")
+def statistics() -> ResponseReturnValue:
+    """Count the invoices of some days, and add up their US dollars, by status."""
+    made = _made_between(current_sandbox(), read_fields())
+    groups = {"all": made}
+    groups |= {status: [each for each in made if each.status is status] for status in Status}
+    count = {name: len(group) for name, group in groups.items()}
+    amount = {name: _in_usd(group) for name, group in groups.items()}
+    return jsonify(status="success", result={"count": count, "amount": amount})
+
+
+def _in_usd(invoices: list[Invoice]) -> float:
+    return float(sum(in_usd(invoice.amount, invoice.currency) for invoice in invoices))
+
+
+def _made_between(sandbox: Sandbox, fields: Mapping[str, object]) -> list[Invoice]:
+    """The invoices of whole UTC days, both ends included."""
+    start, end = _day(fields, "start"), _day(fields, "end")
+    if end < start:
+        raise Refused("end is before start", "end")
+    return [each for each in sandbox.invoices() if start <= each.created.date() <= end]
 
 
 def _day(fields: Mapping[str, object], name: str) -> date:
@@ -117,7 +172,7 @@ def _day(fields: Mapping[str, object], name: str) -> date:
         raise Refused(f"{name} is not a day like 31.12.2026", name) from None
 
 
-@blueprint.post("/merchant/canceled")
+@blueprint.post("/invoice/merchant/canceled")
 def cancel() -> ResponseReturnValue:
     """Cancel an invoice that nothing has been paid for."""
     try:
@@ -127,3 +182,40 @@ def cancel() -> ResponseReturnValue:
     except WrongMoment:
         raise Refused("Invoice is not created") from None
     return jsonify(status="success", result=["ok"])
+
+
+@blueprint.post("/merchant/wallet/balance/all")
+def balance() -> ResponseReturnValue:
+    """Tell what the merchant has in each coin; nothing is ever withdrawn, so all of it is available."""
+    sums = dict.fromkeys(COINS.values(), Decimal(0))
+    for invoice in current_sandbox().invoices():
+        if invoice.settled and not invoice.test_mode:
+            sums[invoice.coin] += credited(invoice)
+    return jsonify(status="success", result=[_balance(*pair) for pair in sums.items()])
+
+
+def _balance(coin: Coin, figure: Decimal) -> dict[str, object]:
+    usd = float((figure * coin.usd).quantize(Decimal("0.01")))
+    return {
+        "currency": currency_facts(coin),
+        "balance_crypto": float(figure),
+        "balance_usd": usd,
+        "available_balance": float(figure),
+        "available_balance_usd": usd,
+    }
+
+
+@blueprint.post("/invoice/static/create")
+def static_wallet() -> ResponseReturnValue:
+    """Give a customer's permanent address in a coin, the same each time. Nothing can be sent there.
+
+    That address, uuid and currency are told is known from integrations. That the same customer gets
+    the same address, how the uuid is made, and that currency is an object as elsewhere are guesses.
+    """
+    fields = read_fields()
+    check_shop(fields, current_sandbox().settings.shop_id)
+    coin = _coin(required(fields, "currency"), "currency")
+    address = address_of(coin, required(fields, "identify"))
+    uuid = f"INV-{address[-8:].upper()}"
+    told = {"currency": currency_facts(coin), "address": address, "uuid": uuid}
+    return jsonify(status="success", result=told)

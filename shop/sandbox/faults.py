@@ -7,18 +7,24 @@ from collections.abc import Callable, Iterator
 from flask import Blueprint, Response, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
+from shop.sandbox.links import ELSEWHERE
+from shop.sandbox.reading import TOO_LITTLE, UNKNOWN_SHOP, Refused
 from shop.sandbox.state import Sandbox, current_sandbox
-from shop.sandbox.switches import Api
+from shop.sandbox.switches import Api, Refusal
 
-ELSEWHERE = "https://elsewhere.invalid"
 RETRY_AFTER_SECONDS = 20
+KEY_SWITCHES = (Api.UNAUTHENTICATED, Api.OLD_UNAUTHENTICATED)
+WALL = """<!DOCTYPE html>
+<html lang="en-US"><head><title>Just a moment...</title></head>
+<body><h1>Checking whether you are a person</h1><p>Enable JavaScript to continue.</p></body></html>
+"""
 
 
 def guard(blueprint: Blueprint, unauthenticated: Callable[[], ResponseReturnValue]) -> None:
     """Let a blueprint ask for the project's API key, and fail as switched."""
 
     def check_key() -> ResponseReturnValue | None:
-        if current_sandbox().switches.api is Api.UNAUTHENTICATED:
+        if current_sandbox().switches.api in KEY_SWITCHES:
             return unauthenticated()
         expected = f"Token {current_sandbox().settings.api_key}"
         given = request.headers.get("Authorization", "")
@@ -69,8 +75,24 @@ def _drip(sandbox: Sandbox, body: bytes, seconds: float) -> Iterator[bytes]:
         yield body[position : position + 1]
 
 
-def pay_link(sandbox: Sandbox, number: str) -> str:
-    """Where the API says that an invoice is paid."""
-    if sandbox.switches.api is Api.FOREIGN_LINK:
-        return f"{ELSEWHERE}/{number}"
-    return sandbox.settings.pay_url(number)
+def refuse_as_switched() -> ResponseReturnValue | None:
+    """Say no to a create call for good, as switched; each version words a Refused its own way."""
+    match current_sandbox().switches.refusal:
+        case Refusal.MINIMUM:
+            raise Refused(TOO_LITTLE, "amount")
+        case Refusal.INSIDE_200:
+            raise Refused(TOO_LITTLE, "amount", code=200)
+        case Refusal.SHOP_ID:
+            raise Refused(UNKNOWN_SHOP, "shop_id")
+        case Refusal.RATE_LIMIT:  # the name is documented for withdrawals only
+            raise Refused("Too many requests per minute", "rate_limit")
+        case Refusal.INACTIVE:  # no recorded body: a guess after other answers with 403
+            return jsonify(detail="Project is not active"), 403
+        case Refusal.WALL:  # the development server puts its own name before this one
+            return Response(WALL, 403, headers={"Server": "cloudflare"})
+    return None
+
+
+def made_code() -> int:
+    """The code under which create answers that it went well."""
+    return 201 if current_sandbox().switches.refusal is Refusal.CREATED_201 else 200

@@ -26,6 +26,7 @@ class Action(StrEnum):
     """What a buyer, time or the merchant does to an invoice."""
 
     PAY = "pay"
+    SEEN = "seen"
     SHORT = "short"
     OVER = "over"
     LATE = "late"
@@ -48,6 +49,7 @@ class Mode(StrEnum):
 
 SETTLED = (Status.PAID, Status.OVERPAID)
 SILENT = (
+    Action.SEEN,
     Action.SHORT,
     Action.EXPIRE,
     Action.CANCEL,
@@ -57,6 +59,7 @@ SILENT = (
 # cancelled at its deadline like an unpaid one: a guess, the documents speak only of unpaid ones.
 _MOVES: dict[tuple[Status, Action], tuple[Status, ...]] = {
     (Status.CREATED, Action.PAY): (Status.PAID,),
+    (Status.CREATED, Action.SEEN): (Status.PARTIAL,),  # all of it, not confirmed on the chain yet
     (Status.CREATED, Action.SHORT): (Status.PARTIAL,),
     (Status.CREATED, Action.OVER): (Status.PAID,),
     (Status.CREATED, Action.LATE): (Status.CANCELED, Status.PAID),
@@ -65,7 +68,7 @@ _MOVES: dict[tuple[Status, Action], tuple[Status, ...]] = {
     (Status.PARTIAL, Action.LATE): (Status.CANCELED, Status.PAID),
     (Status.PARTIAL, Action.EXPIRE): (Status.CANCELED,),
     (Status.CANCELED, Action.LATE): (Status.PAID,),
-    (Status.PARTIAL, Action.CONFIRM): (Status.PAID,),  # the merchant is content with less
+    (Status.PARTIAL, Action.CONFIRM): (Status.PAID,),  # by the chain, or by a content merchant
     (Status.CREATED, Action.CONFIRM): (Status.PAID,),  # without money: test invoices only
     (Status.CREATED, Action.CANCEL): (Status.CANCELED,),
 }
@@ -109,6 +112,10 @@ class Invoice:
     finished: datetime | None = None
     test_mode: bool = False
     api: str = "v1"
+    chosen: bool = False
+    """Whether a coin has been chosen, so that there is an address to send it to."""
+    coins: tuple[Coin, ...] = ()
+    """What may be chosen from; empty: every coin."""
 
     @property
     def status(self) -> Status:
@@ -130,8 +137,15 @@ class Invoice:
         """What is still to be sent, in the chosen coin."""
         return max(self.price - self.received, Decimal(0))
 
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether all of the money has arrived and waits to be confirmed on the chain."""
+        return self.status is Status.PARTIAL and not self.missing
+
     def can(self, action: Action) -> bool:
         """Say whether the action makes sense in the present state."""
+        if action is Action.REST and self.unconfirmed:
+            return False
         if action is Action.CONFIRM and self.status is Status.CREATED and not self.test_mode:
             return False
         return action is Action.NOTHING or (self.status, action) in _MOVES
@@ -155,7 +169,7 @@ class Invoice:
         paid_in = self if self.received or coin is None else replace(self, coin=coin)
         share = _SHARE_SENT.get(action, Decimal(1))
         received = (paid_in.price * share).quantize(Decimal(1).scaleb(-paid_in.coin.places))
-        return replace(paid_in, received=received)
+        return replace(paid_in, received=received, chosen=True)
 
     def at(self, now: datetime) -> "Invoice":
         """Return the invoice as time leaves it: cancelled once the deadline has passed."""

@@ -12,11 +12,12 @@ from shop.sandbox.state import Sandbox
 
 @contextmanager
 def running_sandbox(**overrides: object) -> Iterator[Sandbox]:
-    """Serve a sandbox over HTTP while the block runs; its address is `settings.public_url`."""
+    """Serve a sandbox over HTTP while the block runs, at `public_url` and `trybit_url` alike."""
     app = create_app(**overrides)
     sandbox: Sandbox = app.extensions["sandbox"]
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    sandbox.configure(public_url=f"http://127.0.0.1:{server.server_port}")
+    port = server.server_port
+    sandbox.configure(public_url=f"http://127.0.0.1:{port}", trybit_url=f"http://localhost:{port}")
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from shop.sandbox.coins import COINS
 from shop.sandbox.invoices import Action, Invoice, Mode, Sent, WrongMoment
+from shop.sandbox.links import pay_page
 from shop.sandbox.postbacks import happen
 from shop.sandbox.returns import return_url
 from shop.sandbox.state import NoSuchInvoice, current_sandbox
@@ -109,7 +110,7 @@ def describe(invoice: Invoice) -> dict[str, object]:
         "coin": invoice.coin.code,
         "amount_crypto": str(invoice.price),
         "received_crypto": str(invoice.received),
-        "pay_url": current_sandbox().settings.pay_url(invoice.id),
+        "pay_url": pay_page(current_sandbox(), invoice.id),
         "return_url": return_url(current_sandbox().settings, invoice),
         "postbacks_due": invoice.due,
         "postbacks": [_describe_sent(sent) for sent in invoice.postbacks],

@@ -4,6 +4,7 @@ No form here carries a CSRF token: the sandbox knows nobody, holds nothing of va
 tests and trials only, so there is nothing a foreign page could gain by pressing a button.
 """
 
+from dataclasses import asdict
 from datetime import datetime
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -11,16 +12,18 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from werkzeug.exceptions import BadRequest
 
-from shop.sandbox.coins import COINS, Coin, in_coin
+from shop.sandbox.coins import COINS, OFTEN_USED, Coin, in_coin
 from shop.sandbox.invoices import Action, Invoice, Mode, Status, WrongMoment
+from shop.sandbox.links import led_on
 from shop.sandbox.postbacks import happen
 from shop.sandbox.returns import return_url
 from shop.sandbox.state import NoSuchInvoice, current_sandbox
-from shop.sandbox.switches import Api, BadSwitch
+from shop.sandbox.switches import BadSwitch, Brand
 
 blueprint = Blueprint("pages", __name__)
 
 SHOWN = 50
+BRANDS = {Brand.TRYBIT: "Trybit (formerly CryptoCloud)", Brand.CRYPTOCLOUD: "CryptoCloud"}
 
 
 @blueprint.app_template_filter("moment")
@@ -46,10 +49,12 @@ def panel() -> ResponseReturnValue:
 @blueprint.post("/panel/switch")
 def turn() -> ResponseReturnValue:
     """Turn the switches as the form says; an unticked box is not sent, and means no."""
-    form = request.form
-    wanted: dict[str, object] = {name: form.get(name, "") for name in ("api", "seconds")}
-    wanted["postback_format"] = form.get("postback_format", "")
-    wanted |= {name: name in form for name in ("overpaid", "extras", "test_mode")}
+    wanted: dict[str, object] = {}
+    for name, position in asdict(current_sandbox().switches).items():
+        if isinstance(position, bool):
+            wanted[name] = name in request.form
+        elif name in request.form:
+            wanted[name] = request.form[name]
     try:
         current_sandbox().turn(wanted)
     except BadSwitch as error:
@@ -73,7 +78,6 @@ def _panel(problem: str | None = None) -> str:
         "sandbox/panel.html",
         settings=sandbox.settings,
         switches=sandbox.switches,
-        positions=list(Api),
         invoices=everything[:SHOWN],
         count=len(everything),
         sent=sent[:SHOWN],
@@ -87,6 +91,13 @@ def pay_page(number: str) -> ResponseReturnValue:
     return _pay_page(current_sandbox().get(number))
 
 
+@blueprint.get("/r/<invoice_id:number>")
+def lead_on(number: str) -> ResponseReturnValue:
+    """Send a buyer on from a pay link that redirects."""
+    sandbox = current_sandbox()
+    return redirect(led_on(sandbox, sandbox.get(number).id, request.host))
+
+
 @blueprint.post("/<invoice_id:number>")
 def act(number: str) -> ResponseReturnValue:
     """Press a button; who simply pays is sent back to the shop at once, as one would expect."""
@@ -96,7 +107,7 @@ def act(number: str) -> ResponseReturnValue:
         invoice = happen(sandbox, number, action, mode, coin=_coin())
     except WrongMoment as error:
         return _pay_page(sandbox.get(number), problem=str(error)), 409
-    if action is Action.PAY and mode is Mode.NORMAL:
+    if action is Action.PAY and mode is Mode.NORMAL and invoice.settled:
         return redirect(return_url(sandbox.settings, invoice), 303)
     return redirect(url_for("pages.pay_page", number=invoice.id), 303)
 
@@ -119,7 +130,8 @@ def _pay_page(invoice: Invoice, problem: str | None = None) -> str:
         "sandbox/pay.html",
         invoice=invoice,
         coin=coin,
-        coins=list(COINS.values()),
+        coins=list(dict.fromkeys((*(invoice.coins or OFTEN_USED), coin))),
+        brand=BRANDS[sandbox.settings.brand_at(request.host)],
         price=in_coin(invoice.amount, invoice.currency, coin),
         minutes_left=int((invoice.deadline - sandbox.clock()).total_seconds() // 60),
         back=return_url(sandbox.settings, invoice),

@@ -9,13 +9,15 @@ import jwt
 import requests
 
 from shop.sandbox.coins import Coin
-from shop.sandbox.facts import known_facts
+from shop.sandbox.facts import notice_facts, order_id_told
 from shop.sandbox.invoices import Action, Invoice, Mode, Sent, announces
 from shop.sandbox.state import Sandbox
+from shop.sandbox.switches import TokenId
 
 FORGERS_KEY = "a-key-that-somebody-made-up-0000000000"
 TOKEN_LIFETIME = timedelta(minutes=5)
 TIMEOUT = (3, 15)
+SAMPLE_NUMBER = 13  # of the documents' damaged sample token, after which some wrote their stubs
 
 
 def happen(
@@ -28,6 +30,7 @@ def happen(
     wait: bool = False,
 ) -> Invoice:
     """Let something happen to an invoice and tell the shop, in the background unless waiting."""
+    action = sandbox.meant(action)
     count = _count(mode) if announces(action, mode) else 0
     invoice = sandbox.act(number, action, coin=coin, postbacks=count)
     if not count:
@@ -88,15 +91,25 @@ def _fields(sandbox: Sandbox, invoice: Invoice) -> dict[str, object]:
         "amount_crypto": invoice.received or invoice.price,
         "currency": invoice.coin.code,
     }
-    if invoice.order_id is not None:
-        fields["order_id"] = invoice.order_id
-    if invoice.api == "v2":
-        link = sandbox.settings.pay_url(invoice.id)
-        fields["invoice_info"] = known_facts(sandbox.settings, invoice, link)
+    if (order_id := order_id_told(sandbox, invoice)) is not None:
+        fields["order_id"] = order_id
+    fields["invoice_info"] = notice_facts(sandbox, invoice)
     return fields
 
 
 def _token(sandbox: Sandbox, invoice: Invoice, mode: Mode) -> str:
     key = FORGERS_KEY if mode is Mode.FORGE else sandbox.settings.secret_key
-    claims = {"id": invoice.id, "exp": int((sandbox.clock() + TOKEN_LIFETIME).timestamp())}
+    expiry = {"exp": int((sandbox.clock() + TOKEN_LIFETIME).timestamp())}
+    claims = _claim(sandbox.switches.token_id, invoice.id) | expiry
     return jwt.encode(claims, key, algorithm="HS256")
+
+
+def _claim(kind: TokenId, number: str) -> dict[str, object]:
+    match kind:
+        case TokenId.PREFIXED:
+            return {"id": f"INV-{number}"}
+        case TokenId.NUMBER:
+            return {"id": SAMPLE_NUMBER}
+        case TokenId.UUID:
+            return {"uuid": number}
+    return {"id": number}

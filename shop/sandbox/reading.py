@@ -1,20 +1,25 @@
 """What a request may hold, read strictly: a caller's slip should show at once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 
 from flask import request
 
 from shop.sandbox.coins import FIAT_IN_USD
 
+LEAST_USD = Decimal("0.1")  # one stub says so; 0.11 was accepted in 2024
+TOO_LITTLE = f"Minimum amount is {LEAST_USD} USD"
+UNKNOWN_SHOP = "shop_id is not known"
+
 
 class Refused(Exception):
-    """The request is answered 400, with this text; `field` is what it is about."""
+    """The request is answered with this text; `field` is what it is about, `code` says 400 or 200."""
 
-    def __init__(self, text: str, field: str = "validate_error") -> None:
+    def __init__(self, text: str, field: str = "validate_error", code: int = 400) -> None:
         super().__init__(text)
         self.field = field
+        self.code = code
 
 
 def read_fields() -> Mapping[str, object]:
@@ -56,17 +61,26 @@ def number(fields: Mapping[str, object], name: str, least: int, most: int, usual
     return int(value)
 
 
-def currency(fields: Mapping[str, object]) -> str:
-    """The currency of the invoice; US dollars where none is named."""
-    code = text(fields, "currency") or "USD"
-    if code not in FIAT_IN_USD:
-        listed = ", ".join(FIAT_IN_USD)
+def check_shop(fields: Mapping[str, object], shop_id: str) -> None:
+    """Refuse a call that is not about this project."""
+    if required(fields, "shop_id") != shop_id:
+        raise Refused(UNKNOWN_SHOP, "shop_id")
+
+
+def wanted_money(
+    fields: Mapping[str, object], currencies: Collection[str] = tuple(FIAT_IN_USD)
+) -> tuple[Decimal, str]:
+    """The amount of the invoice, with two decimals, and its currency: US dollars unless named."""
+    amount, code = _amount(fields), text(fields, "currency") or "USD"
+    if code not in currencies:
+        listed = ", ".join(currencies)
         raise Refused(f"currency is not supported, use one of {listed}", "currency")
-    return code
+    if amount * FIAT_IN_USD[code] < LEAST_USD:
+        raise Refused(TOO_LITTLE, "amount")
+    return amount, code
 
 
-def amount(fields: Mapping[str, object]) -> Decimal:
-    """The amount of the invoice, with two decimals."""
+def _amount(fields: Mapping[str, object]) -> Decimal:
     try:
         value = Decimal(required(fields, "amount"))
     except InvalidOperation:

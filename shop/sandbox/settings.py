@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Self
 from urllib.parse import urlsplit
 
+from shop.sandbox.switches import Brand, Format
+
 SHOP = "http://127.0.0.1:8000"
 
 
@@ -21,7 +23,10 @@ class Settings:
     success_url: str = f"{SHOP}/payment/success"
     fail_url: str = f"{SHOP}/payment/fail"
     postback_format: str = "form"
+    brand: str = "trybit"
+    # Two names of this machine: two origins to a browser and to the shop, and one server.
     public_url: str = "http://127.0.0.1:5001"
+    trybit_url: str = "http://localhost:5001"
     lifetime: timedelta = timedelta(hours=24)
     postback_delay: float = 5.0
 
@@ -33,12 +38,22 @@ class Settings:
         return cls(**{name: value for name, value in found.items() if value})  # type: ignore[arg-type]  # only the text fields
 
     def __post_init__(self) -> None:
-        if self.postback_format not in ("form", "json"):
-            raise ValueError("SANDBOX_POSTBACK_FORMAT must be form or json")
+        for name, known in (("postback_format", Format), ("brand", Brand)):
+            if getattr(self, name) not in list(known):
+                raise ValueError(f"SANDBOX_{name.upper()} must be {' or '.join(known)}")
 
-    def pay_url(self, invoice_id: str) -> str:
-        """Say where the buyer pays an invoice."""
-        return f"{self.public_url.rstrip('/')}/{invoice_id}"
+    def pay_origin(self, brand: Brand) -> str:
+        """Say where a brand's pay pages are. The API is at `public_url` under either brand."""
+        home = self.trybit_url if brand is Brand.TRYBIT else self.public_url
+        return home.rstrip("/")
+
+    def pay_origins(self) -> tuple[str, str]:
+        """Name both brands' origins, for a shop that is to accept either."""
+        return self.pay_origin(Brand.CRYPTOCLOUD), self.pay_origin(Brand.TRYBIT)
+
+    def brand_at(self, host: str) -> Brand:
+        """Say whose host it is, written with its port; any other counts as the old brand's."""
+        return Brand.TRYBIT if host == urlsplit(self.trybit_url).netloc else Brand.CRYPTOCLOUD
 
     def shop_origins(self) -> list[str]:
         """Name the origins a buyer is sent back to, for the content security policy."""

@@ -10,11 +10,13 @@ from threading import Event, RLock
 
 from flask import current_app
 
-from shop.sandbox.coins import Coin
+from shop.sandbox.coins import DEFAULT_COIN, Coin
 from shop.sandbox.invoices import Action, Invoice, Sent, newest_first
 from shop.sandbox.settings import Settings
-from shop.sandbox.switches import Api, Switches
+from shop.sandbox.switches import Api, Brand, Format, Switches
 
+EARLY = timedelta(milliseconds=10)
+"""How much sooner than its lifetime after its creation an invoice ends, as at the provider."""
 _ID_LETTERS = string.ascii_uppercase + string.digits
 
 
@@ -25,6 +27,11 @@ class NoSuchInvoice(LookupError):
 def utcnow() -> datetime:
     """Tell the time, aware."""
     return datetime.now(UTC)
+
+
+def _usual(coins: tuple[Coin, ...]) -> Coin:
+    """What an invoice is counted in until one of these coins is chosen; none named: of all."""
+    return DEFAULT_COIN if not coins or DEFAULT_COIN in coins else coins[0]
 
 
 class Sandbox:
@@ -39,7 +46,10 @@ class Sandbox:
     def _forget(self) -> None:
         self._invoices: dict[str, Invoice] = {}
         self._interrupted = Event()
-        self.switches = Switches(postback_format=self.settings.postback_format)
+        self.switches = Switches(
+            brand=Brand(self.settings.brand),
+            postback_format=Format(self.settings.postback_format),
+        )
 
     def configure(self, **changes: object) -> None:
         """Change settings of a running sandbox, such as its address once the port is known."""
@@ -70,16 +80,30 @@ class Sandbox:
         *,
         lifetime: timedelta | None = None,
         api: str = "v1",
+        coin: Coin | None = None,
+        coins: tuple[Coin, ...] = (),
     ) -> Invoice:
         """Open an invoice. The same order id gives another one each time, as at the provider."""
         now = self.clock()
-        deadline = now + (lifetime or self.settings.lifetime)
+        deadline = now + (lifetime or self.settings.lifetime) - EARLY
         with self._lock:
             if self.switches.api is Api.REPEAT and (earlier := self._invoice_of_another(order_id)):
                 return earlier
-            number = self._unused_id()
-            invoice = Invoice(number, amount, currency, order_id, email, now, deadline)
-            return self._keep(replace(invoice, test_mode=self.switches.test_mode, api=api))
+            invoice = Invoice(
+                self._unused_id(),
+                amount,
+                currency,
+                order_id,
+                email,
+                now,
+                deadline,
+                coin=coin or _usual(coins),
+                chosen=coin is not None,
+                coins=coins,
+                test_mode=self.switches.test_mode,
+                api=api,
+            )
+            return self._keep(invoice)
 
     def _invoice_of_another(self, order_id: str | None) -> Invoice | None:
         others = [each for each in self.invoices() if each.order_id != order_id]
@@ -115,9 +139,13 @@ class Sandbox:
         """Let something happen to an invoice and note how many postbacks will follow."""
         with self._lock:
             invoice = self.get(number)
-            moved = invoice.after(action, coin=coin, overpaid=self.switches.overpaid)
+            moved = invoice.after(self.meant(action), coin=coin, overpaid=self.switches.overpaid)
             finished = self.clock() if moved.settled and not invoice.settled else moved.finished
             return self._keep(replace(moved, due=moved.due + postbacks, finished=finished))
+
+    def meant(self, action: Action) -> Action:
+        """What an action comes to: payments wait to be confirmed while the switch holds them."""
+        return Action.SEEN if action is Action.PAY and self.switches.hold else action
 
     def record(self, number: str, sent: Sent) -> None:
         """Note a postback that was sent, or dropped; an invoice forgotten meanwhile stays so."""

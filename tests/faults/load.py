@@ -112,7 +112,7 @@ class Load:
         key = form["checkout_key"]
         try:
             target = self._asks(browser, "POST", "/checkout", data=data).headers["Location"]
-            if not target.startswith(self.sandbox.settings.public_url):
+            if not target.startswith(self.sandbox.settings.pay_origins()):
                 raise WrongAnswer(f"POST /checkout led to {target.partition('/orders/')[:2]}")
         except (requests.RequestException, WrongAnswer):
             self.refused.append(key)

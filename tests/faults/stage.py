@@ -65,7 +65,8 @@ class Shopper(Buyer):
     def _looks(self) -> TestResponse:
         """Note the links on the page; two that could both be paid are one too many."""
         found = self.page.headers.get("Location", "") + self.page.text
-        for number in re.findall(rf"{self.sandbox.settings.public_url}/([A-Z0-9]{{8}})\b", found):
+        homes = "|".join(self.sandbox.settings.pay_origins())
+        for number in re.findall(rf"(?:{homes})/([A-Z0-9]{{8}})\b", found):
             if number not in self.shown:
                 self.shown.append(number)
         live = [number for number in self.shown if self.sandbox.get(number).status in PAYABLE]

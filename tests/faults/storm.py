@@ -173,7 +173,8 @@ class Purchase:
         """Note the pay links that are shown; of those of one order, one can be paid at most."""
         sandbox = self.storm.sandbox
         found = f"{answer.headers.get('Location', '')} {answer.text}"
-        for number in re.findall(rf"{sandbox.settings.public_url}/([A-Z0-9]{{8}})\b", found):
+        homes = "|".join(sandbox.settings.pay_origins())
+        for number in re.findall(rf"(?:{homes})/([A-Z0-9]{{8}})\b", found):
             if number not in self.shown:
                 self.shown.append(number)
         live = [number for number in self.shown if sandbox.get(number).status in PAYABLE]

@@ -42,7 +42,7 @@ from shop.sandbox.postbacks import _announce, happen
 from tests.conftest import make_settings
 from tests.factories import gateway, make_cart, make_product
 from tests.faults.ledger import UNSENT, truth_of, violations
-from tests.faults.world import PROVIDER, SHOP, World, running_world
+from tests.faults.world import PAY_ORIGINS, PROVIDER, SHOP, World, running_world
 from tests.promises import Promise
 
 ANY = strategies.integers(0, 9)
@@ -362,7 +362,7 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
         with form.browser.session_transaction() as session:
             session["cart"] = form.cart
         answer = self._asks(form, lambda: form.browser.post("/checkout", data=form.fields))
-        if answer and answer.headers.get("Location", "").startswith((PROVIDER, "/orders/")):
+        if answer and answer.headers.get("Location", "").startswith((*PAY_ORIGINS, "/orders/")):
             self.promised.add(form.fields["checkout_key"])
 
     def _asks(self, form: Form, ask: Callable[[], TestResponse]) -> TestResponse | None:
@@ -374,7 +374,7 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
         if answer.status_code >= 500:
             raise Lost(f"the shop answered {answer.status_code}")
         where = answer.headers.get("Location", "")
-        if where.startswith(PROVIDER):
+        if where.startswith(PAY_ORIGINS):
             form.shown.add(where.rpartition("/")[2])
         return answer
 
@@ -392,7 +392,7 @@ def settings_of_the_shop(tmp_path: Path, database_url: str, api: str) -> Setting
         database_url,
         shop_public_url=SHOP,
         cryptocloud_api_url=PROVIDER,
-        cryptocloud_pay_hosts=PROVIDER,
+        cryptocloud_pay_hosts=PAY_ORIGINS,
         cryptocloud_api_version=api,
     )
 

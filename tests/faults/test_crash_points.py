@@ -273,12 +273,12 @@ def theatres(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Stage]]
 @contextmanager
 def running_stage(folder: Path, database_url: str) -> Iterator[Stage]:
     with running_sandbox() as sandbox:
-        provider = sandbox.settings.public_url
+        provider = sandbox.settings
         settings = make_settings(
             folder / "data",
             database_url,
-            cryptocloud_api_url=provider,
-            cryptocloud_pay_hosts=provider,
+            cryptocloud_api_url=provider.public_url,
+            cryptocloud_pay_hosts=provider.pay_origins(),
             shop_alert_email=OPERATOR,
         )
         app = create_app(settings)

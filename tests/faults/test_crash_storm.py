@@ -49,12 +49,12 @@ def sandbox(port: int) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str, sandbox: Sandbox, api: str) -> Settings:
-    provider = sandbox.settings.public_url
+    provider = sandbox.settings
     return make_settings(
         tmp_path / "data",
         database_url,
-        cryptocloud_api_url=provider,
-        cryptocloud_pay_hosts=provider,
+        cryptocloud_api_url=provider.public_url,
+        cryptocloud_pay_hosts=provider.pay_origins(),
         cryptocloud_api_version=api,
         shop_alert_email=OPERATOR,
     )

@@ -123,7 +123,7 @@ def test_a_web_process_killed_while_it_asks_for_the_invoice_loses_no_order(
     page = buyer.opens(address)
     assert "Nothing was charged" in page.text
     buyer.sends(f"{address.removeprefix('http://localhost')}/pay")
-    assert buyer.page.headers["Location"].startswith(sandbox.settings.public_url)
+    assert buyer.page.headers["Location"].startswith(sandbox.settings.pay_origins())
     with app.app_context():
         assert db.session.query(Order).count() == 1
         states = [payment.state for payment in payments_of(db.session.query(Order).one().id)]

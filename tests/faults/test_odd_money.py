@@ -37,7 +37,7 @@ from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import gateway, make_product
 from tests.faults.ledger import tally, truth_of, violations
-from tests.faults.world import PROVIDER, SHOP, World, running_world
+from tests.faults.world import PAY_ORIGINS, PROVIDER, SHOP, World, running_world
 from tests.journeys.books import Books
 from tests.promises import Promise
 
@@ -744,7 +744,7 @@ def settings(tmp_path: Path, database_url: str, api: str) -> Settings:
         database_url,
         shop_public_url=SHOP,
         cryptocloud_api_url=PROVIDER,
-        cryptocloud_pay_hosts=PROVIDER,
+        cryptocloud_pay_hosts=PAY_ORIGINS,
         cryptocloud_api_version=api,
     )
 

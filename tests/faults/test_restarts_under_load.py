@@ -25,7 +25,7 @@ from shop.sandbox.invoices import Action
 from shop.sandbox.live import running_sandbox
 from shop.sandbox.postbacks import happen
 from shop.sandbox.state import Sandbox
-from tests.conftest import make_settings
+from tests.conftest import settings_for
 from tests.factories import gateway, make_product
 from tests.faults.ledger import tally, truth_of, violations
 from tests.faults.load import Load
@@ -58,9 +58,7 @@ def sandbox(door: socket.socket) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str, sandbox: Sandbox) -> Settings:
-    address = sandbox.settings.public_url
-    urls = {"cryptocloud_api_url": address, "cryptocloud_pay_hosts": address}
-    return make_settings(tmp_path / "data", database_url, **urls)
+    return settings_for(sandbox, tmp_path / "data", database_url)
 
 
 @pytest.fixture

@@ -352,7 +352,7 @@ def test_a_running_server_whose_disk_is_full_recovers_by_itself(
             assert requests.get(f"{web.url}/products/{slug}", timeout=20).status_code == 200
 
         promise.cases += 1
-        assert order(number).headers["Location"].startswith(sandbox.settings.public_url)
+        assert order(number).headers["Location"].startswith(sandbox.settings.pay_origins())
         assert post("/payments/cryptocloud/postback", notice).status_code == 200
     orders = 1 + times
     assert tally(promise, violations(app, truth_of(sandbox), orders=orders)) == []

@@ -238,7 +238,7 @@ def open_shop(folder: Path, database_url: str) -> Iterator[Shop]:
             folder,
             database_url,
             cryptocloud_api_url=origin,
-            cryptocloud_pay_hosts=f"{PAY_HOST}, {origin}",
+            cryptocloud_pay_hosts=(PAY_HOST, *sandbox.settings.pay_origins()),
         )
         app = create_app(settings)
         with app.app_context():
@@ -297,7 +297,7 @@ def misbehaves_at_checkout(shop: Shop, fault: Fault, deadline: float = 0.3) -> N
         assert shop.order(address) == ("pending", [fault.state])
         assert shop.asks_for_a_person() is fault.astray
         assert where == address or (
-            fault.outcome == "open" and where.startswith(shop.scene.sandbox)
+            fault.outcome == "open" and where.startswith(shop.sandbox.settings.pay_origins())
         )
         if fault.outcome != "open":
             page = buyer.opens(address).text

@@ -30,6 +30,7 @@ from shop.sandbox import create_app as create_sandbox
 from shop.sandbox.state import Sandbox
 
 SHOP, PROVIDER = "http://localhost", "http://127.0.0.1:5001"
+PAY_ORIGINS = (PROVIDER, "http://localhost:5001")
 
 
 class Clock:
@@ -47,7 +48,9 @@ class World:
 
     def __init__(self, app: Flask) -> None:
         self.app, self.clock, self.wire = app, Clock(), "well"
-        self.provider = create_sandbox(public_url=PROVIDER, **returns())
+        self.provider = create_sandbox(
+            public_url=PAY_ORIGINS[0], trybit_url=PAY_ORIGINS[1], **returns()
+        )
         self.sandbox: Sandbox = self.provider.extensions["sandbox"]
         self.sandbox.clock = self.clock.now
 

@@ -59,7 +59,7 @@ def buyer(app: Flask, shop: str) -> Buyer:
 
 @pytest.fixture
 def till(sandbox: Sandbox) -> Till:
-    return Till(sandbox.settings.public_url)
+    return Till(sandbox.settings.public_url, sandbox.settings.pay_origins())
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def test_a_buyer_pays_and_finds_the_goods_on_the_order_page_and_in_the_mail(
     with app.app_context():
         product = make_product()
     pay_url = buyer.buys(product.slug)
-    assert pay_url.startswith(till.address)
+    assert pay_url.startswith(till.pay_origins)
     assert "Waiting for your payment" in buyer.looks_at_order()
 
     invoice = till.does("pay", pay_url)

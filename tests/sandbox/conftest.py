@@ -17,6 +17,11 @@ from shop.sandbox.live import running_sandbox
 from shop.sandbox.state import Sandbox
 
 
+def names(text: str) -> set[str]:
+    """The fields of an object, written one after the other."""
+    return set(text.split())
+
+
 @dataclass(frozen=True)
 class Heard:
     """A postback as it came in over the wire."""
@@ -80,6 +85,10 @@ class Driver:
         return self.sandbox.settings.public_url
 
     @property
+    def trybit(self) -> str:
+        return self.sandbox.settings.trybit_url
+
+    @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Token {self.sandbox.settings.api_key}"}
 
@@ -103,6 +112,16 @@ class Driver:
     def status(self, number: str) -> str:
         return str(self.info(number).json()["status_invoice"])
 
+    def create_by(self, version: str) -> requests.Response:
+        return self.create() if version == "v1" else self.v2("create", json=self.wishes)
+
+    def link_by(self, version: str) -> str:
+        reply = self.create_by(version).json()
+        return str(reply["pay_url"] if version == "v1" else reply["result"]["link"])
+
+    def opens(self, number: str, **call: Any) -> requests.Response:
+        return requests.get(f"{self.url}/{number}", timeout=10, **call)
+
     def v2(self, path: str, **call: Any) -> requests.Response:
         url = f"{self.url}/v2/invoice/{path}"
         return requests.post(url, timeout=10, **{"headers": self.headers} | call)
@@ -111,6 +130,10 @@ class Driver:
         reply = self.v2("create", json=self.wishes | wishes)
         assert reply.status_code == 200
         return dict(reply.json()["result"])
+
+    def balance(self) -> requests.Response:
+        url = f"{self.url}/v2/merchant/wallet/balance/all"
+        return requests.post(url, headers=self.headers, timeout=10)
 
     def told(self, number: str) -> dict[str, Any]:
         (facts,) = self.v2("merchant/info", json={"uuids": [number]}).json()["result"]

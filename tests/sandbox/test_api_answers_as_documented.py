@@ -17,8 +17,8 @@ def test_a_created_invoice_has_a_bare_id_that_ends_its_pay_url(sandbox: Driver) 
     assert re.fullmatch(r"[A-Z0-9]{8}", number)
     assert reply.json() == {
         "status": "success",
-        "pay_url": f"{sandbox.url}/{number}",
-        "currency": "BTC",
+        "pay_url": f"{sandbox.trybit}/{number}",
+        "currency": "USDT_TRC20",
         "invoice_id": number,
     }
 
@@ -26,7 +26,7 @@ def test_a_created_invoice_has_a_bare_id_that_ends_its_pay_url(sandbox: Driver) 
 def test_the_reply_names_a_coin_and_not_the_currency_asked_for(sandbox: Driver) -> None:
     reply = sandbox.create(json=sandbox.wishes | {"currency": "EUR"})
 
-    assert reply.json()["currency"] == "BTC"
+    assert reply.json()["currency"] == "USDT_TRC20"
 
 
 @pytest.mark.parametrize("encoding", ["json", "data", "files"])
@@ -73,7 +73,7 @@ def test_the_extra_fields_of_older_replies_can_be_switched_on(sandbox: Driver) -
     reply = sandbox.create().json()
 
     assert reply["amount_usd"] == 10.0
-    assert reply["amount"] == 0.00016667
+    assert reply["amount"] == 10.0
 
 
 @pytest.mark.parametrize("key", ["Token wrong", "Bearer x", "", "Token é"])
@@ -112,6 +112,7 @@ def test_a_missing_field_is_named(sandbox: Driver, field: str, gone: str) -> Non
     [
         {"currency": "CHF"},
         {"currency": "usd"},
+        {"currency": "JPY"},
         {"shop_id": "SOMEBODYELSE0001"},
         {"amount": "ten"},
         {"amount": "0"},
@@ -130,6 +131,18 @@ def test_what_cannot_be_invoiced_is_refused(sandbox: Driver, wrong: dict[str, ob
     assert reply.status_code == 400
     assert reply.json()["status"] == "error"
     assert reply.json()["error"]
+
+
+@pytest.mark.parametrize(("amount", "currency"), [("0.09", "USD"), ("9.00", "RUB")])
+def test_less_than_a_tenth_of_a_dollar_is_too_little(
+    sandbox: Driver, amount: str, currency: str
+) -> None:
+    wishes = sandbox.wishes | {"amount": amount, "currency": currency}
+
+    reply = sandbox.create(json=wishes)
+
+    assert reply.status_code == 400
+    assert reply.json() == {"status": "error", "error": "Minimum amount is 0.1 USD"}
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b"null", b"\xff"])

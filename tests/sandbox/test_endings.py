@@ -15,6 +15,9 @@ from .conftest import Driver, Listener
     [
         (["pay"], "paid"),
         (["short"], "partial"),
+        (["seen"], "partial"),
+        (["seen", "confirm"], "paid"),
+        (["seen", "expire", "late"], "paid"),
         (["short", "rest"], "paid"),
         (["short", "late"], "paid"),
         (["short", "expire"], "canceled"),
@@ -39,6 +42,8 @@ def test_each_ending_leads_to_its_status(sandbox: Driver, actions: list[str], st
     ("before", "action"),
     [
         ("nothing", "rest"),
+        ("seen", "rest"),
+        ("seen", "seen"),
         ("short", "pay"),
         ("short", "over"),
         ("pay", "pay"),
@@ -69,6 +74,42 @@ def test_paying_late_goes_through_canceled(sandbox: Driver) -> None:
     assert sandbox.show(number)["history"] == ["created", "canceled", "paid"]
 
 
+def test_a_payment_that_is_held_is_partial_with_all_of_it_received(
+    sandbox: Driver, shop: Listener
+) -> None:
+    number = sandbox.new_v2()["uuid"]
+    sandbox.switch(hold=True)
+
+    sandbox.act(number, "pay")
+
+    facts = sandbox.told(number)
+    assert facts["status"] == "partial"
+    assert facts["amount_paid"] == facts["amount_to_pay"]
+    assert facts["to_surcharge"] == 0
+    assert shop.hears_nothing()
+    sandbox.act(number, "confirm")
+    assert sandbox.told(number)["status"] == "paid"
+    assert shop.next().fields["invoice_info"]
+
+
+@pytest.mark.parametrize(
+    ("words", "before", "after"),
+    [("british", "created", "cancelled"), ("unknown", "processing", "canceled")],
+)
+def test_info_of_both_versions_can_spell_a_status_otherwise(
+    sandbox: Driver, words: str, before: str, after: str
+) -> None:
+    sandbox.switch(status_words=words)
+    made = sandbox.new_v2()
+    number = made["uuid"]
+    assert made["status"] == "created"
+    assert (sandbox.told(number)["status"], sandbox.status(number)) == (before, before)
+
+    sandbox.act(number, "expire")
+
+    assert (sandbox.told(number)["status"], sandbox.status(number)) == (after, after)
+
+
 def test_paying_over_is_called_overpaid_when_the_switch_says_so(sandbox: Driver) -> None:
     number = sandbox.new()
     sandbox.switch(overpaid=True)
@@ -79,7 +120,8 @@ def test_paying_over_is_called_overpaid_when_the_switch_says_so(sandbox: Driver)
 
 
 @pytest.mark.parametrize(
-    ("action", "received"), [("pay", "10.00"), ("short", "9.00"), ("over", "11.00")]
+    ("action", "received"),
+    [("pay", "10.00"), ("seen", "10.00"), ("short", "9.00"), ("over", "11.00")],
 )
 def test_the_money_that_arrives_is_what_was_sent(
     sandbox: Driver, action: str, received: str

@@ -85,10 +85,6 @@ def test_too_many_requests_are_told_when_to_come_back(sandbox: Driver) -> None:
     assert sandbox.create().headers["Retry-After"] == "20"
 
 
-def create_either(sandbox: Driver, version: str) -> requests.Response:
-    return sandbox.create() if version == "v1" else sandbox.v2("create", json=sandbox.wishes)
-
-
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_a_reset_connection_gives_no_answer_and_the_invoice_exists(
     sandbox: Driver, version: str
@@ -96,7 +92,7 @@ def test_a_reset_connection_gives_no_answer_and_the_invoice_exists(
     sandbox.switch(api="reset")
 
     with pytest.raises(requests.ConnectionError):
-        create_either(sandbox, version)
+        sandbox.create_by(version)
 
     assert len(sandbox.sandbox.invoices()) == 1
 
@@ -120,7 +116,7 @@ def test_a_foreign_link_leads_to_another_host_and_the_invoice_exists(
 ) -> None:
     sandbox.switch(api="foreign_link")
 
-    reply = create_either(sandbox, version).json()
+    reply = sandbox.create_by(version).json()
 
     link = reply["pay_url"] if version == "v1" else reply["result"]["link"]
     (made,) = sandbox.sandbox.invoices()
@@ -134,7 +130,7 @@ def test_a_repeat_answers_with_the_invoice_of_another_order_if_there_is_one(
     sandbox.switch(api="repeat")
     first = sandbox.create(json=sandbox.wishes | {"order_id": "A-0"}).json()["invoice_id"]
 
-    assert first in create_either(sandbox, version).text
+    assert first in sandbox.create_by(version).text
 
     assert [made.order_id for made in sandbox.sandbox.invoices()] == ["A-0"]
 
@@ -153,45 +149,3 @@ def test_switched_up_again_the_api_works(sandbox: Driver) -> None:
     sandbox.switch(api="up")
 
     assert sandbox.create().status_code == 200
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"api": "sideways"},
-        {"seconds": "soon"},
-        {"seconds": -1},
-        {"seconds": "nan"},
-        {"postback_format": "xml"},
-        {"overpaid": "yes"},
-        {"test_mode": "yes"},
-        {"colour": "red"},
-    ],
-)
-def test_a_switch_that_does_not_exist_changes_nothing(
-    sandbox: Driver, wrong: dict[str, object]
-) -> None:
-    before = sandbox.sandbox.switches
-
-    reply = sandbox.switch(**({"extras": True} | wrong))
-
-    assert reply.status_code == 400
-    assert reply.json()["error"]
-    assert sandbox.sandbox.switches == before
-
-
-def test_reset_forgets_everything_and_frees_who_waits(sandbox: Driver) -> None:
-    sandbox.new()
-    sandbox.switch(api="slow", seconds=60, postback_format="json")
-
-    requests.post(f"{sandbox.url}/_sandbox/reset", timeout=10)
-
-    assert requests.get(f"{sandbox.url}/_sandbox/invoices", timeout=10).json() == []
-    assert requests.get(f"{sandbox.url}/_sandbox/switch", timeout=10).json() == {
-        "api": "up",
-        "seconds": 2.0,
-        "postback_format": "form",
-        "overpaid": False,
-        "extras": False,
-        "test_mode": False,
-    }

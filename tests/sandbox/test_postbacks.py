@@ -1,6 +1,8 @@
 """Postbacks arrive at the shop as the provider would send them, or as an attacker would."""
 
+import json
 import time
+from typing import Any
 
 import jwt
 import pytest
@@ -8,7 +10,15 @@ import requests
 
 from shop.sandbox.live import running_sandbox
 
-from .conftest import Driver, Listener
+from .conftest import Driver, Listener, names
+
+IN_A_NOTICE = names(
+    "uuid created address currency date_finished expiry_date side_commission type_payments amount"
+    " amount_usd amount_in_fiat amount_in_crypto amount_to_pay amount_to_pay_usd amount_paid"
+    " amount_paid_usd fee fee_usd service_fee service_fee_usd received received_usd to_surcharge"
+    " to_surcharge_usd total_rub step status invoice_status is_email_required project tx_list"
+    " test_mode type aml_enabled aml_side aml_checks links_invoice"
+)
 
 
 def test_a_paid_invoice_is_announced_as_a_form_signed_with_the_project_secret(
@@ -22,6 +32,7 @@ def test_a_paid_invoice_is_announced_as_a_form_signed_with_the_project_secret(
     assert heard.path == "/postback"
     assert heard.content_type == "application/x-www-form-urlencoded"
     token = heard.fields.pop("token")
+    assert json.loads(heard.fields.pop("invoice_info"))["uuid"] == f"INV-{number}"
     assert heard.fields == {
         "status": "success",
         "invoice_id": number,
@@ -46,6 +57,31 @@ def test_the_token_claims_the_bare_id_and_lives_five_minutes(
     assert 290 <= claims["exp"] - time.time() <= 300
 
 
+@pytest.mark.parametrize(
+    ("token_id", "claims"),
+    [
+        ("invoice", {"id": "{}"}),
+        ("prefixed", {"id": "INV-{}"}),
+        ("number", {"id": 13}),
+        ("uuid", {"uuid": "{}"}),
+    ],
+)
+def test_the_token_can_name_the_invoice_otherwise_or_not_at_all(
+    sandbox: Driver, shop: Listener, token_id: str, claims: dict[str, Any]
+) -> None:
+    sandbox.switch(token_id=token_id)
+    number = sandbox.new()
+
+    sandbox.act(number, "pay")
+
+    told = shop.next().claims(sandbox.sandbox.settings.secret_key)
+    del told["exp"]
+    assert told == {
+        name: each.format(number) if isinstance(each, str) else each
+        for name, each in claims.items()
+    }
+
+
 def test_postbacks_can_be_json_with_the_amount_as_a_number(sandbox: Driver, shop: Listener) -> None:
     sandbox.switch(postback_format="json")
 
@@ -66,6 +102,34 @@ def test_an_invoice_without_order_id_is_announced_without_one(
     sandbox.act(number, "pay")
 
     assert "order_id" not in shop.next().fields
+
+
+def test_an_order_id_that_was_not_sent_can_be_called_none(sandbox: Driver, shop: Listener) -> None:
+    sandbox.switch(nulls=True)
+    number = sandbox.new_v2(order_id="")["uuid"]
+
+    sandbox.act(number, "pay")
+
+    assert shop.next().fields["order_id"] == "None"
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("encoding", ["json", "form"])
+def test_a_postback_about_an_invoice_of_either_version_tells_all_about_it(
+    sandbox: Driver, shop: Listener, version: str, encoding: str
+) -> None:
+    sandbox.switch(postback_format=encoding)
+    number = sandbox.new() if version == "v1" else sandbox.new_v2()["uuid"].removeprefix("INV-")
+
+    sandbox.act(number, "pay")
+
+    fields = shop.next().fields
+    told = fields["invoice_info"]
+    facts = told if encoding == "json" else json.loads(told)
+    assert fields["invoice_id"] == number
+    assert facts["uuid"] == f"INV-{number}"
+    assert (facts["status"], facts["invoice_status"]) == ("paid", "success")
+    assert set(facts) == IN_A_NOTICE
 
 
 @pytest.mark.parametrize("action", ["short", "expire"])

@@ -15,7 +15,9 @@ def test_every_text_setting_can_be_given_in_the_environment() -> None:
         "SANDBOX_SUCCESS_URL": "http://shop.test/s",
         "SANDBOX_FAIL_URL": "http://shop.test/f",
         "SANDBOX_POSTBACK_FORMAT": "json",
+        "SANDBOX_BRAND": "cryptocloud",
         "SANDBOX_PUBLIC_URL": "http://pay.test",
+        "SANDBOX_TRYBIT_URL": "http://trybit.test",
     }
 
     settings = Settings.from_environment(environment)
@@ -27,9 +29,10 @@ def test_an_empty_setting_is_its_default() -> None:
     assert Settings.from_environment({"SANDBOX_API_KEY": ""}) == Settings()
 
 
-def test_an_unknown_postback_format_stops_the_start() -> None:
-    with pytest.raises(ValueError, match="SANDBOX_POSTBACK_FORMAT"):
-        Settings.from_environment({"SANDBOX_POSTBACK_FORMAT": "xml"})
+@pytest.mark.parametrize("name", ["SANDBOX_POSTBACK_FORMAT", "SANDBOX_BRAND"])
+def test_a_setting_that_is_not_one_of_its_words_stops_the_start(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        Settings.from_environment({name: "xml"})
 
 
 def test_an_override_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
