@@ -7,12 +7,19 @@ and permanent addresses ("static wallets").
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from shop.sandbox.coins import COINS, Coin, in_usd
-from shop.sandbox.facts import address_of, created_facts, credited, currency_facts, known_facts
+from shop.sandbox.facts import (
+    address_of,
+    created_facts,
+    credited,
+    known_facts,
+    wallet_currency_facts,
+)
 from shop.sandbox.faults import guard, made_code, refuse_as_switched
 from shop.sandbox.invoices import Action, Invoice, Status, WrongMoment
 from shop.sandbox.reading import (
@@ -197,7 +204,7 @@ def balance() -> ResponseReturnValue:
 def _balance(coin: Coin, figure: Decimal) -> dict[str, object]:
     usd = float((figure * coin.usd).quantize(Decimal("0.01")))
     return {
-        "currency": currency_facts(coin),
+        "currency": wallet_currency_facts(coin),
         "balance_crypto": float(figure),
         "balance_usd": usd,
         "available_balance": float(figure),
@@ -209,13 +216,13 @@ def _balance(coin: Coin, figure: Decimal) -> dict[str, object]:
 def static_wallet() -> ResponseReturnValue:
     """Give a customer's permanent address in a coin, the same each time. Nothing can be sent there.
 
-    That address, uuid and currency are told is known from integrations. That the same customer gets
-    the same address, how the uuid is made, and that currency is an object as elsewhere are guesses.
+    That address, uuid (32 letters and digits) and currency are told is documented. That the same
+    customer gets the same address is a guess.
     """
     fields = read_fields()
     check_shop(fields, current_sandbox().settings.shop_id)
     coin = _coin(required(fields, "currency"), "currency")
     address = address_of(coin, required(fields, "identify"))
-    uuid = f"INV-{address[-8:].upper()}"
-    told = {"currency": currency_facts(coin), "address": address, "uuid": uuid}
+    uuid = sha256(address.encode()).hexdigest()[:32].upper()
+    told = {"currency": wallet_currency_facts(coin), "address": address, "uuid": uuid}
     return jsonify(status="success", result=told)

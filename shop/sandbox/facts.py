@@ -107,6 +107,13 @@ def currency_facts(coin: Coin) -> Facts:
     }
 
 
+def wallet_currency_facts(coin: Coin) -> Facts:
+    """A coin as the balance and static wallets describe it: `code` is the long one there."""
+    facts = currency_facts(coin)
+    facts |= {"code": facts.pop("fullcode"), "short_code": coin.asset}
+    return facts | {"obj_network": facts.pop("network"), "enable": True}
+
+
 def address_of(coin: Coin, whose: str) -> str:
     """Where coins would be sent; always the same for the same owner, and no address of any chain."""
     return f"SANDBOX-{coin.code}-{sha256(f'{coin.code} {whose}'.encode()).hexdigest()[:24]}"
