@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ..config import Settings
@@ -11,9 +12,11 @@ from ..ops.doctor import Check, Finding
 from ..ops.doctor.address import postback_url
 from ..ops.doctor.machine import ago
 from ..orders.queries import open_attention
-from ..payments.cryptocloud import CryptoCloudError, KeyRefused
+from ..payments.cryptocloud import ASKED_AT_ONCE, CryptoCloudError, KeyRefused, Refusal
+from ..payments.models import Payment
 from . import evidence
 from .lookup import gateway
+from .refusals import MEANINGS, meaning
 
 CLOCK_OFF, CLOCK_WRONG = 10, 60
 """Seconds. A postback's token lives for five minutes and is given a minute's leeway."""
@@ -62,11 +65,13 @@ def postbacks(settings: Settings) -> Finding:
     """The provider's notices arrive, and are signed with the secret key that we have."""
     now = utcnow()
     proven = evidence.last_proven()
-    if finding := _refused(max(proven or now - LATELY, now - LATELY)):
+    refused = _unrefuted(max(proven or now - LATELY, now - LATELY))
+    unclear = [payment for payment in refused if payment.refused_because in ASKED_AT_ONCE]
+    if finding := _refused([payment for payment in refused if payment not in unclear]):
         return finding
     if last := evidence.find_last_paid(now - ON_ITS_WAY):
         payment, told = last
-        if not told:
+        if not told and payment.refused_at is None:
             return Finding(
                 "warn",
                 "postbacks",
@@ -74,31 +79,60 @@ def postbacks(settings: Settings) -> Finding:
                 f"At CryptoCloud, is the project's notification URL {postback_url(settings)}, "
                 "and its secret key CRYPTOCLOUD_SECRET_KEY?",
             )
-    return _shown(proven, now)
+    return _asked_instead(unclear) if unclear else _shown(proven, now)
 
 
-def _refused(since: datetime) -> Finding | None:
+def _unrefuted(since: datetime) -> list[Payment]:
+    """Payments of which a notice was refused since then, for a reason that has not been refuted.
+
+    A signature of ours shows that the key is right, whatever else was wrong with the notice.
+    """
+    signed = evidence.last_signed()
+    return [
+        payment
+        for payment in evidence.refused_since(since)
+        if payment.refused_because != Refusal.SIGNATURE
+        or signed is None
+        or (payment.refused_at and payment.refused_at > signed)
+    ]
+
+
+def _refused(refused: Sequence[Payment]) -> Finding | None:
     """What refused notices since the last proven one mean.
 
     The provider sends one when an invoice is paid, so for a paid invoice a refused one is no
     forgery. For another it may be: whoever opens a pay page knows an invoice's id.
     """
-    refused = evidence.refused_since(since)
-    mend = "Copy CRYPTOCLOUD_SECRET_KEY from the project's settings again."
     paid = [payment for payment in refused if payment.is_closed]
-    if paid:
-        text = f"the secret key does not match: {_notices(len(paid), 'paid')} refused"
-        return Finding("fail", "postbacks", text, mend)
-    if refused:
-        text = f"{_notices(len(refused), 'unpaid')} refused, and none proven since"
-        return Finding("warn", "postbacks", text, f"If nobody forges them: {mend}")
+    for why in MEANINGS.values():
+        if about := [payment for payment in paid or refused if meaning(payment) is why]:
+            kind = "paid" if paid else "unpaid"
+            text = f"{why.found}: {_notices(about, kind)}, and none proven since"
+            mend = f"{why.mend}. Mended since? Prove it by a test invoice (`invoices create`)."
+            if paid:
+                return Finding("fail", "postbacks", text, mend)
+            return Finding("warn", "postbacks", text, f"If nobody forges them: {mend}")
     return None
 
 
-def _notices(number: int, kind: str) -> str:
-    if number == 1:
-        return f"a notice of {'a' if kind == 'paid' else 'an'} {kind} invoice was"
-    return f"notices of {number} {kind} invoices were"
+def _asked_instead(unclear: Sequence[Payment]) -> Finding:
+    """Not as documented, and no failure: nobody has to wait, because the API was asked at once."""
+    last = max(unclear, key=_refused_at)
+    text = f"{meaning(last).found}, last on {_refused_at(last):%Y-%m-%d %H:%M}"
+    return Finding("ok", "postbacks", f"{text}: CryptoCloud was asked at once instead")
+
+
+def _refused_at(payment: Payment) -> datetime:
+    return payment.refused_at or payment.created_at
+
+
+def _notices(payments: Sequence[Payment], kind: str) -> str:
+    first = f"{min(map(_refused_at, payments)):%Y-%m-%d %H:%M}"
+    last = f"{max(map(_refused_at, payments)):%Y-%m-%d %H:%M}"
+    if len(payments) == 1:
+        return f"a notice of {'a' if kind == 'paid' else 'an'} {kind} invoice was refused on {last}"
+    several = f"notices of {len(payments)} {kind} invoices were refused"
+    return f"{several} since {first}, the last on {last}"
 
 
 def _shown(proven: datetime | None, now: datetime) -> Finding:

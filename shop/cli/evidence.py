@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import exists, func, select
 
 from ..db import db
+from ..payments.cryptocloud import SIGNED
 from ..payments.models import Payment, PaymentState, Postback
 
 _proven = exists().where(Postback.invoice_id == Payment.invoice_id)
@@ -24,6 +25,12 @@ def refused_since(moment: datetime) -> Sequence[Payment]:
         Payment.refused_postbacks > 0, Payment.refused_at > moment, ~_proven
     )
     return db.session.scalars(query).all()
+
+
+def last_signed() -> datetime | None:
+    """When a notice was last refused although our key had signed it: nobody else can make one."""
+    query = select(func.max(Payment.refused_at)).where(Payment.refused_because.in_(SIGNED))
+    return db.session.scalar(query)
 
 
 def find_last_paid(before: datetime) -> tuple[Payment, bool] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import click
@@ -10,31 +12,37 @@ import click
 from ..ops.commands import CommandGroup
 from ..payments.cryptocloud import CryptoCloudError, normalise_invoice_id
 from ..payments.inbox import reopen_postback
-from ..payments.models import Postback
-from ..payments.queries import find_payment_by_invoice, recent_postbacks
+from ..payments.models import Payment, Postback
+from ..payments.queries import find_payment_by_invoice, recent_postbacks, refused_payments
 from ..payments.service import refresh
 from .lookup import gateway
 from .printing import as_json, refuse
+from .refusals import meaning
 
-postbacks = CommandGroup("postbacks", help="The provider's notices: the inbox.")
+postbacks = CommandGroup(
+    "postbacks", help="The provider's notices: proven ones, the inbox, and refused ones."
+)
 
 
 @postbacks.command("list")
-@click.option("--open", "waiting", is_flag=True, help="Only those that were not acted upon yet.")
+@click.option(
+    "--open", "waiting", is_flag=True, help="Only proven ones that were not acted upon yet."
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @as_json
 def list_postbacks(waiting: bool, limit: int, as_json: bool) -> None:
-    """The notices that were proven to come from the provider, the newest first."""
-    found = recent_postbacks(limit, only_waiting=waiting)
+    """The notices that were proven to come from the provider, and those of our invoices that were
+    refused, with the reason for the last one; the newest first."""
+    refused = [] if waiting else refused_payments(limit)
+    notices = recent_postbacks(limit, only_waiting=waiting)
+    rows = [*map(_proven, notices), *map(_refused, refused)]
+    rows = sorted(rows, key=lambda row: row.at, reverse=True)[:limit]
     if as_json:
-        click.echo(json.dumps([_facts(notice) for notice in found]))
+        click.echo(json.dumps([row.facts for row in rows]))
         return
-    for notice in found:
-        click.echo(
-            f"{notice.invoice_id}  {notice.last_at:%Y-%m-%d %H:%M}  {notice.hits}×  "
-            f"{notice.verdict or 'waiting'}"
-        )
-    if not found:
+    for row in rows:
+        click.echo(f"{row.invoice_id}  {row.at:%Y-%m-%d %H:%M}  {row.times}×  {row.outcome}")
+    if not rows:
         click.echo("No postbacks.")
 
 
@@ -59,8 +67,20 @@ def replay(invoice_id: str) -> None:
     click.echo(f"{payment.order.number} is {payment.order.status}.")
 
 
-def _facts(notice: Postback) -> dict[str, Any]:
-    return {
+@dataclass(frozen=True)
+class _Row:
+    """What the list says about the notices of one invoice."""
+
+    invoice_id: str
+    at: datetime
+    times: int
+    outcome: str
+    facts: dict[str, Any]
+
+
+def _proven(notice: Postback) -> _Row:
+    facts = {
+        "proven": True,
         "invoice_id": notice.invoice_id,
         "hits": notice.hits,
         "first_at": notice.first_at.isoformat(),
@@ -71,4 +91,27 @@ def _facts(notice: Postback) -> dict[str, Any]:
         "claimed_order": notice.claimed_order,
         "verdict": notice.verdict,
         "done_at": notice.done_at.isoformat() if notice.done_at else None,
+        "refused_because": None,
     }
+    return _Row(notice.invoice_id, notice.last_at, notice.hits, notice.verdict or "waiting", facts)
+
+
+def _refused(payment: Payment) -> _Row:
+    """Nothing of a refused notice is kept but that it came, when, and why it was refused."""
+    invoice_id, at = payment.invoice_id or "", payment.refused_at or payment.created_at
+    facts = {
+        "proven": False,
+        "invoice_id": invoice_id,
+        "hits": payment.refused_postbacks,
+        "first_at": None,
+        "last_at": at.isoformat(),
+        "claimed_status": None,
+        "claimed_amount": None,
+        "claimed_currency": None,
+        "claimed_order": None,
+        "verdict": "refused",
+        "done_at": None,
+        "refused_because": payment.refused_because,
+    }
+    outcome = f"refused: {meaning(payment).listed}"
+    return _Row(invoice_id, at, payment.refused_postbacks, outcome, facts)

@@ -10,7 +10,7 @@ from sqlalchemy import or_, update
 from ..db import insert_if_new, rows_changed, transaction, utcnow
 from ..orders.service import raise_attention_once
 from . import cryptocloud
-from .cryptocloud import BadPostback
+from .cryptocloud import BadPostback, Refusal
 from .models import Payment, Postback
 from .queries import find_payment_by_invoice, find_payment_by_reference
 
@@ -28,9 +28,11 @@ def receive_postback(notice: cryptocloud.Postback) -> Payment | None:
     payment = find_payment_by_invoice(notice.invoice_id)
     if payment and notice.order_id not in (None, payment.reference):
         _tell_of_a_mix_up(payment, notice.order_id)
-        refusal = BadPostback("the order is not the one this invoice was made for")
-        refusal.invoice_id = notice.invoice_id
-        raise refusal
+        raise BadPostback(
+            "the order is not the one this invoice was made for",
+            Refusal.OTHER_ORDER,
+            notice.invoice_id,
+        )
     with transaction("inbox") as session:
         now = utcnow()
         # Should this process die now, or the provider not answer: the next sweep asks.
@@ -85,29 +87,48 @@ def _tell_of_a_mix_up(payment: Payment, named: str) -> None:
         raise_attention_once(session, "order_mismatch", payment.reference, note)
 
 
-def nudge(invoice_id: str | None, now: datetime | None = None) -> None:
+def nudge(invoice_id: str | None, because: Refusal, now: datetime | None = None) -> bool:
     """A refused notice named this invoice: have the sweep ask about it, once a minute at most.
 
-    It proves nothing and changes nothing. But if our clock or secret is wrong, genuine notices are
-    refused as well, and this is how their money is found, and how `flask doctor` learns of it.
+    False when this one did not count: nobody knows the invoice, or another was faster. It proves
+    nothing and changes nothing. But if our clock or secret is wrong, genuine notices are refused as
+    well, and this is how their money is found, and how `flask doctor` learns of it, and why.
     """
     now = now or utcnow()
     payment = find_payment_by_invoice(invoice_id) if invoice_id else None
     # Looked at before anything is written: forgeries are free, and the write lock is not.
     if payment is None or (payment.refused_at and payment.refused_at > now - NUDGE_EVERY):
-        return
+        return False
     payment_id, closed = payment.id, payment.is_closed
     with transaction("nudge") as session:
+        return bool(
+            rows_changed(
+                session,
+                update(Payment)
+                .where(Payment.id == payment_id)
+                .where(or_(Payment.refused_at.is_(None), Payment.refused_at <= now - NUDGE_EVERY))
+                .values(
+                    next_check_at=None if closed else now,
+                    refused_at=now,
+                    refused_because=because,
+                    refused_postbacks=Payment.refused_postbacks + 1,
+                ),
+            )
+        )
+
+
+def rest(invoice_id: str) -> None:
+    """The provider was asked at once, and knows of no money: the nudge's own turn can wait a minute.
+
+    So whoever repeats such a notice causes a call a minute, as with any other that is refused.
+    """
+    with transaction("rest") as session:
         rows_changed(
             session,
             update(Payment)
-            .where(Payment.id == payment_id)
-            .where(or_(Payment.refused_at.is_(None), Payment.refused_at <= now - NUDGE_EVERY))
-            .values(
-                next_check_at=None if closed else now,
-                refused_at=now,
-                refused_postbacks=Payment.refused_postbacks + 1,
-            ),
+            .where(Payment.invoice_id == invoice_id, ~Payment.is_closed)
+            .where(Payment.next_check_at == Payment.refused_at)  # nobody has wanted it sooner since
+            .values(next_check_at=utcnow() + NUDGE_EVERY),
         )
 
 

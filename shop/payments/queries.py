@@ -86,6 +86,12 @@ def recent_postbacks(limit: int = 50, *, only_waiting: bool = False) -> Sequence
     return db.session.scalars(query).all()
 
 
+def refused_payments(limit: int = 50) -> Sequence[Payment]:
+    """Payments of which a notice was refused, the newest refusal first."""
+    query = select(Payment).where(Payment.refused_at.is_not(None))
+    return db.session.scalars(query.order_by(Payment.refused_at.desc()).limit(limit)).all()
+
+
 def overdue_orders(now: datetime, limit: int = 200) -> Sequence[Order]:
     """Unpaid orders whose time is over."""
     query = (

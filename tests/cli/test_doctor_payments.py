@@ -13,10 +13,11 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from shop.cli import checks
+from shop.cli.refusals import MEANINGS
 from shop.config import Settings
 from shop.db import transaction, utcnow
 from shop.ops.doctor import Finding
-from shop.payments.cryptocloud import CryptoCloud
+from shop.payments.cryptocloud import ASKED_AT_ONCE, SIGNED, CryptoCloud, Refusal
 from shop.payments.models import Payment, PaymentState, Postback
 from tests.factories import make_order, provider
 from tests.ops.test_doctor import findings
@@ -52,7 +53,11 @@ def make_payment(app: Flask, invoice_id: str = INVOICE, **values: object) -> Non
 
 
 def refused(app: Flask, invoice_id: str = INVOICE, **values: object) -> None:
-    given: dict[str, object] = {"refused_postbacks": 1, "refused_at": ago(minutes=5)}
+    given: dict[str, object] = {
+        "refused_postbacks": 1,
+        "refused_at": ago(minutes=5),
+        "refused_because": Refusal.SIGNATURE,
+    }
     make_payment(app, invoice_id, **given | values)
 
 
@@ -88,6 +93,55 @@ def test_a_refused_one_for_an_invoice_that_was_paid_is_a_wrong_secret(
     assert found.level == "fail"
     assert "the secret key does not match" in found.text
     assert "Copy CRYPTOCLOUD_SECRET_KEY" in found.mend
+
+
+OWN_WORDS = {
+    Refusal.EXPIRED: "clock",
+    Refusal.OTHER_INVOICE: "orders show",
+    Refusal.OTHER_ORDER: "orders show",
+    Refusal.UNDATED: "report it",
+    Refusal.MALFORMED: "report it",
+    Refusal.UNSIGNED: "report it",
+    Refusal.UNREADABLE: "report it",
+    "": "It may be the secret key",
+}
+
+
+@pytest.mark.parametrize("because", OWN_WORDS)
+def test_one_that_was_refused_for_another_reason_has_a_mend_of_its_own(
+    app: Flask, settings: Settings, because: str
+) -> None:
+    """Who has copied the right key must not be sent to copy it again."""
+    at = ago(hours=7)
+    refused(app, paid_at=ago(minutes=4), refused_because=because, refused_at=at, **PAID)
+
+    found = checks.postbacks(settings)
+
+    assert found.level == "fail"
+    assert "secret key does not match" not in found.text
+    assert "Copy CRYPTOCLOUD_SECRET_KEY" not in found.mend
+    assert ("the key is right" in found.text) is (because in SIGNED)
+    assert OWN_WORDS[because] in found.mend
+    assert f"{at:%Y-%m-%d %H:%M}, and none proven since" in found.text
+    assert "Mended since? Prove it by a test invoice (`invoices create`)." in found.mend
+
+
+@pytest.mark.parametrize("values", [PAID, {}], ids=["paid", "unpaid"])
+@pytest.mark.parametrize("because", ASKED_AT_ONCE)
+def test_one_signed_with_our_key_for_no_invoice_is_no_failure(
+    app: Flask, settings: Settings, because: Refusal, values: dict[str, object]
+) -> None:
+    at = ago(hours=2)
+    more = {"paid_at": ago(hours=1)} if values else {}
+    refused(app, refused_because=because, refused_at=at, **more, **values)
+
+    found = checks.postbacks(settings)
+
+    assert (found.level, found.mend) == ("ok", "")
+    assert "the key is right" in found.text
+    assert "names no invoice" in found.text
+    assert f"{at:%Y-%m-%d %H:%M}" in found.text
+    assert "CryptoCloud was asked at once instead" in found.text
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(5, "warn"), (40, "fail")])
@@ -132,6 +186,44 @@ class TestPostbacks:
         refused(app, paid_at=ago(minutes=4), **PAID)
 
         assert checks.postbacks(settings).level == "fail"
+
+    def test_every_reason_has_its_words(self, app: Flask) -> None:
+        assert set(MEANINGS) == {*Refusal, ""}
+
+    def test_a_wrong_signature_is_refuted_by_a_later_one_of_ours(
+        self, app: Flask, settings: Settings
+    ) -> None:
+        """Only who has our key can make one, so it has been put right since."""
+        refused(app, paid_at=ago(minutes=50), refused_at=ago(minutes=50), **PAID)
+        assert checks.postbacks(settings).level == "fail"
+
+        refused(app, "SIGNED12", refused_because=Refusal.NOT_FOR_INVOICE, refused_at=ago(minutes=9))
+        assert checks.postbacks(settings).level == "ok"
+
+        refused(app, "WRONG123", paid_at=ago(minutes=5), refused_at=ago(minutes=5), **PAID)
+        assert "the secret key does not match" in checks.postbacks(settings).text
+
+    def test_the_gravest_reason_is_told_and_since_when(
+        self, app: Flask, settings: Settings
+    ) -> None:
+        first, last = ago(days=3), ago(days=1)
+        for number, at in enumerate((first, ago(days=2), last)):
+            refused(app, f"WRONG{number}23", paid_at=at, refused_at=at, **PAID)
+        refused(app, "TORN1234", paid_at=ago(hours=1), refused_because="unreadable", **PAID)
+
+        found = checks.postbacks(settings)
+
+        assert "notices of 3 paid invoices were refused" in found.text
+        assert f"since {first:%Y-%m-%d %H:%M}, the last on {last:%Y-%m-%d %H:%M}" in found.text
+        assert "the secret key does not match" in found.text
+
+    def test_a_paid_invoice_of_which_nothing_came_is_told_beside_signed_notices_of_others(
+        self, app: Flask, settings: Settings
+    ) -> None:
+        refused(app, refused_because=Refusal.NOT_FOR_INVOICE)
+        paid(app, "NONE1234")
+
+        assert "no proven notice came" in checks.postbacks(settings).text
 
     def test_a_refused_one_before_the_last_proof_is_forgotten(
         self, app: Flask, settings: Settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import responses
@@ -19,7 +19,14 @@ from shop.payments.queries import find_payment_by_invoice
 from shop.payments.service import refresh
 from shop.payments.sweep import sweep
 from tests.cli.deciding import does, items, letters, state
-from tests.factories import as_json, gateway, make_open_order, make_postback, provider
+from tests.factories import (
+    as_json,
+    gateway,
+    make_open_order,
+    make_postback,
+    make_token,
+    provider,
+)
 
 URL = "/payments/cryptocloud/postback"
 
@@ -59,6 +66,48 @@ def test_a_notice_is_listed_with_what_it_claimed_and_without_its_token(
     assert "token" not in notice
     assert f"{noticed[1]}  " in does(runner, "postbacks", "list").stdout
     assert "1×  waiting" in does(runner, "postbacks", "list").stdout
+
+
+def test_refused_notices_of_our_invoices_are_listed_with_the_reason(
+    app: Flask,
+    client: FlaskClient,
+    settings: Settings,
+    runner: FlaskCliRunner,
+    noticed: tuple[str, str],
+) -> None:
+    with app.app_context():
+        _, other = make_open_order(app)
+        invoice = str(other.invoice_id)
+        odd = make_postback(settings, other, token=make_token(settings, invoice, exp=1))
+        odd["amount_crypto"] = 0.00005
+    nobodys = odd | {"invoice_id": "ZZZZ9999"}
+    for fields in (odd, nobodys):
+        assert client.post(URL, **as_json(fields)).status_code == 403  # type: ignore[arg-type]
+
+    refused, proven = listed(runner)
+    assert (refused["invoice_id"], refused["proven"], refused["hits"]) == (invoice, False, 1)
+    assert (refused["refused_because"], refused["verdict"]) == ("expired", "refused")
+    assert datetime.fromisoformat(str(refused["last_at"])) > utcnow() - timedelta(minutes=1)
+    assert refused["claimed_amount"] is None, "nothing that it says is kept"
+    assert (proven["invoice_id"], proven["proven"]) == (noticed[1], True)
+    assert proven["refused_because"] is None
+    assert set(refused) == set(proven)
+    assert (
+        "1×  refused: signed with our key, but too old" in does(runner, "postbacks", "list").stdout
+    )
+    assert [row["proven"] for row in listed(runner, "--limit", "1")] == [False]
+    assert [row["proven"] for row in listed(runner, "--open")] == [True]
+
+
+@pytest.mark.parametrize("sent", [0.00005, "0.00005", "5e-05"])
+def test_a_small_amount_is_listed_as_it_was_paid(
+    client: FlaskClient, settings: Settings, runner: FlaskCliRunner, sent: object
+) -> None:
+    made_by_hand = Payment(invoice_id="ZZZZ9999", reference="by hand")
+    notice = make_postback(settings, made_by_hand, amount_crypto=sent)
+    client.post(URL, **as_json(notice))  # type: ignore[arg-type]
+
+    assert listed(runner)[0]["claimed_amount"] == "0.00005"
 
 
 def test_replaying_a_notice_asks_what_is_true_and_acts_upon_it_once(

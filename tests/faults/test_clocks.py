@@ -188,7 +188,7 @@ def test_without_the_nudge_a_refused_notice_would_leave_the_money_waiting(
     app: Flask, clocks: Clocks, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: it is the refused notice that has the provider asked."""
-    monkeypatch.setattr("shop.payments.views.nudge", lambda invoice_id: None)
+    monkeypatch.setattr("shop.payments.views.nudge", lambda *given: False)
     clocks.skew = SKEWS[-1]
     with app.app_context():
         assert is_paid(app, clocks, sandbox, told=True) > 2

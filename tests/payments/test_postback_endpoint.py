@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
 import json
 import secrets
 import time
@@ -25,7 +26,8 @@ from shop.config import Settings
 from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
 from shop.orders.models import Order, OrderEvent, OrderStatus, StockHold
-from shop.payments.inbox import nudge
+from shop.payments.cryptocloud import LARGEST_POSTBACK, Refusal
+from shop.payments.inbox import nudge, rest
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.sweep import sweep
 from tests.factories import (
@@ -52,7 +54,7 @@ def notice(app: Flask, settings: Settings) -> Notice:
         return make_postback(settings, make_open_order(app)[1])
 
 
-NUDGED = ("next_check_at", "refused_at", "refused_postbacks")
+NUDGED = ("next_check_at", "refused_at", "refused_because", "refused_postbacks")
 """All that a refused notice may move: when the provider is asked next."""
 
 
@@ -224,7 +226,7 @@ def forgeries(settings: Settings, good: Notice) -> dict[str, Any]:
         "exp true": with_claims(exp=True),
         "exp null": with_claims(exp=None),
         "exp list": with_claims(exp=[now + 300]),
-        "exp float": with_claims(exp=now + 300.5),
+        "exp far away by a fraction": with_claims(exp=now + 960.5),
         "exp 1e400": signed(key, b'{"id":"%s","exp":1e400}' % invoice.encode()),
         "exp infinite": with_claims(exp=float("inf")),
         "exp far away": with_claims(exp=now + 3600),
@@ -244,7 +246,7 @@ def forgeries(settings: Settings, good: Notice) -> dict[str, Any]:
         "deep claims": f"{b64(DEEP)}.{body}.{signature}",
         "deep header": f"{b64(b'[' * 1400 + b']' * 1400)}.{body}.{signature}",
         "not base64": "é.é.é",
-        "spaces": f" {token} ",
+        "spaces inside": token.replace(".", " . "),
         "bytes in a row": f"b'{token}'x",
         "a large one": "x" * 5000,
         "padding": f"{token}=",
@@ -257,6 +259,7 @@ def forgeries(settings: Settings, good: Notice) -> dict[str, Any]:
     }  # fmt: skip
     found: dict[str, Any] = {name: as_json(good | {"token": t}) for name, t in tokens.items()}
     without = {name: value for name, value in good.items() if name != "token"}
+    part = '--x\r\nContent-Disposition: form-data; name="{}\r\n'
     found |= {
         "no token": as_json(without),
         "invoice of another": as_json(good | {"invoice_id": "ZZZZ9999"}),
@@ -283,8 +286,18 @@ def forgeries(settings: Settings, good: Notice) -> dict[str, Any]:
         "deep JSON": {"data": '{"token":' + "[" * 20000, "content_type": "application/json"},
         "no body": {},
         "bytes": {"data": secrets.token_bytes(200), "content_type": "application/json"},
-        "multipart": {"data": good, "content_type": "multipart/form-data"},
-        "33 KB": as_json(good | {"padding": "x" * 33_000}),
+        "token as a file": {
+            "data": part.format(f'invoice_id"\r\n\r\n{invoice}')
+            + part.format(f'token"; filename="token"\r\n\r\n{token}')
+            + "--x--\r\n",
+            "content_type": "multipart/form-data; boundary=x",
+        },
+        "multipart cut off": {
+            "data": part.format(f'invoice_id"\r\n\r\n{invoice}')
+            + part.format(f'token"\r\n\r\n{token}'),
+            "content_type": "multipart/form-data; boundary=x",
+        },
+        "257 KB": as_json(good | {"padding": "x" * 257 * 1024}),
     }  # fmt: skip
     return found
 
@@ -400,10 +413,10 @@ def test_a_refused_notice_has_the_sweep_ask_about_its_invoice_once_a_minute(
         with provider(app) as calls:
             calls.invoice_is("created")
             sweep(gateway(app), utcnow())
-            nudge(payment.invoice_id, first + timedelta(seconds=59))
+            nudge(payment.invoice_id, Refusal.SIGNATURE, first + timedelta(seconds=59))
             db.session.refresh(payment)
             assert payment.refused_postbacks == 1
-            nudge(payment.invoice_id, first + timedelta(seconds=60))
+            nudge(payment.invoice_id, Refusal.SIGNATURE, first + timedelta(seconds=60))
             db.session.refresh(payment)
             assert payment.refused_postbacks == 2
             calls.invoice_is("paid")
@@ -421,14 +434,15 @@ def test_a_forger_gets_neither_the_write_lock_nor_a_second_count_in_the_same_min
         """Another forgery, which has looked before this one has written, is faster."""
         taken.append(name)
         if len(taken) == 1:
-            nudge(invoice_id, now)
+            assert nudge(invoice_id, Refusal.SIGNATURE, now)
         return transaction(name)
 
     monkeypatch.setattr("shop.payments.inbox.transaction", taking)
     with app.app_context():
-        nudge(invoice_id, now)
-        nudge(invoice_id, now + timedelta(seconds=59))
+        assert not nudge(invoice_id, Refusal.EXPIRED, now)
+        assert not nudge(invoice_id, Refusal.EXPIRED, now + timedelta(seconds=59))
 
+        assert db.session.scalars(select(Payment.refused_because)).all() == ["signature"]
         assert db.session.scalars(select(Payment.refused_postbacks)).all() == [1]
     assert len(taken) == 2, "the third has only looked"
 
@@ -459,6 +473,289 @@ def test_a_refused_notice_about_a_paid_invoice_is_counted_and_nobody_asks_again(
     with app.app_context():
         payment = db.session.scalars(select(Payment)).one()
         assert (payment.refused_postbacks, payment.next_check_at) == (1, None)
+
+
+SIGNED_FOR_NONE: list[Notice] = [
+    {"id": 13},
+    {"id": ["THIS"]},
+    {"id": {"id": "THIS"}},
+    {"id": None},
+    {"id": "THIS "},
+    {"id": ..., "uuid": "THIS"},
+    {"id": ..., "uuid": "INV-THIS"},
+    {"id": 13, "uuid": "THIS"},
+    {"id": ...},
+]
+"""Claims of tokens that our key signed in time and that name no invoice; THIS is the notice's."""
+
+
+def signed_for_none(settings: Settings, notice: Notice, claims: Notice) -> Notice:
+    text = json.dumps({name: claim for name, claim in claims.items() if claim is not ...})
+    named = json.loads(text.replace("THIS", notice["invoice_id"]))
+    key = settings.cryptocloud_secret_key.get_secret_value()
+    return notice | {"token": signed(key, {"exp": int(time.time()) + 300} | named)}
+
+
+def payment_of(app: Flask) -> Payment:
+    with app.app_context():
+        return db.session.scalars(select(Payment)).one()
+
+
+@pytest.mark.parametrize("claims", SIGNED_FOR_NONE, ids=str)
+def test_a_notice_signed_for_no_invoice_has_the_provider_asked_at_once(
+    app: Flask, client: FlaskClient, settings: Settings, notice: Notice, claims: Notice
+) -> None:
+    """Our key signed it, so the provider spoke; its API says of what, and the buyer need not wait."""
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        response = client.post(ADDRESS, **as_json(signed_for_none(settings, notice, claims)))
+        assert len(calls.calls) == 1
+
+    assert response.status_code == 200
+    assert status_of(app) == (OrderStatus.FULFILLED, PaymentState.PAID)
+    assert inbox(app) == [], "it has proven nothing"
+    assert payment_of(app).refused_because == "not_for_invoice"
+
+
+@pytest.mark.parametrize("named", [..., None, "", ["T"], "INV-", "ТЕСТ1234"], ids=str)
+def test_so_has_one_whose_token_alone_names_the_invoice(
+    app: Flask, client: FlaskClient, notice: Notice, named: object
+) -> None:
+    fields = {n: v for n, v in (notice | {"invoice_id": named}).items() if v is not ...}
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        assert client.post(ADDRESS, **as_json(fields)).status_code == 200
+
+    assert status_of(app) == (OrderStatus.FULFILLED, PaymentState.PAID)
+    assert (inbox(app), payment_of(app).refused_because) == ([], "no_invoice")
+
+
+@pytest.mark.parametrize("claims", SIGNED_FOR_NONE, ids=str)
+def test_it_is_refused_while_the_provider_knows_of_no_money(
+    app: Flask, client: FlaskClient, settings: Settings, notice: Notice, claims: Notice
+) -> None:
+    odd, before = signed_for_none(settings, notice, claims), status_of(app)
+    with provider(app) as calls:
+        calls.invoice_is("created")
+        answers = {client.post(ADDRESS, **as_json(odd)).status_code for _ in range(5)}
+        assert len(calls.calls) == 1, "the others came within the same minute"
+
+        payment = payment_of(app)
+        assert payment.refused_at
+        assert payment.next_check_at
+        later = payment.refused_at + timedelta(seconds=59)
+        with app.app_context():
+            sweep(gateway(app), later)
+            assert len(calls.calls) == 1, "the nudge has had its call"
+            sweep(gateway(app), later + timedelta(seconds=10))
+            assert len(calls.calls) == 2, "it may be paid by now"
+
+    assert (answers, inbox(app), status_of(app)) == ({403}, [], before)
+
+
+def test_what_the_provider_does_not_answer_then_is_left_to_the_sweep(
+    app: Flask, client: FlaskClient, settings: Settings, notice: Notice
+) -> None:
+    odd = signed_for_none(settings, notice, {"id": 13})
+    with provider(app) as calls:
+        calls.add(responses.GET, calls.info_url, status=503)
+        assert client.post(ADDRESS, **as_json(odd)).status_code == 403
+
+    payment = payment_of(app)
+    assert payment.next_check_at == payment.refused_at, "at the next sweep"
+    with app.app_context(), provider(app) as calls:
+        calls.invoice_is("paid")
+        sweep(gateway(app), utcnow() + timedelta(seconds=1))
+    assert status_of(app) == (OrderStatus.FULFILLED, PaymentState.PAID)
+
+
+def test_the_sweeps_own_time_is_not_put_off_when_a_proven_notice_wants_it_sooner(
+    app: Flask, client: FlaskClient, settings: Settings, notice: Notice
+) -> None:
+    with provider(app) as calls, app.app_context():
+        calls.invoice_is("created")
+        nudge(notice["invoice_id"], Refusal.NOT_FOR_INVOICE, utcnow() - timedelta(seconds=1))
+        client.post(ADDRESS, **as_json(notice))
+        wanted = payment_of(app).next_check_at
+
+        rest(notice["invoice_id"])
+
+        assert payment_of(app).next_check_at == wanted
+
+
+def test_of_an_invoice_that_is_paid_already_nobody_asks_again(
+    app: Flask, client: FlaskClient, settings: Settings, notice: Notice
+) -> None:
+    """The provider may repeat what it got no 200 for, within the minute as well as after it."""
+    odd = signed_for_none(settings, notice, {"id": 13})
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        answers = [client.post(ADDRESS, **as_json(odd)).status_code for _ in range(3)]
+        assert len(calls.calls) == 1
+
+    assert answers == [200] * 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": "another-secret-that-is-long-enough-00"},
+        {"exp": 1},
+        {"exp": None},
+        {"id": "ZZZZ9999"},
+        {"uuid": "ZZZZ9999"},
+    ],
+    ids=str,
+)
+def test_other_refused_notices_wait_for_the_sweep(
+    app: Flask, client: FlaskClient, settings: Settings, notice: Notice, change: Notice
+) -> None:
+    """The control: only what our key signed, in time, and not for another invoice, causes a call."""
+    key = change.get("key", settings.cryptocloud_secret_key.get_secret_value())
+    claims = {"id": 13, "exp": int(time.time()) + 300} | change
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        odd = notice | {"token": signed(key, claims)}
+        assert client.post(ADDRESS, **as_json(odd)).status_code == 403
+        assert len(calls.calls) == 0
+
+    assert payment_of(app).refused_postbacks == 1
+    assert status_of(app) == (OrderStatus.PENDING, PaymentState.OPEN)
+
+
+def test_a_notice_signed_for_no_invoice_about_one_that_nobody_has_is_refused(
+    app: Flask, client: FlaskClient, settings: Settings, notice: Notice
+) -> None:
+    odd = signed_for_none(settings, notice | {"invoice_id": "ZZZZ9999"}, {"id": 13})
+    before = everything(app)
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        assert client.post(ADDRESS, **as_json(odd)).status_code == 403
+        assert len(calls.calls) == 0
+
+    assert everything(app) == before
+    assert payment_of(app).refused_postbacks == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "because"),
+    [
+        ({"token": "e30.e30.e30"}, "malformed"),
+        ({"token": None}, "unsigned"),
+        ({"order_id": "AAAA-BBBB-1-0000"}, "other_order"),
+        ({"token": signed("another-secret-that-is-long-enough-00", {"id": "x"})}, "signature"),
+    ],
+)
+def test_why_a_notice_was_refused_is_kept_and_logged(
+    app: Flask,
+    client: FlaskClient,
+    notice: Notice,
+    caplog: pytest.LogCaptureFixture,
+    fields: Notice,
+    because: str,
+) -> None:
+    assert client.post(ADDRESS, **as_json(notice | fields)).status_code == 403
+
+    assert payment_of(app).refused_because == because
+    assert f"'because': '{because}'" in caplog.text
+
+
+TRANSACTIONS = [f"0x{n:0128x}" for n in range(600)]
+"""Longer than any coin's, so that they are too much for every other form of the shop."""
+
+
+def with_transactions(notice: Notice, kind: str) -> dict[str, Any]:
+    facts = {"uuid": f"INV-{notice['invoice_id']}", "tx_list": TRANSACTIONS}
+    if kind == "json":
+        return as_json(notice | {"invoice_info": facts, "tx_list": TRANSACTIONS})
+    more = {"tx_list[]": TRANSACTIONS, "invoice_info": ["uuid", "status"]}
+    sent: dict[str, Any] = {"data": notice | more}
+    return sent | ({"content_type": "multipart/form-data"} if kind == "parts" else {})
+
+
+@pytest.mark.parametrize("kind", ["json", "form", "parts"])
+def test_a_notice_about_six_hundred_transactions_is_taken(
+    app: Flask, client: FlaskClient, notice: Notice, kind: str
+) -> None:
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        assert client.post(ADDRESS, **with_transactions(notice, kind)).status_code == 200
+
+    assert status_of(app)[0] is OrderStatus.FULFILLED
+    if kind == "form":  # the control: no other page reads as much
+        assert client.post("/cart/lines", data=f"a={'x' * 80_000}").status_code == 413
+
+
+@pytest.mark.parametrize("size", [LARGEST_POSTBACK, 5_000_000])
+@pytest.mark.parametrize(
+    "start", ['{{"invoice_id":"{}","x":"', "invoice_id={}&x=", "uuid%3A+INV-{}&"]
+)
+def test_a_notice_that_is_too_large_is_refused_and_names_its_invoice(
+    app: Flask, client: FlaskClient, notice: Notice, size: int, start: str
+) -> None:
+    body = start.format(notice["invoice_id"]).encode() + b"x" * size
+
+    assert client.post(ADDRESS, data=body, content_type="application/json").status_code == 403
+
+    payment = payment_of(app)
+    assert (payment.refused_postbacks, payment.refused_because) == (1, "unreadable")
+    assert payment.next_check_at == payment.refused_at
+
+
+class Endless(io.BytesIO):
+    """A sender who does not stop, and hands out little at a time."""
+
+    given = 0
+
+    def readinto(self, into: Any) -> int:
+        size = min(len(into), 1000)
+        into[:size] = b"x" * size
+        self.given += size
+        return size
+
+
+def test_of_a_body_without_an_end_no_more_is_read_than_a_notice_may_have(
+    client: FlaskClient,
+) -> None:
+    sender = Endless()
+
+    answer = client.post(
+        ADDRESS, input_stream=sender, environ_overrides={"wsgi.input_terminated": True}
+    )
+
+    assert answer.status_code == 403
+    assert sender.given == LARGEST_POSTBACK + 1
+
+
+def test_a_body_that_comes_in_pieces_is_read_whole(
+    app: Flask, client: FlaskClient, notice: Notice
+) -> None:
+    class Pieces(io.BytesIO):
+        def readinto(self, into: Any) -> int:
+            return super().readinto(memoryview(into)[:7])
+
+    body = json.dumps(notice).encode()
+    for more in ({"CONTENT_LENGTH": str(len(body))}, {"wsgi.input_terminated": True}):
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            answer = client.post(
+                ADDRESS,
+                input_stream=Pieces(body),
+                content_type="application/json",
+                environ_overrides=more,
+            )
+        assert answer.status_code == 200, more
+
+
+@pytest.mark.parametrize("order_id", ["None", "null", " "])
+def test_an_order_that_is_none_in_writing_is_none(
+    app: Flask, client: FlaskClient, notice: Notice, order_id: str
+) -> None:
+    with provider(app) as calls:
+        calls.invoice_is("paid")
+        assert client.post(ADDRESS, data=notice | {"order_id": order_id}).status_code == 200
+
+    assert status_of(app)[0] is OrderStatus.FULFILLED
 
 
 @pytest.mark.parametrize("order_id", [None, ""])

@@ -9,10 +9,13 @@ can go wrong is drawn in `errors.py`.
 """
 
 from .errors import (
+    ASKED_AT_ONCE,
+    SIGNED,
     BadPostback,
     CryptoCloudError,
     KeyRefused,
     NotSent,
+    Refusal,
     Rejected,
     TooManyCalls,
     Unavailable,
@@ -20,11 +23,14 @@ from .errors import (
     Untrusted,
 )
 from .invoices import Invoice, InvoiceInfo, InvoiceStatus, normalise_invoice_id
-from .postbacks import Postback
+from .postbacks import LARGEST_POSTBACK, Postback
 from .v1 import CryptoCloud
 from .v2 import CryptoCloudV2
 
 __all__ = [
+    "ASKED_AT_ONCE",
+    "LARGEST_POSTBACK",
+    "SIGNED",
     "BadPostback",
     "CryptoCloud",
     "CryptoCloudError",
@@ -35,6 +41,7 @@ __all__ = [
     "KeyRefused",
     "NotSent",
     "Postback",
+    "Refusal",
     "Rejected",
     "TooManyCalls",
     "Unavailable",

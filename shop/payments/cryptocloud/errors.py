@@ -13,6 +13,8 @@ BadPostback            a notice that does not prove that it comes from the provi
 
 from __future__ import annotations
 
+import enum
+
 
 class CryptoCloudError(Exception):
     """A call did not give what it was made for. The text is safe to log and to show an operator."""
@@ -58,8 +60,45 @@ class Untrusted(Unclear):
         """The invoice that was made all the same."""
 
 
+class Refusal(enum.StrEnum):
+    """Why a notice is not believed; kept with the payment that it names, at most 20 characters."""
+
+    UNREADABLE = "unreadable"
+    UNSIGNED = "unsigned"
+    """It has no token."""
+    MALFORMED = "malformed"
+    """What stands there is no HS256 token that can be read."""
+    SIGNATURE = "signature"
+    """Somebody else's key signed it; all that follow are signed with ours."""
+    EXPIRED = "expired"
+    """Too old, or from the future: of our clock, of a delay, or sent once more by somebody."""
+    UNDATED = "undated"
+    NOT_FOR_INVOICE = "not_for_invoice"
+    """Its token names no invoice."""
+    NO_INVOICE = "no_invoice"
+    """Its token names one, and the notice itself none."""
+    OTHER_INVOICE = "other_invoice"
+    OTHER_ORDER = "other_order"
+
+
+SIGNED = (
+    Refusal.EXPIRED,
+    Refusal.UNDATED,
+    Refusal.NOT_FOR_INVOICE,
+    Refusal.NO_INVOICE,
+    Refusal.OTHER_INVOICE,
+    Refusal.OTHER_ORDER,
+)
+"""Refused although signed with our secret key, which is therefore the right one."""
+ASKED_AT_ONCE = (Refusal.NOT_FOR_INVOICE, Refusal.NO_INVOICE)
+"""The provider spoke, in time, and did not say clearly of what: it is asked, and nothing is believed."""
+
+
 class BadPostback(Exception):
     """A notice that must not be believed. The text says why and holds nothing secret."""
 
-    invoice_id: str | None = None
-    """The invoice that it names, unproven: a reason to ask the provider, and for nothing else."""
+    def __init__(self, message: str, because: Refusal, invoice_id: str | None = None) -> None:
+        super().__init__(message)
+        self.because = because
+        self.invoice_id = invoice_id
+        """The invoice that it names, unproven: a reason to ask the provider, and for nothing else."""

@@ -1,27 +1,65 @@
-"""Notices from the provider: read in either encoding, and believed only when their token proves them."""
+"""Notices from the provider: read in any encoding, and believed only when their token proves them.
+
+Only six fields are used, and only these have to be in order. What else a notice brings (v2 adds the
+invoice's whole story) may be of any kind, repeated, or broken, and never costs the notice.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from decimal import Decimal
+from typing import Any, TypeGuard
 from urllib.parse import parse_qsl
 
 import jwt
 
-from .errors import BadPostback
+from .errors import BadPostback, Refusal
 from .invoices import normalise_invoice_id, plain_text
 
-LARGEST_POSTBACK = 32 * 1024
+LARGEST_POSTBACK = 256 * 1024
+"""A notice lists the transactions of its invoice, and somebody may have paid in hundreds of them."""
+MOST_FIELDS = 2000
+LOOKED_THROUGH = 64 * 1024
+"""How much of a body that cannot be read is searched for an invoice's id: forgeries must stay cheap."""
 LARGEST_TOKEN = 4 * 1024
 TOKEN_LEEWAY_SECONDS = 60
 TOKEN_LIFE_SECONDS = 15 * 60
 """A genuine token lives five minutes; one that claims much more was not made for this."""
 
-TOKEN = re.compile(r"""(?:b?["'])?([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)["']?""")
+USED = ("token", "invoice_id", "order_id", "status", "amount_crypto", "currency")
+NO_ORDER = ("", "None", "null")
+"""How senders write that there is none, where a form knows texts only."""
+
+BLANKS = " \t\r\n"
+TOKEN = re.compile(
+    r"""(?:b?["'])?[ \t\r\n]*([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)[ \t\r\n]*["']?"""
+)
 """Some old notices wrap the token as b"…"; new ones carry it bare."""
+INVOICE = re.compile(r"(?:INV-)?([A-Z0-9]{8})")
+"""What an invoice's id looks like, wherever one was seen. Other numbers in a token are not one."""
+NAMED = re.compile(
+    r"(?:invoice_id|uuid)(?:%[0-9A-Fa-f]{2}|[^%A-Za-z0-9]){1,40}(?:INV-)?([A-Z0-9]{8})(?![A-Za-z0-9])"
+)
+"""An invoice's id behind its field's name, whatever encoding or half of one stands between them."""
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+LONGEST_AMOUNT = 120
+EDGE = re.compile(rb"\s*(--[^\r\n]{0,199}[^\s-])[ \t]*(\r?\n)")
+"""The first line of a multipart form, which says what parts it; its label may be wrong or gone."""
+PART = re.compile(
+    rb"""^content-disposition:[ \t]*form-data[ \t]*;[ \t]*name="?([^"\r\n;]*)"?[ \t]*$""",
+    re.IGNORECASE | re.MULTILINE,
+)
+FILE = re.compile(
+    rb"^content-disposition:[^\r\n]*;[ \t]*filename\*?=", re.IGNORECASE | re.MULTILINE
+)
+LARGEST_HEAD = 1000
+
+Fields = list[tuple[str, Any]]
+"""As they stand in the notice, with repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +77,20 @@ def read_postback(
     content_type: str | None, body: bytes, *, secrets: Sequence[str], now: float
 ) -> Postback:
     """The notice, proven by one of the secrets, or BadPostback."""
-    fields = _fields(content_type, body)
-    named = _named(fields)
+    given = _given(content_type, body)
     try:
-        proven = _proven(fields.get("token"), named, secrets, now)
+        fields = _unrepeated(given)
+        proven = _proven(fields.get("token"), _named(given), secrets, now)
     except BadPostback as error:
-        error.invoice_id = named
+        error.invoice_id = error.invoice_id or _hinted(given)
         raise
+    order_id = _text(fields.get("order_id"))
     return Postback(
         invoice_id=proven,
-        order_id=plain_text(fields.get("order_id")) or None,
-        status=plain_text(fields.get("status")),
-        amount_crypto=plain_text(fields.get("amount_crypto")),
-        currency=plain_text(fields.get("currency")),
+        order_id=None if order_id in NO_ORDER else order_id,
+        status=_text(fields.get("status")),
+        amount_crypto=_amount(fields.get("amount_crypto")),
+        currency=_text(fields.get("currency")),
     )
 
 
@@ -59,24 +98,26 @@ def _proven(token: object, named: str | None, secrets: Sequence[str], now: float
     """The invoice that the token was signed for, which must be the one that the notice names."""
     claims = _signed_claims(token, secrets)
     _check_times(claims, now)
-    try:
-        signed = normalise_invoice_id(claims["id"])
-    except ValueError:
-        raise BadPostback("no usable invoice id") from None
-    if named is None:
-        raise BadPostback("no usable invoice id")
-    if signed != named:
-        raise BadPostback("the token was signed for another invoice")
-    return signed
+    signed = claims.get("id")
+    if named is not None and _bare(signed) == named:
+        return named
+    # The claim `uuid` proves nothing: nobody has seen one that holds the invoice. It may contradict.
+    shapes = (_shaped(claim) for claim in (signed, claims.get("uuid")))
+    told = next(filter(None, shapes), None)
+    if told and named is None:
+        raise BadPostback("the notice names no usable invoice id", Refusal.NO_INVOICE, told)
+    if told and told != named:
+        raise BadPostback("the token was signed for another invoice", Refusal.OTHER_INVOICE)
+    raise BadPostback("the token was signed, but for no invoice", Refusal.NOT_FOR_INVOICE)
 
 
 def _signed_claims(token: object, secrets: Sequence[str]) -> dict[str, Any]:
-    if not isinstance(token, str) or len(token) > LARGEST_TOKEN:
-        raise BadPostback("no token")
-    match = TOKEN.fullmatch(token)
+    if not isinstance(token, str) or not (text := token.strip(BLANKS)):
+        raise BadPostback("no token", Refusal.UNSIGNED)
+    match = TOKEN.fullmatch(text) if len(text) <= LARGEST_TOKEN else None
     if not match:
-        raise BadPostback("no token")
-    refusal = BadPostback("no secret key is set")
+        raise BadPostback("no token that can be read", Refusal.MALFORMED)
+    refusal = BadPostback("no secret key is set", Refusal.SIGNATURE)
     for secret in filter(None, secrets):  # an empty key would be anybody's
         try:
             return _decoded(match[1], secret)
@@ -91,77 +132,189 @@ def _decoded(token: str, secret: str) -> dict[str, Any]:
             token,
             secret,
             algorithms=["HS256"],
-            # Times are checked below: PyJWT takes an `exp` in any year, and one in a string.
+            # The claims are looked at here, where "not signed with our key" and "signed, but not for
+            # this" stay apart. PyJWT takes an `exp` in any year, and one in a string.
             options={
-                "require": ["exp", "id"],
                 "verify_exp": False,
                 "verify_nbf": False,
                 "verify_iat": False,
                 "verify_aud": False,
+                "verify_iss": False,
+                "verify_sub": False,
+                "verify_jti": False,
             },
         )
     except (jwt.InvalidTokenError, RecursionError) as error:
-        raise BadPostback(f"bad token: {type(error).__name__}") from None
+        because = Refusal.MALFORMED
+        if isinstance(error, jwt.InvalidSignatureError):
+            because = Refusal.SIGNATURE
+        raise BadPostback(f"bad token: {type(error).__name__}", because) from None
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:
-    expires = claims["exp"]
-    if type(expires) is not int:
-        raise BadPostback("the token's expiry is not a whole number")
+    expires = claims.get("exp")
+    if not _is_time(expires):
+        raise BadPostback("the token's expiry is not a number", Refusal.UNDATED)
     if not now - TOKEN_LEEWAY_SECONDS < expires <= now + TOKEN_LIFE_SECONDS:
-        raise BadPostback("the token has expired, or claims to live too long")
-    if "nbf" not in claims:
-        return
-    if type(claims["nbf"]) is not int or claims["nbf"] > now + TOKEN_LEEWAY_SECONDS:
-        raise BadPostback("the token is not valid yet")
+        raise BadPostback("the token has expired, or claims to live too long", Refusal.EXPIRED)
+    begins = claims.get("nbf", now)
+    if not _is_time(begins):
+        raise BadPostback("the token's beginning is not a number", Refusal.UNDATED)
+    if begins > now + TOKEN_LEEWAY_SECONDS:
+        raise BadPostback("the token is not valid yet", Refusal.EXPIRED)
 
 
-def _named(fields: dict[str, Any]) -> str | None:
+def _is_time(claim: Any) -> TypeGuard[float]:
+    """A finite number, with a fraction or without."""
+    number = isinstance(claim, int | float) and not isinstance(claim, bool)
+    return number and -math.inf < claim < math.inf
+
+
+def _bare(value: object) -> str | None:
     try:
-        return normalise_invoice_id(fields.get("invoice_id"))
+        return normalise_invoice_id(value)
     except ValueError:
         return None
 
 
-def _fields(content_type: str | None, body: bytes) -> dict[str, Any]:
-    """The notice's fields. The project's settings choose JSON or form; the label is not always right."""
+def _shaped(claim: object) -> str | None:
+    match = INVOICE.fullmatch(claim) if isinstance(claim, str) else None
+    return match[1] if match else None
+
+
+def _named(given: Fields) -> str | None:
+    """The invoice that the notice is about."""
+    values = (value for name, value in given if name == "invoice_id" and isinstance(value, str))
+    return next(filter(None, (_bare(value.strip(BLANKS)) for value in values)), None)
+
+
+def _hinted(given: Fields) -> str | None:
+    """The invoice that it names anywhere, for asking about it."""
+    return _named(given) or next(filter(None, (_told(*field) for field in given)), None)
+
+
+def _told(name: str, value: object) -> str | None:
+    if name == "invoice_info[uuid]":
+        return _bare(value)
+    if name != "invoice_info":
+        return None
+    if isinstance(value, dict):
+        return _bare(value.get("uuid"))
+    return (
+        _found(value) if isinstance(value, str) else None
+    )  # JSON in a form, or what looks like it
+
+
+def _found(text: str) -> str | None:
+    match = NAMED.search(text, 0, LOOKED_THROUGH)
+    return match[1] if match else None
+
+
+def _given(content_type: str | None, body: bytes) -> Fields:
+    """The notice's fields. The project's settings choose the encoding; the label is not always right."""
     if len(body) > LARGEST_POSTBACK:
-        raise BadPostback("too large")
-    parsers = [_json_fields, _form_fields]
-    if "json" not in (content_type or "").lower():
-        parsers.reverse()
-    for parse in parsers:
-        if fields := parse(body):
-            return fields
-    raise BadPostback("neither JSON nor a form")
+        raise BadPostback("too large", Refusal.UNREADABLE, _found_in(body))
+    label = (content_type or "").lower()
+    first: Callable[[bytes], Fields] = _form_fields
+    if "json" in label:
+        first = _json_fields
+    elif "multipart" in label:
+        first = _multipart_fields
+    readers = (_form_fields, _json_fields, _multipart_fields)
+    without_token: Fields = []
+    for read in (first, *(reader for reader in readers if reader is not first)):
+        given = read(body)
+        if any(name == "token" for name, _ in given):
+            return given
+        if not without_token and _hinted(given):
+            without_token = given
+    if without_token:
+        return without_token
+    raise BadPostback("neither JSON nor a form", Refusal.UNREADABLE, _found_in(body))
 
 
-def _json_fields(body: bytes) -> dict[str, Any]:
+def _found_in(body: bytes) -> str | None:
+    return _found(body[:LOOKED_THROUGH].decode("ascii", "replace"))
+
+
+def _json_fields(body: bytes) -> Fields:
+    outermost: Fields = []
+
+    def keep(pairs: Fields) -> dict[str, Any]:
+        nonlocal outermost
+        outermost = pairs  # the object that ends last is the one around all others
+        return dict(pairs)
+
     try:
-        fields = json.loads(
-            body, parse_float=str, parse_constant=_refuse, object_pairs_hook=_no_repeats
+        # Bytes of another encoding are in fields that are not used: those that are hold plain ASCII.
+        text = body.decode(json.detect_encoding(body), "replace")
+        found = json.loads(
+            text,
+            parse_int=_integer,
+            parse_float=str,
+            parse_constant=str,
+            object_pairs_hook=keep,
+            strict=False,
         )
     except (ValueError, RecursionError):
-        return {}
-    return fields if isinstance(fields, dict) and "token" in fields else {}
+        return []
+    return outermost if isinstance(found, dict) else []
 
 
-def _form_fields(body: bytes) -> dict[str, Any]:
+def _integer(digits: str) -> int | str:
+    """Python refuses to read very long ones, and with them the notice."""
+    return int(digits) if len(digits) <= LONGEST_AMOUNT else digits
+
+
+def _form_fields(body: bytes) -> Fields:
+    text = body.decode("utf-8-sig", "replace")
     try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=100)
-        fields = _no_repeats(pairs)
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
-        return {}
-    return fields if "token" in fields else {}
+        return []
 
 
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A field given twice means two things to two readers, which is how forgeries slip through."""
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a field is repeated")
+def _multipart_fields(body: bytes) -> Fields:
+    """The fields of a form in parts, if it is whole; files are left out."""
+    edge = EDGE.match(body)
+    if not edge:
+        return []
+    line_end = edge[2]
+    _, *parts, end = (line_end + body[edge.start(1) :]).split(line_end + edge[1])
+    if not end.startswith(b"--") or len(parts) > MOST_FIELDS:
+        return []
+    fields: Fields = []
+    for part in parts:
+        head, found, value = part.partition(line_end * 2)
+        if not found or len(head) > LARGEST_HEAD or not head.lstrip(b" \t").startswith(line_end):
+            return []
+        head = head.replace(b"\r", b"")
+        if name := PART.search(head):
+            fields.append((name[1].decode("utf-8", "replace"), value.decode("utf-8", "replace")))
+        elif not FILE.search(head):
+            return []
     return fields
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+def _unrepeated(given: Fields) -> dict[str, Any]:
+    """A field given twice means two things to two readers, which is how forgeries slip through."""
+    names = [name for name, _ in given if name in USED]
+    if len(set(names)) != len(names):
+        raise BadPostback("a field that counts is given twice", Refusal.UNREADABLE)
+    return dict(given)
+
+
+def _text(value: object) -> str:
+    return plain_text(value.strip(BLANKS) if isinstance(value, str) else value)
+
+
+def _amount(value: object) -> str:
+    """An amount as people write it, with every digit: 0.00005 and not 5e-05."""
+    text = _text(value)
+    if not NUMBER.fullmatch(text):
+        return text
+    number = Decimal(text)
+    if abs(number.adjusted()) > LONGEST_AMOUNT:  # nobody's amount, and long when it is written out
+        return text
+    plain = f"{number:f}"
+    return plain if len(plain) <= LONGEST_AMOUNT else text
