@@ -362,12 +362,12 @@ def test_a_notice_may_be_32_kilobytes_long(size: int, accepted: bool) -> None:
 
 def test_five_megabytes_are_refused_before_they_are_parsed() -> None:
     body = b"[" * 5_000_000
-    started = time.perf_counter()
+    started = time.thread_time()  # its own work, and not what else the machine does
 
     with pytest.raises(BadPostback, match="too large"):
         make_client().read_postback(JSON, body, now=NOW)
 
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_without_a_secret_nothing_is_believed() -> None:
