@@ -7,6 +7,10 @@ from typing import Any
 import requests
 
 
+PATIENCE = 60
+"""Seconds. A verb may have to wait for the shop, which asks the provider; on a busy machine for long."""
+
+
 class Till:
     """Where buyers pay; its postbacks are sent, and answered, before a verb returns."""
 
@@ -28,12 +32,12 @@ class Till:
     def invoices(self) -> list[dict[str, Any]]:
         """Every invoice there is, the newest first."""
         found: list[dict[str, Any]] = requests.get(
-            f"{self.address}/_sandbox/invoices", timeout=10
+            f"{self.address}/_sandbox/invoices", timeout=PATIENCE
         ).json()
         return found
 
     def _post(self, path: str, wishes: dict[str, object]) -> dict[str, Any]:
-        answer = requests.post(f"{self.address}/_sandbox/{path}", json=wishes, timeout=10)
+        answer = requests.post(f"{self.address}/_sandbox/{path}", json=wishes, timeout=PATIENCE)
         assert answer.ok, answer.text
         found: dict[str, Any] = answer.json()
         return found
