@@ -6,6 +6,8 @@ import os
 import shutil
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "chrome")
+PATIENCE = 30_000
+"""Milliseconds for what a page should soon do; a browser on a busy machine may take many seconds."""
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,9 +144,13 @@ def test_what_the_turn_in_the_process_has_cost_is_not_waited_for_again(
 ) -> None:
     """Else the last of many would wait twice as long. The control is the writer that finds no queue."""
     real, left = shop.db._begin_writing, list[float]()
+    turn, now = (
+        Turn(),
+        [1000.0],
+    )  # the clock is this test's own: the machine's pace is not the point
 
     def begin(connection: Connection, until: float) -> None:
-        left.append(until - time.monotonic())
+        left.append(until - now[0])
         real(connection, until)
 
     def write(number: int = 0) -> None:
@@ -152,21 +158,40 @@ def test_what_the_turn_in_the_process_has_cost_is_not_waited_for_again(
             """Nothing: it is about the turn."""
 
     monkeypatch.setattr(shop.db, "_begin_writing", begin)
+    monkeypatch.setattr(shop.db, "_write_lock", turn)
+    monkeypatch.setattr(shop.db, "time", SimpleNamespace(monotonic=lambda: now[0]))
     write()
     with ThreadPoolExecutor(1) as pool:
-        with shop.db._write_lock:
+        with turn.lock:
+            turn.asked_for.clear()
             waiting = pool.submit(write)
-            until_over(waiting, 0.3)
+            assert turn.asked_for.wait(30)
+            until_over(waiting, 0.1)
+            now[0] += 3
         waiting.result()
 
-    without_queue, behind_it = left
-    assert behind_it < without_queue - 0.2
+    assert left == [shop.db.BUSY_SECONDS, shop.db.BUSY_SECONDS - 3]
 
     with locked(app.config["SETTINGS"].database), app.app_context():
         began = time.monotonic()
         with pytest.raises(OperationalError, match="locked"), db.engine.connect() as connection:
-            connection.execution_options(write_until=began).execute(text("SELECT 1"))
+            connection.execution_options(write_until=now[0]).execute(text("SELECT 1"))
+        # At once, and not after ten seconds; half of them are left for a busy machine.
         assert time.monotonic() - began < shop.db.BUSY_SECONDS / 2, "no time was left to wait"
+
+
+class Turn:
+    """The process's lock for writing, which says that somebody asks for it."""
+
+    def __init__(self) -> None:
+        self.lock, self.asked_for = threading.Lock(), threading.Event()
+
+    def acquire(self, timeout: float) -> bool:
+        self.asked_for.set()
+        return self.lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        self.lock.release()
 
 
 def until_over(waiting: Future[None], seconds: float) -> None:

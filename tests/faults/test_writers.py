@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -43,8 +44,12 @@ def write(product_id: int) -> float | str:
 
 
 def read_and_write(session: Session, product_id: int) -> None:
-    seen = session.scalar(select(Product.available).where(Product.id == product_id)) or 0
-    session.execute(update(Product).where(Product.id == product_id).values(available=seen - 1))
+    left = (seen(session, product_id) or 0) - 1
+    session.execute(update(Product).where(Product.id == product_id).values(available=left))
+
+
+def seen(session: Session, product_id: int) -> int | None:
+    return session.scalar(select(Product.available).where(Product.id == product_id))
 
 
 def write_at_once(app: Flask, product_id: int, writers: int, times: int) -> list[float | str]:
@@ -135,16 +140,27 @@ class NoLock:
 def test_with_a_deferred_begin_most_writers_are_locked_out(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control: two that have read cannot both write, however long they would wait."""
+    """The control: two that have read cannot both write, however long they would wait.
+
+    They come in pairs who wait for each other after reading: on a fast machine one might be done
+    before the other begins.
+    """
+    read, pairs = seen, threading.Barrier(2)
+
+    def in_step(session: Session, product_id: int) -> int | None:
+        found = read(session, product_id)
+        pairs.wait(30)
+        return found
 
     def deferred(connection: Connection, until: float) -> None:
         connection.exec_driver_sql("BEGIN")
 
     monkeypatch.setattr(shop.db, "_begin_writing", deferred)
     monkeypatch.setattr(shop.db, "_write_lock", NoLock())
-    product_id = stocked(app, 32)
+    monkeypatch.setattr(f"{__name__}.seen", in_step)
+    product_id = stocked(app, 16)
 
-    outcomes = write_at_once(app, product_id, 16, 2)
+    outcomes = write_at_once(app, product_id, 16, 1)
 
     assert "database is locked" in locked_out(outcomes)
 

@@ -219,11 +219,11 @@ def test_after_a_day_without_a_mail_server_the_goods_arrive_once(
         order = sell(app)
         use(app, "smtp://127.0.0.1:1")
         now = utcnow()
-        for hour in range(24):
+        for hour in range(0, 24, 2):
             send_due_mails(now + timedelta(hours=hour))
         use(app, smtp_url)
 
-        for hour in range(24, 48):
+        for hour in range(24, 48, 2):
             send_due_mails(now + timedelta(hours=hour))
 
         assert mail().state is MailState.SENT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import socket
 import threading
 from collections.abc import Iterator
@@ -65,10 +64,3 @@ def till(sandbox: Sandbox) -> Till:
 @pytest.fixture
 def books(app: Flask) -> Books:
     return Books(app)
-
-
-@pytest.fixture
-def hasty(app: Flask) -> None:
-    """The shop waits half a second for the provider, where it would wait eight."""
-    gateway = app.extensions["cryptocloud"]
-    app.extensions["cryptocloud"] = dataclasses.replace(gateway, call_seconds=0.5)

@@ -67,7 +67,7 @@ def test_the_time_to_pay_is_the_shops_own_and_stands_on_the_order_page(
 
 
 def test_an_invoice_whose_answer_got_lost_is_found_and_offered_to_the_buyer(
-    hasty: None, buyer: Buyer, till: Till, books: Books, slug: str
+    buyer: Buyer, till: Till, books: Books, slug: str
 ) -> None:
     till.is_switched("reset")
     buyer.puts_into_cart(slug)

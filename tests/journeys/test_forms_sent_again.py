@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
 from tests.factories import make_product
+from tests.faults.processes import until
 from tests.journeys.books import Books
 from tests.journeys.till import Till
 
@@ -41,21 +44,31 @@ def test_a_form_sent_twice_is_one_order_and_one_invoice(
 
 
 def test_a_second_press_while_the_first_one_waits_leads_to_the_same_order(
-    app: Flask, buyer: Buyer, till: Till, books: Books, form: TestResponse
+    app: Flask,
+    buyer: Buyer,
+    sandbox: Sandbox,
+    till: Till,
+    books: Books,
+    form: TestResponse,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     impatient = Buyer(app)
     cookie = buyer.browser.get_cookie("session")
     assert cookie
     impatient.browser.set_cookie("session", cookie.value)
     impatient.page = form
-    till.is_switched("slow", seconds=1)
+    # The first press waits until the test says so, and no number of seconds for the rest to race with.
+    is_time, gateway = threading.Event(), app.extensions["cryptocloud"]
+    app.extensions["cryptocloud"] = dataclasses.replace(gateway, call_seconds=60)
+    monkeypatch.setattr(sandbox, "pause", lambda _: is_time.wait(60))
+    till.is_switched("slow")
     first = threading.Thread(target=buyer.sends, args=("/checkout",), kwargs={"email": buyer.email})
     first.start()
-    while not till.invoices():
-        assert first.is_alive()
+    until(till.invoices, "the call for the invoice")
 
     impatient.sends("/checkout", email=buyer.email)
     page = impatient.reads_answer()
+    is_time.set()
     first.join()
 
     assert "Opening the payment page" in page

@@ -70,7 +70,7 @@ def test_an_order_waits_for_a_late_postback_and_is_paid_when_it_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     is_time = threading.Event()
-    monkeypatch.setattr(sandbox, "pause", lambda _: is_time.wait(10))
+    monkeypatch.setattr(sandbox, "pause", lambda _: is_time.wait(60))
     payment = threading.Thread(target=till.does, args=("pay", pay_url, "delay"))
     payment.start()
 

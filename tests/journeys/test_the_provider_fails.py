@@ -8,12 +8,12 @@ import time
 import pytest
 from flask import Flask
 
+from shop.payments.cryptocloud.calls import CALL_SECONDS
 from tests.buyer import Buyer
 from tests.factories import make_product
+from tests.faults.processes import until
 from tests.journeys.books import Books
 from tests.journeys.till import Till
-
-pytestmark = pytest.mark.usefixtures("hasty")
 
 # What is known afterwards: no invoice, or perhaps one that nobody was shown.
 FAULTS = {
@@ -34,9 +34,28 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shop.payments.service.BUSY_SECONDS", -1)
 
 
-def the_operator_starts_the_shop_anew(app: Flask) -> None:
-    """With the right key: the old client has stopped calling for a while."""
-    app.extensions["cryptocloud"] = dataclasses.replace(app.extensions["cryptocloud"])
+def keeps_waiting(app: Flask, till: Till, api: str, seconds: float) -> None:
+    """The provider answers too late for a shop that waits half a second, where it would wait eight.
+
+    Only while this lasts: one that is well gets all the time that a busy machine may take.
+    """
+    gateway = app.extensions["cryptocloud"]
+    app.extensions["cryptocloud"] = dataclasses.replace(gateway, call_seconds=0.5)
+    till.is_switched(api, seconds=seconds)
+
+
+def fails(app: Flask, till: Till, fault: str) -> None:
+    if fault == "slow":
+        keeps_waiting(app, till, fault, seconds=60)  # nobody waits for its end
+    else:
+        till.is_switched(fault)
+
+
+def all_is_well(app: Flask, till: Till) -> None:
+    """The shop is started anew, with the right key: the old client has stopped calling for a while."""
+    till.is_switched("up")
+    gateway = app.extensions["cryptocloud"]
+    app.extensions["cryptocloud"] = dataclasses.replace(gateway, call_seconds=CALL_SECONDS)
 
 
 @pytest.fixture
@@ -49,7 +68,7 @@ def slug(app: Flask) -> str:
 def test_the_order_is_kept_and_trying_again_pays_for_it(
     app: Flask, no_pause: None, buyer: Buyer, till: Till, books: Books, slug: str, fault: str
 ) -> None:
-    till.is_switched(fault)
+    fails(app, till, fault)
     buyer.puts_into_cart(slug)
     buyer.checks_out()
     page = buyer.reads_answer()
@@ -58,8 +77,7 @@ def test_the_order_is_kept_and_trying_again_pays_for_it(
     assert f"Order {books.order().number}" in page
     assert books.payments() == [FAULTS[fault]]
 
-    till.is_switched("up")
-    the_operator_starts_the_shop_anew(app)
+    all_is_well(app, till)
     pay_url = buyer.presses("pay").headers["Location"]
     page = buyer.comes_back(till.does("pay", pay_url)["return_url"])
 
@@ -139,16 +157,16 @@ def test_the_page_says_so_when_the_provider_still_fails(
 
 
 def test_an_invoice_whose_answer_was_lost_is_never_shown_to_the_buyer(
-    buyer: Buyer, till: Till, slug: str
+    app: Flask, buyer: Buyer, till: Till, slug: str
 ) -> None:
-    till.is_switched("slow")
+    fails(app, till, "slow")
     buyer.puts_into_cart(slug)
     buyer.checks_out()
     page = buyer.reads_answer()
-    (lost,) = till.invoices()
+    (lost,) = until(till.invoices, "the call for the invoice")  # the shop no longer waits for it
     assert lost["pay_url"] not in page
 
-    till.is_switched("up")
+    all_is_well(app, till)
     shown = buyer.presses("pay").headers["Location"]
 
     assert shown != lost["pay_url"]
@@ -156,15 +174,16 @@ def test_an_invoice_whose_answer_was_lost_is_never_shown_to_the_buyer(
 
 
 def test_an_answer_that_drips_in_does_not_hold_the_buyer(
-    buyer: Buyer, till: Till, slug: str
+    app: Flask, buyer: Buyer, till: Till, slug: str
 ) -> None:
-    till.is_switched("drip", seconds=0.2)
+    keeps_waiting(app, till, "drip", seconds=0.3)  # sooner than a socket would give up
     buyer.puts_into_cart(slug)
     started = time.monotonic()
 
     buyer.checks_out()
 
-    assert time.monotonic() - started < 5  # the whole answer would take half a minute
+    # The whole answer would take most of a minute; a busy machine may take many times half a second.
+    assert time.monotonic() - started < 20
     assert "The payment page did not open" in buyer.reads_answer()
 
 
@@ -173,7 +192,7 @@ def test_asking_about_a_payment_changes_nothing_while_the_provider_fails(
     app: Flask, buyer: Buyer, till: Till, books: Books, slug: str, fault: str
 ) -> None:
     pay_url = buyer.buys(slug)
-    till.is_switched(fault)
+    fails(app, till, fault)
     buyer.looks_at_order()
     buyer.presses("check")
     page = buyer.reads_answer()
@@ -181,8 +200,7 @@ def test_asking_about_a_payment_changes_nothing_while_the_provider_fails(
     assert "Waiting for your payment" in page
     assert f'href="{pay_url}"' in page
 
-    till.is_switched("up")
-    the_operator_starts_the_shop_anew(app)
+    all_is_well(app, till)
     invoice = till.does("pay", pay_url, postback="lose")
     books.sweeps(hours=1)
 

@@ -842,12 +842,17 @@ def test_fields_of_other_types_break_nothing(
 def test_the_answer_is_quick_to_refuse(
     client: FlaskClient, settings: Settings, notice: Notice
 ) -> None:
-    """A flood of forgeries must not slow the shop: promises.md asks for 50 ms at the 99th percentile."""
-    forged = forgeries(settings, notice)
-    took = []
-    for arguments in list(forged.values()) * 2:
+    """A flood of forgeries must not slow the shop: promises.md asks for 50 ms at the 99th percentile.
+
+    Each kind is sent three times, and the quickest counts: a busy machine slows some of them.
+    """
+
+    def takes(arguments: dict[str, Any]) -> float:
         started = time.perf_counter()
         client.post(ADDRESS, **arguments)
-        took.append(time.perf_counter() - started)
+        return time.perf_counter() - started
 
-    assert sorted(took)[len(took) // 2] < 0.05
+    forged = forgeries(settings, notice)
+    took = {kind: min(takes(given) for _ in range(3)) for kind, given in forged.items()}
+
+    assert max(took.values()) < 0.05, took

@@ -630,12 +630,12 @@ def test_a_notice_may_be_256_kilobytes_long(size: int, accepted: bool) -> None:
 
 def test_five_megabytes_are_refused_before_they_are_parsed() -> None:
     for body in (b"[" * 5_000_000, b"uuid" * 1_250_000, b'"uuid":"' + b" " * 5_000_000):
-        started = time.perf_counter()
+        started = time.thread_time()  # its own work, and not what else the machine does
 
         with pytest.raises(BadPostback, match="too large"):
             make_client().read_postback(JSON, body, now=NOW)
 
-        assert time.perf_counter() - started < 0.1
+        assert time.thread_time() - started < 0.1
 
 
 @pytest.mark.parametrize("content_type", [JSON, FORM, "multipart/form-data"])

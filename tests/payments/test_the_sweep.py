@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from math import ceil
 
 import pytest
 import responses
@@ -20,6 +21,8 @@ from shop.payments.service import open_invoice
 from shop.payments.settling import settle
 from shop.payments.sweep import ERRORS_IN_A_ROW, Calls, check_due_payments, sweep
 from tests.factories import gateway, make_open_order, make_order, make_product, provider
+
+MINUTE = timedelta(minutes=1)
 
 
 def notice(invoice_id: str, order_id: str | None = None) -> Notice:
@@ -41,22 +44,28 @@ def test_an_open_invoice_is_asked_about_less_and_less_often_until_a_day_after_it
     app: Flask,
 ) -> None:
     with app.app_context():
-        _, payment = make_open_order(app)
-        assert payment.opened_at is not None
-        asked = []
+        order, payment = make_open_order(app)
+        start, end = payment.opened_at, order.expires_at
+        assert start is not None
+        minutes: list[int] = []
         with provider(app) as calls:
             calls.invoice_is("created")
-            minute = payment.opened_at
-            while minute < payment.opened_at + timedelta(hours=52):
-                young = minute < payment.opened_at + timedelta(hours=3)
-                minute += timedelta(minutes=1 if young else 20)
-                before = len(calls.calls)
-                sweep(gateway(app), minute)
-                asked += [minute - payment.opened_at] * (len(calls.calls) - before)
+            minute = 0
+            while minute < 52 * 60:
+                # To the minute of what is due next; as long as that is often, also to the one before,
+                # in which nothing is. Every minute of two days would take its time.
+                now = start + timedelta(minutes=minute)
+                due = [when for when in (payment.next_check_at, end) if when and when > now]
+                next_one = ceil((min(due) - start) / MINUTE) if due else 52 * 60
+                one_before = next_one - 1 if minute < 180 else next_one
+                for at in sorted({max(minute + 1, one_before), next_one}):
+                    before = len(calls.calls)
+                    sweep(gateway(app), start + timedelta(minutes=at))
+                    minutes += [at] * (len(calls.calls) - before)
+                minute = next_one
 
-        minutes = [int(moment.total_seconds() // 60) for moment in asked]
         assert minutes[:7] == [1, 2, 4, 9, 24, 84, 144]
-        assert payment.checks == len(asked) - 1, "the other was asked before the order expired"
+        assert payment.checks == len(minutes) - 1, "the other was asked before the order expired"
         assert payment.state is PaymentState.CANCELED
         assert payment.next_check_at is None
         assert minutes[-1] == 48 * 60
@@ -88,7 +97,7 @@ def test_an_invoice_the_provider_never_tells_about_is_shown_to_a_person_and_give
         start, asked = utcnow(), {}
         with provider(app) as calls:
             calls.add(responses.GET, calls.info_url, status=404)
-            for hour in (*range(24 * 3), *range(24 * 3, 24 * 33, 6)):
+            for hour in (*range(0, 48, 6), *range(48, 24 * 3), *range(24 * 3, 24 * 33, 12)):
                 before = len(calls.calls)
                 sweep(gateway(app), start + timedelta(hours=hour))
                 asked[hour] = len(calls.calls) - before

@@ -64,7 +64,7 @@ class Listener:
         return Handler
 
     def next(self) -> Heard:
-        return self.heard.get(timeout=5)
+        return self.heard.get(timeout=30)  # it comes at once, and later on a busy machine
 
     def hears_nothing(self, seconds: float = 0.3) -> bool:
         try:
@@ -174,5 +174,5 @@ def sandbox(shop: Listener) -> Iterator[Driver]:
         "success_url": f"{shop.url}/payment/success",
         "fail_url": f"{shop.url}/payment/fail",
     }
-    with running_sandbox(**addresses, postback_delay=0.5) as running:
+    with running_sandbox(**addresses) as running:
         yield Driver(running)

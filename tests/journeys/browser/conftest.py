@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from shop.catalogue.service import import_catalogue
+from tests.browsing import PATIENCE
 from tests.journeys.browser.watch import Watch
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmütze"
@@ -47,6 +48,8 @@ products:
   delivery: {{text: Hang it.}}
 """
 
+expect.set_options(timeout=PATIENCE)
+
 
 @pytest.fixture
 def engine() -> str:
@@ -75,5 +78,5 @@ def stocked(app: Flask, shop: str, tmp_path: Path) -> str:
 @pytest.fixture
 def watch(page: Page, shop: str) -> Watch:
     """Whatever goes wrong in the browser from now on."""
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE)
     return Watch(page)

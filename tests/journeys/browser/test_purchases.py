@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browsing import PATIENCE
 from tests.journeys.books import Books
 from tests.journeys.browser.watch import Watch
 from tests.journeys.till import Till
@@ -39,7 +40,7 @@ class TestWithoutJavaScript:
     @pytest.fixture
     def plain(self, browser: Browser) -> Iterator[Page]:
         context = browser.new_context(java_script_enabled=False)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         yield context.new_page()
         context.close()
 

@@ -15,6 +15,7 @@ from babel.support import Translations
 from playwright.sync_api import Browser, Page, expect
 
 import shop
+from tests.browsing import PATIENCE
 from tests.journeys.books import Books
 from tests.journeys.browser.test_every_page import PHONE, problems_on
 from tests.journeys.browser.watch import Watch
@@ -81,7 +82,7 @@ HAS_SCRIPTS = "matchMedia('(scripting: enabled)').matches"
 def reader(browser: Browser, **options: object) -> Iterator[tuple[Page, Watch]]:
     """A browser that is set up like this, and whatever goes wrong in it."""
     context = browser.new_context(reduced_motion="reduce", **options)  # type: ignore[arg-type]  # one dictionary for all of its many options
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     yield page, Watch(page)
     context.close()
