@@ -133,7 +133,9 @@ class Settings(BaseModel):
         description="When the previous secret key ends, with its time zone: 2027-01-31T12:00:00Z",
     )
     cryptocloud_api_url: str = Field(
-        "https://api.cryptocloud.plus", description="Where the provider's API is"
+        "https://api.cryptocloud.plus",
+        description="Where the provider's API is. CryptoCloud calls itself Trybit since May 2026; "
+        "API version 2 also answers at https://api.trybit.com",
     )
     cryptocloud_api_version: Literal["1", "2"] = Field(
         "1",
@@ -147,8 +149,9 @@ class Settings(BaseModel):
         description="How long a buyer has to pay; other than 24 needs API version 2",
     )
     cryptocloud_pay_hosts: CommaList = Field(
-        ("pay.cryptocloud.plus",),
-        description="Hosts a buyer may be sent to for paying, separated by commas",
+        ("pay.trybit.com", "pay.cryptocloud.plus"),
+        description="Hosts a buyer may be sent to for paying, separated by commas; "
+        "the provider's pay page is at the first today, and was at the second",
     )
     cryptocloud_send_email: bool = Field(
         True, description="0 keeps the buyer's email address from the provider"

@@ -6,6 +6,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ class CompiledTemplates(BytecodeCache):
 def _templates_are_compiled_once() -> None:
     """Not by each test's app anew, which took longer than most tests themselves."""
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
+
+
+@pytest.fixture(autouse=True)
+def _a_part_is_a_part_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody pays in full and waits for the blockchain, but in the tests that are about just that."""
+    monkeypatch.setattr("shop.payments.settling.CONFIRMING_FOR", timedelta(0))
 
 
 def make_settings(folder: Path, database_url: str = "", **values: object) -> Settings:

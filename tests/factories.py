@@ -188,7 +188,8 @@ class ProviderV2(Provider):
 
     def invoices_are_listed(self, *ids: str) -> None:
         """The list of invoices holds these."""
-        listed = {"status": "success", "result": [self.made[each] for each in ids]}
+        found = [self.made[each] for each in ids]
+        listed = {"status": "success", "result": found, "all_count": len(found)}
         self.upsert(responses.POST, self.list_url, json=listed)
 
     def invoices_can_be_canceled(self) -> None:

@@ -59,7 +59,10 @@ def test_a_shop_in_production_needs_five_settings(no_dotenv: Path) -> None:
 
     assert settings.shop_public_url == "https://shop.example"
     assert settings.cryptocloud_api_url == "https://api.cryptocloud.plus"
-    assert settings.cryptocloud_pay_hosts == ("https://pay.cryptocloud.plus",)
+    assert settings.cryptocloud_pay_hosts == (
+        "https://pay.trybit.com",
+        "https://pay.cryptocloud.plus",
+    )
     assert settings.shop_currencies == ("USD", "RUB", "EUR", "GBP", "UAH")
     assert not settings.development
     assert settings.secure
@@ -190,7 +193,10 @@ def test_development_with_a_key_of_its_own_talks_to_the_provider(no_dotenv: Path
     settings = load(NEEDED | {"SHOP_DEVELOPMENT": "1"}, no_dotenv)
 
     assert settings.cryptocloud_api_url == "https://api.cryptocloud.plus"
-    assert settings.cryptocloud_pay_hosts == ("https://pay.cryptocloud.plus",)
+    assert settings.cryptocloud_pay_hosts == (
+        "https://pay.trybit.com",
+        "https://pay.cryptocloud.plus",
+    )
 
 
 @pytest.mark.parametrize("value", ["0", "false", "no", "off"])

@@ -33,6 +33,7 @@ class PageState(enum.StrEnum):
     PARTIAL = "partial"
     FAILED = "failed"
     BUSY = "busy"
+    REFUSED = "refused"
     PAID = "paid"
     DELIVERED = "delivered"
     EXPIRED = "expired"
@@ -49,6 +50,7 @@ HEADLINES = {
     PageState.PARTIAL: lazy_gettext("Part of the amount has arrived"),
     PageState.FAILED: lazy_gettext("The payment page did not open"),
     PageState.BUSY: lazy_gettext("Payment is busy, your order is kept"),
+    PageState.REFUSED: lazy_gettext("The shop cannot take your payment now"),
     PageState.PAID: lazy_gettext("Paid, thank you"),
     PageState.DELIVERED: lazy_gettext("Paid, thank you"),
     PageState.EXPIRED: lazy_gettext("Payment time is over"),
@@ -183,8 +185,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         minutes_left=max(int(left.total_seconds() // 60), 0)
         if left and left < NEARLY_OVER
         else None,
-        can_pay_again=state in (PageState.FAILED, PageState.BUSY)
-        or (state is PageState.EXPIRED and can_start_again(order, now)),
+        can_pay_again=_can_pay_again(state, order, payment),
         can_check=state is PageState.OPENING or shown is not None,
         flag=order.flag.value if order.flag is not OrderFlag.NONE else None,
         created_at=order.created_at,
@@ -225,12 +226,26 @@ def _goods(order: Order) -> list[Goods]:
     return [each for each in found if each.state is DeliveryState.DELIVERED or not ended]
 
 
+def _can_pay_again(state: PageState, order: Order, payment: Payment | None) -> bool:
+    """Whether another attempt is offered: where the next one would end like the last, not at once."""
+    now = utcnow()
+    if state is PageState.EXPIRED:
+        return can_start_again(order, now)
+    if state is PageState.REFUSED:
+        return payment is None or payment.retry_at is None or payment.retry_at <= now
+    return state in (PageState.FAILED, PageState.BUSY)
+
+
 def _state(order: Order, payment: Payment | None, *, asking: bool) -> PageState:
     if order.status is not OrderStatus.PENDING:
         return BY_ORDER[order.status]
     if payment is None:
         return PageState.FAILED
     state = BY_PAYMENT[payment.state]
+    if state is PageState.FAILED and payment.error_lasts:
+        return PageState.REFUSED
     if state is PageState.FAILED and payment.retry_at:
         return PageState.BUSY
+    # All of the money may be on its way, waiting for the blockchain.
+    asking = asking or payment.part_came
     return PageState.CHECKING if asking and state is PageState.WAITING else state

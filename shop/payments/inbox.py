@@ -122,7 +122,7 @@ def rest(invoice_id: str) -> None:
 
     So whoever repeats such a notice causes a call a minute, as with any other that is refused.
     """
-    with transaction("rest") as session:
+    with transaction("nudge") as session:
         rows_changed(
             session,
             update(Payment)

@@ -111,11 +111,18 @@ class Payment(Base):
     pay_url: Mapped[str | None] = mapped_column(String(512))
     error: Mapped[str] = mapped_column(String(300), default="")
     """Why there is no invoice, in the client's words; for operators."""
+    error_lasts: Mapped[bool] = mapped_column(default=False)
+    """The next attempt will fail in the same way, until a person has seen to it."""
     retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Set when it was only too busy: before then another attempt would fail as well."""
+    """Before then another attempt would fail as well, and is not made."""
     provider_status: Mapped[str] = mapped_column(String(20), default="")
     part_came: Mapped[bool] = mapped_column(default=False)
     """The provider has said `partial`, whatever it says now: somebody's money is there."""
+    partial_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it first said so."""
+    unclear_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when every answer about the invoice could not be understood; empty once one can."""
+    unclear_because: Mapped[str] = mapped_column(String(300), default="")
     coin: Mapped[str] = mapped_column(String(40), default="")
     due: Mapped[str] = mapped_column(String(60), default="")
     """What the invoice asks for in `coin`, an exact decimal; API v2 only, like the next two."""

@@ -21,16 +21,19 @@ from ..failpoints import failpoint
 from ..fulfilment.service import deliver_order
 from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
-from ..orders.service import lock_order, raise_attention, take_holds
+from ..orders.service import lock_order, take_holds
 from .cryptocloud import (
     CryptoCloud,
     CryptoCloudError,
     Invoice,
     InvoiceInfo,
-    KeyRefused,
+    InvoiceStatus,
+    Rejected,
     TooManyCalls,
     Unavailable,
     Unclear,
+    UnclearInvoice,
+    Unreadable,
     Untrusted,
 )
 from .models import Payment, PaymentState, Postback, new_reference
@@ -40,13 +43,16 @@ from .queries import (
     find_payment_by_reference,
     payments_of,
 )
-from .settling import lock_payment, settle
+from .settling import lock_payment, note_unclear, settle
+from .telling import tell_a_person
 
 log = structlog.get_logger()
 
 CALL_LEASE = timedelta(seconds=30)
 """Longer than any create call lasts: a payment still `creating` after it has lost its process."""
 BUSY_SECONDS = 5.0
+LASTING_SECONDS = 60.0
+"""Between two attempts of one order while the provider's no is one that lasts."""
 PRICE_STANDS_FOR = timedelta(days=7)
 CHECK_AFTER = tuple(timedelta(seconds=s) for s in (15, 30, 60, 120, 300, 900, 3600))
 
@@ -93,17 +99,20 @@ def open_invoice(payment: Payment, gateway: CryptoCloud) -> None:
             with contextlib.suppress(CryptoCloudError):  # it is watched, should somebody pay it
                 gateway.cancel_invoice(invoice.id)
     except CryptoCloudError as error:
-        _note_failure(order_id, payment_id, error)
+        note_failure(order_id, payment_id, error)
 
 
 def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
     """Tie an invoice to the payment it was made for (T2); False when that has been given up since.
 
     Such an invoice is watched all the same, in case somebody pays it, but never shown. Raises
-    Untrusted when the invoice belongs to another payment, or a proven notice says so.
+    Untrusted when the invoice belongs to another payment, or a proven notice says so; and when it is
+    a test invoice, to which a buyer would send money that nobody ever gets.
     """
     with transaction("bind") as session:
         order, payment = lock_payment(session, order_id, payment_id)
+        if invoice.test_mode and not order.is_test and not current_settings().development:
+            raise Untrusted("the invoice is a test: the project is in test mode", invoice.id)
         if known := find_payment_by_invoice(invoice.id) or (payment.invoice_id and payment):
             if known is payment and payment.invoice_id == invoice.id:
                 return payment.is_live
@@ -114,7 +123,7 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
             raise Untrusted("the reply names an invoice that was paid for another order")
         now = utcnow()
         payment.invoice_id, payment.pay_url = invoice.id, invoice.pay_url
-        payment.opened_at = now
+        payment.opened_at, payment.test_mode = now, invoice.test_mode
         payment.expires_at = invoice.expires_at or now + current_settings().invoice_life
         payment.next_check_at = now if waiting else next_check(now, now)
         if shown := payment.state in (PaymentState.CREATING, PaymentState.UNKNOWN):
@@ -136,26 +145,19 @@ def next_check(opened_at: datetime, now: datetime) -> datetime:
     return now + CHECK_AFTER[-1]
 
 
-def _note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> None:
+def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> None:
+    """Write down why a payment has no invoice, and put before a person what will not pass by itself."""
     unclear = isinstance(error, Unclear)
     with transaction("call_failed") as session:
         order, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.CREATING:
             payment.move(PaymentState.UNKNOWN if unclear else PaymentState.FAILED)
-            payment.error = str(error)[:300]
-            if isinstance(error, TooManyCalls | Unavailable):
-                pause = timedelta(seconds=error.retry_after or BUSY_SECONDS)
-                payment.retry_at = utcnow() + pause
-            order.record(f"invoice_{payment.state}", payment.error)
-        if isinstance(error, Untrusted):
-            # By its reason, which is the same for every order: another one is another item.
-            raise_attention(
-                session,
-                "reply_refused",
-                str(error),
-                f"CryptoCloud's answer for order {order.number} was refused, and the buyer was sent "
-                f"nowhere: {error}.",
-            )
+            order.record(f"invoice_{payment.state}", str(error)[:300])
+        if payment.state in (PaymentState.UNKNOWN, PaymentState.FAILED):
+            payment.error, payment.error_lasts = str(error)[:300], error.lasts
+            payment.retry_at = _not_before(error)
+        if error.lasts:
+            tell_a_person(session, error, order.number)
     log.warning(
         "invoice_not_opened",
         order=order.number,
@@ -163,10 +165,17 @@ def _note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> No
         outcome=type(error).__name__,
         reason=str(error),
     )
-    if isinstance(error, KeyRefused):
-        _call_for_a_key()
     if isinstance(error, Untrusted) and error.invoice_id:
         _watch_unshown(order_id, payment_id, error.invoice_id)
+
+
+def _not_before(error: CryptoCloudError) -> datetime | None:
+    """When another attempt may be made; None when it may be at once."""
+    if error.lasts:
+        return utcnow() + timedelta(seconds=LASTING_SECONDS)
+    if isinstance(error, TooManyCalls | Unavailable):
+        return utcnow() + timedelta(seconds=error.retry_after or BUSY_SECONDS)
+    return None
 
 
 def _watch_unshown(order_id: int, payment_id: int, invoice_id: str) -> None:
@@ -212,8 +221,8 @@ def start_payment(
         if not attempts:
             raise NotPayable  # the audit has told a person
         last = attempts[-1]
-        if last.state is PaymentState.FAILED and last.retry_at and last.retry_at > now:
-            raise PaymentBusy
+        if last.retry_at and last.retry_at > now:
+            raise NotPayable if last.error_lasts else PaymentBusy  # the order page says which
         if live:  # unknown: its link was never shown to anybody, so nobody can pay it by mistake
             live.move(PaymentState.ABANDONED)
         if order.status is OrderStatus.EXPIRED:
@@ -254,7 +263,11 @@ def refresh(payment: Payment, gateway: CryptoCloud, *, seconds: float | None = N
 def refresh_all(
     payments: Iterable[Payment], gateway: CryptoCloud, *, seconds: float | None = None
 ) -> set[int]:
-    """The same for as many as can be asked about at once (`gateway.batch`); the ids of those told about."""
+    """The same for as many as can be asked about at once (`gateway.batch`); the ids of those told about.
+
+    What is told and cannot be understood counts as not told, and is noted. With nothing else told it
+    raises UnclearInvoice.
+    """
     asked = {
         payment.invoice_id: (payment.order_id, payment.id)
         for payment in payments
@@ -265,8 +278,8 @@ def refresh_all(
         return set()
     try:
         infos = gateway.invoice_infos(list(asked), seconds=seconds)
-    except KeyRefused:
-        _call_for_a_key()
+    except CryptoCloudError as error:
+        _note_no_answer(asked.values(), error)
         raise
 
     def act(told: tuple[str, InvoiceInfo]) -> None:
@@ -275,15 +288,20 @@ def refresh_all(
             deliver_order(asked[invoice_id][0])
 
     each(infos.items(), act, "answers about invoices")
-    return {asked[invoice_id][1] for invoice_id in infos}
+    unclear = [info for info in infos.values() if info.status is InvoiceStatus.UNKNOWN]
+    if unclear and len(unclear) == len(infos):
+        raise UnclearInvoice(unclear[0].problem)
+    told = [i for i, info in infos.items() if info.status is not InvoiceStatus.UNKNOWN]
+    return {asked[invoice_id][1] for invoice_id in told}
 
 
-def _call_for_a_key() -> None:
-    """Nobody can pay and nothing can be checked until a person has seen to the API key."""
-    with transaction("attention") as session:
-        raise_attention(
-            session,
-            "key_refused",
-            current_settings().cryptocloud_shop_id,
-            "CryptoCloud refused the API key: nobody can pay. Check CRYPTOCLOUD_API_KEY.",
-        )
+def _note_no_answer(asked: Iterable[tuple[int, int]], error: CryptoCloudError) -> None:
+    """An answer about none of these: of the invoices, it is noted; of us, a person is told if it lasts."""
+    if error.lasts and not error.about_invoice:
+        with transaction("attention") as session:
+            tell_a_person(session, error)
+    elif isinstance(error, Unreadable | Rejected) and not isinstance(error, Unavailable):
+        for order_id, payment_id in asked:
+            with transaction("attention") as session:
+                _, payment = lock_payment(session, order_id, payment_id)
+                note_unclear(payment, str(error), utcnow())

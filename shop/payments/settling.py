@@ -22,7 +22,7 @@ from ..orders.service import (
     resolve_attention,
     take_holds,
 )
-from .cryptocloud import InvoiceInfo, InvoiceStatus
+from .cryptocloud import InvoiceInfo, InvoiceStatus, same_to_the_cent
 from .models import Payment, PaymentState, Postback, alike
 from .queries import find_live_payment, find_payment_by_reference, payments_of
 from .words import figures_for_buyer
@@ -36,6 +36,12 @@ ANSWERED = (
     OrderFlag.PAID_LATE,
 )
 """What needs nobody any more once the order is sold; attention items have the flags' names."""
+UNCLEAR_FOR = timedelta(minutes=3)
+"""So long may answers about an invoice be unclear before a person is told."""
+CONFIRMING_FOR = timedelta(minutes=5)
+"""So long may `partial` stand for a whole payment that the blockchain has not confirmed yet."""
+LOOK_AGAIN = timedelta(minutes=1)
+"""At such a payment."""
 
 
 def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
@@ -47,12 +53,15 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
                 _compare_with_a_person(session, order, payment, info)
             return False
         was, now = payment.state, utcnow()
+        if info.status is InvoiceStatus.UNKNOWN:
+            _note_unknown(session, order, payment, info.problem, now)
+            return False
         note_figures(payment, info, now)
         if payment.is_closed:
             wrong = _mismatch(order, payment, info)
             take_money(session, order, payment, now, over=info.is_over, wrong=wrong)
         elif info.status is InvoiceStatus.PARTIAL:
-            _note_partial(session, order, payment)
+            _note_partial(session, order, payment, info, now)
         elif info.status is InvoiceStatus.CANCELED:
             _note_canceled(session, order, payment)
     if payment.state is not was:
@@ -63,8 +72,12 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
 def note_figures(payment: Payment, info: InvoiceInfo, now: datetime) -> None:
     """Keep what the provider tells about an invoice beside its status; API v1 tells nothing."""
     payment.checked_at, payment.provider_status = now, info.status
-    payment.test_mode = info.test_mode
+    payment.unclear_since, payment.unclear_because = None, ""
+    if info.test_mode is not None:
+        payment.test_mode = info.test_mode
     payment.part_came = payment.part_came or info.is_part
+    if info.status is InvoiceStatus.PARTIAL:
+        payment.partial_since = payment.partial_since or now
     if info.coin:
         payment.coin = info.coin[:40]
     if info.due is not None and info.received is not None:
@@ -195,14 +208,15 @@ def lock_payment(session: Session, order_id: int, payment_id: int) -> tuple[Orde
 
 def _mismatch(order: Order, payment: Payment, info: InvoiceInfo) -> str:
     """Why what was paid is not what this order asked for; empty when it is, or nobody says (v1)."""
-    asked = (payment.money.decimal, payment.currency)
-    if info.amount is not None and (info.amount, info.currency) != asked:
-        (amount,) = alike(info.amount)
-        return f"the invoice is about {amount} {info.currency} and not {payment.money}"
+    other_amount = info.amount is not None and not same_to_the_cent(info.amount, payment.money)
+    if other_amount or info.currency not in ("", payment.currency):
+        amount = alike(info.amount)[0] if info.amount is not None else "an amount"
+        currency = info.currency or payment.currency
+        return f"the invoice is about {amount} {currency} and not {payment.money}"
     named = find_payment_by_reference(info.reference) if info.reference is not None else payment
     if named is None or named.order_id != order.id:
         return "the invoice was made for another order"
-    if info.test_mode and not order.is_test and not current_settings().development:
+    if payment.test_mode and not order.is_test and not current_settings().development:
         return "it is a test invoice, and no money came"
     return ""
 
@@ -253,8 +267,46 @@ def _hold_again(session: Session, order: Order) -> bool:
     return True
 
 
-def _note_partial(session: Session, order: Order, payment: Payment) -> None:
+def note_unclear(payment: Payment, why: str, now: datetime) -> None:
+    """An answer about the invoice could not be understood; since when, and why, is kept."""
+    if payment.unclear_since is None:
+        payment.unclear_since = now
+    payment.unclear_because = why[:300]
+
+
+def _note_unknown(
+    session: Session, order: Order, payment: Payment, why: str, now: datetime
+) -> None:
+    """What the provider tells is not clear: nothing changes, and if it stays so, a person is told."""
+    note_unclear(payment, why, now)
+    if payment.unclear_since and payment.unclear_since <= now - UNCLEAR_FOR:
+        tell_of_unclear_answers(session, order, payment)
+
+
+def tell_of_unclear_answers(session: Session, order: Order, payment: Payment) -> None:
+    """Put an invoice before a person of which CryptoCloud's API says nothing that can be understood."""
+    note = (
+        f"What CryptoCloud's API says about {payment.name} of order {order.number} cannot be used: "
+        f"{payment.unclear_because}. Look it up in your account; if the money is there, confirm the order."
+    )
+    raise_attention_once(session, "answer_unclear", payment.reference, note)
+
+
+def _is_confirming(payment: Payment, info: InvoiceInfo, now: datetime) -> bool:
+    """Whether `partial` may be a whole payment that waits for the blockchain: nothing is known to miss."""
+    if info.due is not None and info.received is not None:
+        return info.received >= info.due
+    return payment.partial_since is None or now < payment.partial_since + CONFIRMING_FOR
+
+
+def _note_partial(
+    session: Session, order: Order, payment: Payment, info: InvoiceInfo, now: datetime
+) -> None:
     if payment.state is PaymentState.PARTIAL:
+        return
+    if payment.state is PaymentState.OPEN and _is_confirming(payment, info, now):
+        soon = now + LOOK_AGAIN
+        payment.next_check_at = min(payment.next_check_at or soon, soon)
         return
     live = find_live_payment(order.id)
     if live and live is not payment:

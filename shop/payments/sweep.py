@@ -18,9 +18,9 @@ from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order, raise_attention, raise_attention_once
-from .cryptocloud import CryptoCloud, CryptoCloudError, KeyRefused, Rejected, Unavailable
+from .cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, Rejected, Untrusted
 from .invariants import findings
-from .models import Payment, PaymentState, Postback
+from .models import SAID_PAID, Payment, PaymentState, Postback
 from .queries import (
     due_checks,
     find_live_payment,
@@ -31,8 +31,14 @@ from .queries import (
     postbacks_not_done,
     stale,
 )
-from .service import bind, next_check, refresh_all
-from .settling import end_unpaid, give_up_on_the_rest, lock_payment
+from .service import bind, next_check, note_failure, refresh_all
+from .settling import (
+    UNCLEAR_FOR,
+    end_unpaid,
+    give_up_on_the_rest,
+    lock_payment,
+    tell_of_unclear_answers,
+)
 
 T = TypeVar("T")
 
@@ -55,6 +61,8 @@ STOP_ASKING_AFTER = timedelta(days=30)
 HOUR = timedelta(hours=1)
 CHECK_AGAIN_AFTER = timedelta(seconds=30)
 """At the next sweep, behind the others: what fails may not stand in the way of what does not."""
+UNCLEAR_AGAIN_AFTER = timedelta(minutes=15)
+"""Once a person has been told that the answers about an invoice are not clear."""
 
 
 def sweep(gateway: CryptoCloud, now: datetime | None = None) -> None:
@@ -99,12 +107,9 @@ class Calls:
         try:
             answer = call()
         except CryptoCloudError as error:
-            # A plain no is an answer about one invoice: it must not keep us from asking about others.
-            plain_no = isinstance(error, Rejected) and not isinstance(
-                error, KeyRefused | Unavailable
-            )
-            self._errors = 0 if plain_no else self._errors + 1
-            self.silent = not plain_no
+            # What is said of one invoice must not keep us from asking about others.
+            self._errors = 0 if error.about_invoice else self._errors + 1
+            self.silent = not (error.about_invoice and isinstance(error, Rejected))
             log.warning("check_failed", payment=about, outcome=type(error).__name__)
             return None
         self._errors, self.silent = 0, False
@@ -137,7 +142,10 @@ def _look_for_invoice(payment: Payment, calls: Calls, now: datetime) -> None:
     # Where nobody can say, the buyer may start another payment meanwhile.
     patience = ABANDON_UNKNOWN_AFTER if found else GIVE_UP_ASKING_AFTER
     if found and found[0] and find_payment_by_invoice(found[0].id) is None:
-        bind(order_id, payment_id, found[0])
+        try:
+            bind(order_id, payment_id, found[0])
+        except Untrusted as error:
+            note_failure(order_id, payment_id, error)
     elif ended < now - patience:
         _move(db.session.get_one(Payment, payment_id), PaymentState.UNKNOWN, PaymentState.ABANDONED)
 
@@ -165,6 +173,7 @@ def _check(turn: Sequence[Payment], calls: Calls, now: datetime) -> None:
         later = case(
             (_end < now - STOP_ASKING_AFTER, null()),
             (_is_over(now), now + HOUR),
+            (Payment.unclear_since < now - 2 * UNCLEAR_FOR, now + UNCLEAR_AGAIN_AFTER),
             else_=now + CHECK_AGAIN_AFTER,
         )
         rows_changed(session, these.where(Payment.id.in_(ids - told)).values(next_check_at=later))
@@ -180,7 +189,9 @@ def judge_postbacks(calls: Calls, now: datetime) -> None:
 
 
 def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
-    payment = find_payment_by_invoice(invoice_id) or _match(invoice_id, calls)
+    payment, said = find_payment_by_invoice(invoice_id), ""
+    if payment is None:
+        payment, said = _match(invoice_id, calls)
     leads_nowhere = payment is None and not calls.silent  # as far as the provider says
     with transaction("judge") as session:
         notice = session.get_one(Postback, invoice_id)
@@ -192,10 +203,12 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
                 session,
                 "unmatched_invoice",
                 invoice_id,
-                f"CryptoCloud says that invoice {invoice_id} was paid, "
-                "but no order of this shop has it.",
+                f"A notice that CryptoCloud signed is about invoice {invoice_id}, which no order of "
+                f"this shop has. {said}",
             )
-        elif notice.first_at < now - BELIEVE_WITHIN:
+        elif payment and _stays_unclear(payment, notice, now):
+            tell_of_unclear_answers(session, payment.order, payment)
+        if notice.done_at is None and notice.first_at < now - BELIEVE_WITHIN:
             notice.done_at, notice.verdict = now, "not confirmed"
             raise_attention(
                 session,
@@ -206,13 +219,37 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
             )
 
 
-def _match(invoice_id: str, calls: Calls) -> Payment | None:
-    """The payment that an unknown invoice was made for, by what the API says (v2), never by the notice."""
+def _stays_unclear(payment: Payment, notice: Postback, now: datetime) -> bool:
+    """Whether a notice says that money came, and for minutes nobody could tell whether it has."""
+    since = payment.unclear_since
+    return since is not None and max(since, notice.first_at) <= now - UNCLEAR_FOR
+
+
+def _match(invoice_id: str, calls: Calls) -> tuple[Payment | None, str]:
+    """The payment that an unknown invoice was made for, and what CryptoCloud says about that invoice.
+
+    By what the API says (v2), never by the notice.
+    """
     end_read()
     infos = calls.make(lambda: calls.gateway.invoice_infos([invoice_id]), invoice_id)
-    reference = infos[invoice_id].reference if infos and invoice_id in infos else None
-    payment = find_payment_by_reference(reference) if reference else None
-    if payment is None or payment.invoice_id:
+    info = infos.get(invoice_id) if infos else None
+    payment = find_payment_by_reference(info.reference) if info and info.reference else None
+    return _bind_found(invoice_id, payment) if payment else None, _in_words(info)
+
+
+def _in_words(info: InvoiceInfo | None) -> str:
+    """What the API says about an invoice that is not ours, as far as it is true."""
+    if info is None:
+        return "CryptoCloud's API does not know it either: look for it in your account."
+    if info.status in SAID_PAID:
+        return "CryptoCloud's API says that it was paid: it may have been made in your account by hand."
+    said = info.problem or f"its status is {info.status}"
+    return f"CryptoCloud's API does not say that it was paid: {said}."
+
+
+def _bind_found(invoice_id: str, payment: Payment) -> Payment | None:
+    """The payment, with the invoice that was made for it; None where it has, or may yet get, another."""
+    if payment.invoice_id:
         return None
     with transaction("match") as session:
         order, payment = lock_payment(session, payment.order_id, payment.id)
@@ -248,7 +285,7 @@ def _expire(order_id: int, calls: Calls, now: datetime) -> None:
     order, live = db.session.get_one(Order, order_id), find_live_payment(order_id)
     waited = order.expires_at < now - GIVE_UP_ASKING_AFTER
     if live and live.invoice_id and not calls.ask([live]) and not waited:
-        return  # nobody could say that the money is not there
+        return  # nobody could say, or not clearly, that the money is not there
     with transaction("expire") as session:
         order = lock_order(session, order_id)
         if order.status is not OrderStatus.PENDING or order.expires_at > now:

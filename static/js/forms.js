@@ -20,6 +20,13 @@ addEventListener("submit", (event) => {
   });
 });
 
+// The pay page may lead on to an address that the shop's policy does not list. The browser then stays
+// where it is and says nothing to its reader, so the page does.
+addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+  if (effectiveDirective !== "form-action") return;
+  for (const words of document.querySelectorAll("[data-stopped]")) words.hidden = false;
+});
+
 // The back button may bring a page back as it was left: busy. Make it usable again.
 addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;

@@ -13,13 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop.payments.cryptocloud import (
+    Blocked,
     CryptoCloudError,
     KeyRefused,
+    Moved,
     NotSent,
+    ProjectRefused,
     Rejected,
     TooManyCalls,
     Unavailable,
     Unclear,
+    UnclearInvoice,
+    Unreadable,
+    Untrusted,
 )
 from tests.payments.wire import CREATE, INFO, MADE, ask, make_client, patient
 
@@ -28,12 +34,28 @@ WELL = json.dumps(MADE | {"status_invoice": "paid"})
 """What would be believed if it came with 200."""
 ANSWERS = [
     (400, '{"status":"error","error":"amount is required"}', Rejected),
-    (400, HTML, Rejected),
+    (400, HTML, Blocked),
     (400, "", Rejected),
     (401, '{"message":"Unauthenticated."}', KeyRefused),
-    (401, HTML, KeyRefused),
-    (403, '{"detail":"Forbidden"}', KeyRefused),
-    (404, HTML, Rejected),
+    (401, HTML, Blocked),
+    (401, "", KeyRefused),
+    (403, '{"detail":"Forbidden"}', ProjectRefused),
+    (403, '{"detail":"Project is not active"}', ProjectRefused),
+    (403, '{"detail":"Invalid token."}', KeyRefused),
+    (403, '{"detail":"Authentication credentials were not provided."}', KeyRefused),
+    (403, "", KeyRefused),
+    (403, HTML, Blocked),
+    (400, '{"status":"error","error":"Minimum amount is 0.1 USD"}', Rejected),
+    (400, '{"status":"error","result":{"shop_id":"Unknown shop"}}', Rejected),
+    (200, '{"status":"error","result":{"shop_id":"Unknown shop"}}', Rejected),
+    (200, '{"detail":"Project is not active"}', Rejected),
+    (400, '{"status":"error","result":{"rate_limit":"5 per minute"}}', Unavailable),
+    (200, '{"status":"error","result":{"rate_limit":"5 per minute"}}', Unavailable),
+    (403, '{"status":"error","result":{"rate_limit":"5 per minute"}}', Unavailable),
+    (405, HTML, Blocked),
+    (410, "gone", Blocked),
+    (404, HTML, Blocked),
+    (404, "", Rejected),
     (406, '{"error":"Service not available"}', Unavailable),
     (408, "", Unclear),
     (409, "", Unclear),
@@ -41,30 +63,28 @@ ANSWERS = [
     (425, "", Unclear),
     (429, "", Unavailable),
     (401, "[" * 60_000, KeyRefused),
-    (201, WELL, Unclear),
-    (206, WELL, Unclear),
-    (204, "", Unclear),
-    (301, "", Unclear),
-    (302, '{"status":"error"}', Unclear),
+    (206, WELL, Unreadable),
+    (204, "", Unreadable),
+    (301, "", Unreadable),
+    (302, '{"status":"error"}', Unreadable),
     (500, '{"status":"error","error":"boom"}', Unclear),
     (502, HTML, Unclear),
     (503, "", Unclear),
     (504, "", Unclear),
     (200, '{"status":"error","error":"shop not found"}', Rejected),
     (200, '{"status":"error"}', Rejected),
-    (200, HTML, Unclear),
-    (200, "", Unclear),
-    (200, '{"status":"success","pay_url":"https://pay.crypto', Unclear),
-    (200, '"success"', Unclear),
-    (200, "[]", Unclear),
-    (200, "null", Unclear),
-    (200, "{}", Unclear),
-    (200, '{"status":"SUCCESS"}', Unclear),
-    (200, '{"status":["success"]}', Unclear),
-    (200, '{"status":"success","pay_url":NaN,"invoice_id":1e999}', Unclear),
-    (200, "[" * 60_000, Unclear),
-    (200, '{"status":' + "9" * 60_000 + "}", Unclear),
-    (200, "\udcff\udcfe", Unclear),
+    (200, HTML, Unreadable),
+    (200, "", Unreadable),
+    (200, '{"status":"success","pay_url":"https://pay.crypto', Unreadable),
+    (200, '"success"', Unreadable),
+    (200, "[]", Unreadable),
+    (200, "null", Unreadable),
+    (200, "{}", Unreadable),
+    (200, '{"status":"SUCCESS"}', Unreadable),
+    (200, '{"status":["success"]}', Unreadable),
+    (200, "[" * 60_000, Unreadable),
+    (200, '{"status":' + "9" * 60_000 + "}", Unreadable),
+    (200, "\udcff\udcfe", Unreadable),
 ]
 
 
@@ -85,6 +105,58 @@ def test_an_answer_means_the_same_for_both_calls(
     assert (created.type, asked.type) == (error, error)
 
 
+@responses.activate
+def test_an_invoice_may_be_called_created() -> None:
+    responses.post(CREATE, status=201, body=WELL)
+    responses.get(INFO, status=201, body=WELL)
+
+    assert ask(make_client()).id == "DZLF4212"
+    assert make_client().invoice_infos(["DZLF4212"])["DZLF4212"].status == "paid"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@responses.activate
+def test_a_redirect_is_not_followed_and_its_host_is_named(status: int) -> None:
+    responses.post(CREATE, status=status, headers={"Location": "https://api.trybit.com/v1/secret"})
+
+    with pytest.raises(Moved) as error:
+        ask(make_client())
+
+    assert str(error.value) == f"the API's address sends to api.trybit.com ({status})"
+    assert error.value.lasts
+    assert len(responses.calls) == 1  # the key went to nobody else
+
+
+@responses.activate
+def test_something_in_between_is_called_by_the_name_it_gives_itself() -> None:
+    responses.post(CREATE, status=403, body=HTML, headers={"Server": "cloudflare\u00ff" + "x" * 99})
+
+    with pytest.raises(Blocked, match="which calls itself cloudflare") as error:
+        ask(make_client())
+
+    assert str(error.value).isascii()
+    assert len(str(error.value)) < 150
+
+
+@responses.activate
+def test_a_rate_limit_waits_for_its_minute() -> None:
+    responses.post(CREATE, status=400, json={"status": "error", "result": {"rate_limit": "wait"}})
+
+    with pytest.raises(Unavailable, match="rate_limit: wait") as error:
+        ask(make_client())
+
+    assert error.value.retry_after == 60
+
+
+LASTING = (KeyRefused, ProjectRefused, Blocked, Rejected, Moved, Untrusted)
+PASSING = (NotSent, TooManyCalls, Unavailable, Unclear, UnclearInvoice, Unreadable)
+
+
+def test_each_error_says_whether_it_lasts() -> None:
+    assert all(error.lasts for error in LASTING)
+    assert not any(error.lasts for error in PASSING)
+
+
 def test_the_error_tree_is_as_drawn() -> None:
     assert {c.__name__ for c in CryptoCloudError.__subclasses__()} == {
         "NotSent", "Rejected", "Unclear",
@@ -92,6 +164,10 @@ def test_the_error_tree_is_as_drawn() -> None:
     assert issubclass(TooManyCalls, NotSent)
     assert issubclass(KeyRefused, Rejected)
     assert issubclass(Unavailable, Rejected)
+    assert issubclass(ProjectRefused, Rejected)
+    assert issubclass(Blocked, Rejected)
+    assert issubclass(Unreadable, Unclear)
+    assert issubclass(Moved, Unclear)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +176,10 @@ def test_the_error_tree_is_as_drawn() -> None:
         ({"error": "no such shop"}, "no such shop"),
         ({"message": "Unsupported currency"}, "Unsupported currency"),
         ({"detail": "wrong amount"}, "wrong amount"),
-        ({"result": {"amount": "must be positive"}}, "{'amount': 'must be positive'}"),
+        ({"result": {"amount": "must be positive"}}, "amount: must be positive"),
         ({"error": "", "message": "the second name"}, "the second name"),
         ({"error": None}, "no reason given"),
-        (["nothing"], "no reason given"),
+        ({"status": "error"}, "no reason given"),
     ],
 )
 @responses.activate

@@ -16,9 +16,11 @@ from shop.payments.cryptocloud import (
     InvoiceInfo,
     InvoiceStatus,
     KeyRefused,
+    Moved,
     Rejected,
     Unavailable,
     Unclear,
+    Unreadable,
     Untrusted,
 )
 from shop.sandbox.invoices import Action
@@ -119,13 +121,13 @@ def test_v2_finds_an_invoice_and_cancels_it(sandbox: Sandbox) -> None:
 
 FAULTS: dict[str, tuple[type[CryptoCloudError], int]] = {
     "down": (Unclear, 0),
-    "garbled": (Unclear, 0),
+    "garbled": (Unreadable, 0),
     "401": (KeyRefused, 0),
     "406": (Unavailable, 0),
     "429": (Unavailable, 0),
     "500": (Unclear, 0),
     "reset": (Unclear, 1),
-    "redirect": (Unclear, 0),
+    "redirect": (Moved, 0),
     "foreign_link": (Untrusted, 1),
     "slow": (Unclear, 1),
 }

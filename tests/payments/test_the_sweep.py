@@ -291,7 +291,7 @@ def test_invoices_that_cannot_be_asked_about_wait_behind_the_others(app: Flask) 
         now = utcnow() + timedelta(seconds=16)
 
         with provider(app) as calls:
-            calls.get(calls.info_url, json={"status": "success", "status_invoice": "unheard of"})
+            calls.get(calls.info_url, body="<html>")
             calls.get(
                 calls.info_url,
                 json={"status": "success", "status_invoice": "paid"},

@@ -16,6 +16,7 @@ from shop.payments.cryptocloud import (
     CryptoCloudError,
     Invoice,
     KeyRefused,
+    ProjectRefused,
     Rejected,
     Unclear,
     Untrusted,
@@ -118,18 +119,44 @@ def test_the_amount_may_be_written_as_a_number_or_as_text(amount: object) -> Non
         {"amount_in_fiat": 1000},
         {"amount_in_fiat": "10,00"},
         {"amount_in_fiat": True},
-        {"amount_in_fiat": None},
+        {"amount_in_fiat": 9.994},
         {"fiat_currency": "USD"},
         {"fiat_currency": "eur"},
-        {"fiat_currency": None},
+        {"amount_in_fiat": None, "fiat_currency": "USD"},
+        {"amount_in_fiat": 10.01, "fiat_currency": None},
     ],
 )
 @responses.activate
 def test_an_invoice_for_another_amount_is_not_shown_to_anybody(wrong: dict[str, object]) -> None:
     responses.post(CREATE_V2, json=well(MADE_V2 | wrong))
 
-    with pytest.raises(Unclear, match=r"amount|invoice is for|for another"):
+    with pytest.raises(Unclear, match=r"amount|clearly"):
         ask(make_client_v2())
+
+
+@pytest.mark.parametrize(
+    "less",
+    [
+        {"amount_in_fiat": None},
+        {"amount_in_fiat": 0.0},
+        {"amount_in_fiat": 9.999999999999998},
+        {"fiat_currency": None},
+        {"fiat_currency": "", "amount_in_fiat": ""},
+    ],
+)
+@responses.activate
+def test_what_the_reply_does_not_tell_is_not_held_against_it(less: dict[str, object]) -> None:
+    responses.post(CREATE_V2, json=well(MADE_V2 | less))
+
+    assert ask(make_client_v2()).id == "DZLF4212"
+
+
+@pytest.mark.parametrize(("told", "is_test"), [(True, True), (False, False), (None, False)])
+@responses.activate
+def test_a_test_invoice_is_told_as_one(told: bool | None, is_test: bool) -> None:
+    responses.post(CREATE_V2, json=well(MADE_V2 | {"test_mode": told}))
+
+    assert ask(make_client_v2()).test_mode is is_test
 
 
 @pytest.mark.parametrize(
@@ -207,8 +234,8 @@ def test_a_refusal_says_why_in_the_providers_words(
 
 
 @responses.activate
-def test_a_refusal_with_a_detail_only_is_about_the_key() -> None:
+def test_a_refusal_with_a_detail_only_is_about_the_project() -> None:
     responses.post(CREATE_V2, status=403, json={"detail": "Forbidden"})
 
-    with pytest.raises(KeyRefused):
+    with pytest.raises(ProjectRefused, match="Forbidden"):
         ask(make_client_v2())

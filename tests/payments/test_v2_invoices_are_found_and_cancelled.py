@@ -11,7 +11,14 @@ import pytest
 import responses
 from requests import PreparedRequest
 
-from shop.payments.cryptocloud import CryptoCloudError, Invoice, KeyRefused, Rejected, Unclear
+from shop.payments.cryptocloud import (
+    CryptoCloudError,
+    Invoice,
+    KeyRefused,
+    Rejected,
+    Unclear,
+    Unreadable,
+)
 from tests.payments.test_pay_links_are_checked import BAD
 from tests.payments.wire import CANCEL_V2, LIST_V2, TEN_EUROS, TOLD_V2, make_client_v2, well
 
@@ -27,6 +34,11 @@ def made(number: int, **facts: object) -> dict[str, Any]:
     return TOLD_V2 | {"uuid": f"INV-ID{number:06}", "order_id": f"order-{number + 100}"} | facts
 
 
+def listed(rows: Any) -> dict[str, Any]:
+    """A list that tells all there are."""
+    return well(rows) | {"all_count": len(rows)}
+
+
 def paged(everything: list[dict[str, Any]]) -> Callable[[PreparedRequest], Any]:
     def page(request: PreparedRequest) -> Any:
         asked = json.loads(request.body or "")
@@ -38,7 +50,7 @@ def paged(everything: list[dict[str, Any]]) -> Callable[[PreparedRequest], Any]:
 
 @responses.activate
 def test_the_invoice_with_exactly_this_reference_is_found() -> None:
-    responses.post(LIST_V2, json=well([made(1), TOLD_V2, made(2)]))
+    responses.post(LIST_V2, json=listed([made(1), TOLD_V2, made(2)]))
 
     assert find() == FOUND
 
@@ -46,14 +58,14 @@ def test_the_invoice_with_exactly_this_reference_is_found() -> None:
 @pytest.mark.parametrize("other", ["order-10", "order-", "ORDER-1", " order-1", None, ["order-1"]])
 @responses.activate
 def test_one_that_is_merely_like_it_is_not(other: object) -> None:
-    responses.post(LIST_V2, json=well([TOLD_V2 | {"order_id": other}]))
+    responses.post(LIST_V2, json=listed([TOLD_V2 | {"order_id": other}]))
 
     assert find() is None
 
 
 @responses.activate
 def test_the_days_reach_one_further_than_ours_on_both_sides() -> None:
-    responses.post(LIST_V2, json=well([]))
+    responses.post(LIST_V2, json=listed([]))
 
     find()
 
@@ -68,7 +80,7 @@ def test_the_days_reach_one_further_than_ours_on_both_sides() -> None:
 
 @responses.activate
 def test_the_day_is_the_one_in_utc_wherever_the_moment_was_written_down() -> None:
-    responses.post(LIST_V2, json=well([]))
+    responses.post(LIST_V2, json=listed([]))
     east = datetime.fromisoformat("2026-11-23T01:30:00+02:00")
 
     make_client_v2().find_invoice("order-1", TEN_EUROS, east)
@@ -87,13 +99,59 @@ def test_every_page_is_looked_through(position: int) -> None:
     assert len(responses.calls) == 3
 
 
-@pytest.mark.parametrize(("count", "calls"), [(0, 1), (99, 1), (100, 2), (200, 3)])
+@pytest.mark.parametrize(("count", "calls"), [(0, 1), (99, 1), (100, 1), (101, 2), (200, 2)])
 @responses.activate
 def test_it_is_missing_only_when_all_were_seen(count: int, calls: int) -> None:
     responses.add_callback(responses.POST, LIST_V2, paged([made(n) for n in range(count)]))
 
     assert find() is None
     assert len(responses.calls) == calls
+
+
+def by_number(
+    everything: list[dict[str, Any]], most: int = 100
+) -> Callable[[PreparedRequest], Any]:
+    """`limit` is the number of the last one, as some of the provider's documents have it."""
+
+    def page(request: PreparedRequest) -> Any:
+        asked = json.loads(request.body or "")
+        there = everything[asked["offset"] : asked["limit"]][:most]
+        return 200, {}, json.dumps(well(there) | {"all_count": len(everything)})
+
+    return page
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 101, 250])
+@pytest.mark.parametrize("most", [100, 40])
+@responses.activate
+def test_what_limit_means_makes_no_difference(count: int, most: int) -> None:
+    everything = [made(number) for number in range(count)]
+    responses.add_callback(responses.POST, LIST_V2, by_number([*everything, TOLD_V2], most))
+
+    assert find() == FOUND
+
+
+@responses.activate
+def test_a_short_page_is_not_the_end_of_the_list() -> None:
+    everything = [*(made(number) for number in range(100)), TOLD_V2]
+
+    def ten(request: PreparedRequest) -> Any:
+        start = json.loads(request.body or "")["offset"]
+        return 200, {}, json.dumps(well(everything[start:][:10]) | {"all_count": 101})
+
+    responses.add_callback(responses.POST, LIST_V2, ten)
+
+    assert find() == FOUND
+
+
+@pytest.mark.parametrize("count", [..., None, "1", 2, 1.0, True])
+@responses.activate
+def test_a_list_that_does_not_say_how_long_it_is_is_no_no(count: object) -> None:
+    more = {} if count is ... else {"all_count": count}
+    responses.post(LIST_V2, json=well([made(1)]) | more)
+
+    with pytest.raises(Unclear, match="end"):
+        find()
 
 
 @responses.activate
@@ -103,7 +161,7 @@ def test_a_list_that_repeats_one_page_for_ever_is_no_answer() -> None:
     with pytest.raises(Unclear, match="end"):
         find()
 
-    assert len(responses.calls) == 2
+    assert len(responses.calls) == 3
 
 
 @responses.activate
@@ -128,7 +186,7 @@ def test_of_several_for_one_reference_the_one_with_the_money_is_taken(status: st
         TOLD_V2 | {"status": status},
         TOLD_V2 | {"uuid": "INV-DEAD0002", "status": "canceled"},
     ]
-    responses.post(LIST_V2, json=well(several))
+    responses.post(LIST_V2, json=listed(several))
 
     assert find() == FOUND
 
@@ -136,7 +194,7 @@ def test_of_several_for_one_reference_the_one_with_the_money_is_taken(status: st
 @pytest.mark.parametrize("link", BAD)
 @responses.activate
 def test_a_link_to_elsewhere_is_not_taken_from_a_list_either(link: object) -> None:
-    responses.post(LIST_V2, json=well([TOLD_V2 | {"link": link}]))
+    responses.post(LIST_V2, json=listed([TOLD_V2 | {"link": link}]))
 
     with pytest.raises(Unclear, match="pay_url"):
         find()
@@ -154,18 +212,31 @@ def test_a_reply_without_a_list_is_not_taken_for_a_no(result: object) -> None:
 @responses.activate
 def test_a_strangers_invoice_may_be_as_odd_as_it_likes() -> None:
     odd = {"uuid": None, "order_id": 7, "status": [], "link": {}}
-    responses.post(LIST_V2, json=well([odd, {}, TOLD_V2]))
+    responses.post(LIST_V2, json=listed([odd, {}, TOLD_V2]))
 
     assert find() == FOUND
 
 
-@pytest.mark.parametrize("changes", [{"uuid": "?"}, {"status": "strange"}])
+@pytest.mark.parametrize(
+    "changes", [{"uuid": "?"}, {"amount_in_fiat": "ten"}, {"fiat_currency": 1}]
+)
 @responses.activate
 def test_our_own_may_not(changes: dict[str, object]) -> None:
-    responses.post(LIST_V2, json=well([TOLD_V2 | changes]))
+    responses.post(LIST_V2, json=listed([TOLD_V2 | changes]))
 
     with pytest.raises(Unclear):
         find()
+
+
+@pytest.mark.parametrize(
+    "amount", [{}, {"amount_in_fiat": 0.0}, {"amount_in_fiat": 9.999999999999998}]
+)
+@responses.activate
+def test_it_is_found_by_its_reference_where_less_is_told(amount: dict[str, object]) -> None:
+    facts = {n: f for n, f in TOLD_V2.items() if n not in ("amount_in_fiat", "fiat_currency")}
+    responses.post(LIST_V2, json=listed([facts | amount]))
+
+    assert find() == FOUND
 
 
 @responses.activate
@@ -184,7 +255,7 @@ def test_an_invoice_is_cancelled_by_its_prefixed_id() -> None:
         (200, {"status": "error", "result": "Invoice is not created"}, Rejected),
         (401, {"status": "error"}, KeyRefused),
         (500, {}, Unclear),
-        (200, {}, Unclear),
+        (200, {}, Unreadable),
     ],
 )
 @responses.activate

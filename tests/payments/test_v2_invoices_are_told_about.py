@@ -20,6 +20,7 @@ from shop.payments.cryptocloud import (
     KeyRefused,
     Rejected,
     Unclear,
+    Unreadable,
 )
 from tests.payments.wire import INFO_V2, TOLD_V2, make_client_v2, patient, serving, well
 
@@ -28,6 +29,7 @@ PAID = InvoiceInfo(
     amount=Decimal("10.0"),
     currency="EUR",
     reference="order-1",
+    test_mode=False,
     coin="USDT_TRC20",
     due=Decimal("11.6"),
     received=Decimal("11.6"),
@@ -64,7 +66,7 @@ def test_more_than_a_hundred_at_once_are_a_mistake_of_the_caller() -> None:
         make_client_v2().invoice_infos([f"ID{n:06}" for n in range(101)])
 
 
-@pytest.mark.parametrize("status", list(InvoiceStatus))
+@pytest.mark.parametrize("status", [s for s in InvoiceStatus if s is not InvoiceStatus.UNKNOWN])
 def test_every_known_status_is_understood(status: InvoiceStatus) -> None:
     assert told(status=str(status), invoice_status="anything").status is status
 
@@ -78,11 +80,6 @@ def test_every_known_status_is_understood(status: InvoiceStatus) -> None:
         {"status": None},
         {"status": ...},
         {"status": ..., "invoice_status": "paid"},
-        {"uuid": ...},
-        {"uuid": "dzlf4212"},
-        {"uuid": 4212},
-        {"amount_in_fiat": ...},
-        {"amount_in_fiat": None},
         {"amount_in_fiat": True},
         {"amount_in_fiat": -10},
         {"amount_in_fiat": "10,00"},
@@ -93,8 +90,8 @@ def test_every_known_status_is_understood(status: InvoiceStatus) -> None:
         {"amount_in_fiat": [10]},
         {"amount_in_fiat": 1e30},
         {"amount_in_fiat": 1e-30},
+        {"amount_in_fiat": False},
         {"amount_in_fiat": 10**18},
-        {"fiat_currency": ...},
         {"fiat_currency": "eur"},
         {"fiat_currency": "EURO"},
         {"fiat_currency": 978},
@@ -102,18 +99,34 @@ def test_every_known_status_is_understood(status: InvoiceStatus) -> None:
         {"order_id": True},
         {"test_mode": "false"},
         {"test_mode": 0},
-        {"test_mode": None},
     ],
 )
 def test_what_is_wrong_about_the_money_makes_it_unclear(facts: dict[str, object]) -> None:
-    with pytest.raises(Unclear):
-        told(**facts)
+    info = told(**facts)
+
+    assert info.status is InvoiceStatus.UNKNOWN
+    assert info.problem
+
+
+@pytest.mark.parametrize("uuid", [..., "dzlf4212", 4212, None])
+def test_an_answer_that_names_no_invoice_is_not_one(uuid: object) -> None:
+    with pytest.raises(Unreadable):
+        told(uuid=uuid)
 
 
 @pytest.mark.parametrize(
     ("facts", "name", "value"),
     [
         ({"amount_in_fiat": "10.00"}, "amount", Decimal(10)),
+        ({"amount_in_fiat": ...}, "amount", None),
+        ({"amount_in_fiat": None}, "amount", None),
+        ({"amount_in_fiat": 0.0}, "amount", None),
+        ({"amount_in_fiat": "0"}, "amount", None),
+        ({"amount_in_fiat": 9.999999999999998}, "amount", Decimal("9.999999999999998")),
+        ({"fiat_currency": ...}, "currency", ""),
+        ({"fiat_currency": None}, "currency", ""),
+        ({"fiat_currency": ""}, "currency", ""),
+        ({"order_id": "None"}, "reference", None),
         ({"amount_in_fiat": 7}, "amount", Decimal(7)),
         ({"order_id": ...}, "reference", None),
         ({"order_id": None}, "reference", None),
@@ -122,7 +135,8 @@ def test_what_is_wrong_about_the_money_makes_it_unclear(facts: dict[str, object]
         ({"order_id": "a\x00b\u202e"}, "reference", "a?b?"),
         ({"order_id": "x" * 5000}, "reference", "x" * 120),
         ({"test_mode": True}, "test_mode", True),
-        ({"test_mode": ...}, "test_mode", False),
+        ({"test_mode": ...}, "test_mode", None),
+        ({"test_mode": None}, "test_mode", None),
         ({"currency": None}, "coin", ""),
         ({"currency": "BTC"}, "coin", ""),
         ({"currency": {"code": "BTC"}}, "coin", "BTC"),
@@ -167,8 +181,9 @@ def test_an_absurd_figure_costs_neither_time_nor_memory(figure: str) -> None:
     assert '"amount_in_fiat": 10.0' in body
     responses.post(INFO_V2, body=body.replace('"amount_in_fiat": 10.0', f'"amount_in_fiat": {figure}'))  # fmt: skip
 
-    with pytest.raises(Unclear):
-        make_client_v2(call_seconds=5).invoice_infos(["DZLF4212"])
+    with contextlib.suppress(Unreadable):  # some are no numbers at all
+        info = make_client_v2(call_seconds=20).invoice_infos(["DZLF4212"])["DZLF4212"]
+        assert info.status is InvoiceStatus.UNKNOWN
 
 
 def ask_about_three(*result: object) -> dict[str, InvoiceInfo]:
@@ -184,7 +199,9 @@ def facts_of(uuid: str, **facts: Any) -> dict[str, Any]:
 def test_one_that_is_unknown_or_unclear_does_not_stand_in_the_way_of_the_others() -> None:
     infos = ask_about_three(facts_of("INV-AAAA"), facts_of("BBBB", status="strange"))
 
-    assert infos == {"AAAA": PAID}
+    assert infos["AAAA"] == PAID
+    assert '"strange"' in infos["BBBB"].problem
+    assert set(infos) == {"AAAA", "BBBB"}
 
 
 def test_one_that_nobody_asked_about_is_ignored() -> None:
@@ -196,9 +213,12 @@ def test_one_that_nobody_asked_about_is_ignored() -> None:
 def test_one_that_is_told_twice_is_told_unclearly() -> None:
     twice = [facts_of("AAAA", status="created"), facts_of("INV-AAAA"), facts_of("AAAA")]
 
-    assert ask_about_three(*twice, facts_of("BBBB")) == {"BBBB": PAID}
-    with pytest.raises(Unclear, match="twice"):
-        ask_about_three(*twice)
+    infos = ask_about_three(*twice, facts_of("BBBB"))
+
+    assert infos["BBBB"] == PAID
+    assert infos["AAAA"] == InvoiceInfo(
+        InvoiceStatus.UNKNOWN, problem="the reply tells about it twice"
+    )
 
 
 def test_when_none_is_known_that_is_a_refusal_as_in_v1() -> None:
@@ -270,5 +290,4 @@ def test_no_shape_of_reply_makes_it_raise_anything_else(
         provider.post(INFO_V2, body=body)
         with contextlib.suppress(CryptoCloudError):
             info = make_client_v2(call_seconds=10).invoice_infos(["DZLF4212"])["DZLF4212"]
-            assert type(info.amount) is Decimal
-            assert info.amount >= 0
+            assert info.amount is None or (type(info.amount) is Decimal and info.amount > 0)

@@ -77,7 +77,7 @@ def test_the_policy_allows_this_shop_and_for_forms_the_pay_page(client: FlaskCli
         "img-src": {"'self'"},
         "connect-src": {"'self'"},
         "manifest-src": {"'self'"},
-        "form-action": {"'self'", "http://127.0.0.1:5001"},
+        "form-action": {"'self'", "http://127.0.0.1:5001", "http://localhost:5001"},
         "base-uri": {"'none'"},
         "frame-ancestors": {"'none'"},
     }

@@ -12,17 +12,22 @@ from .errors import (
     ASKED_AT_ONCE,
     SIGNED,
     BadPostback,
+    Blocked,
     CryptoCloudError,
     KeyRefused,
+    Moved,
     NotSent,
+    ProjectRefused,
     Refusal,
     Rejected,
     TooManyCalls,
     Unavailable,
     Unclear,
+    UnclearInvoice,
+    Unreadable,
     Untrusted,
 )
-from .invoices import Invoice, InvoiceInfo, InvoiceStatus, normalise_invoice_id
+from .invoices import Invoice, InvoiceInfo, InvoiceStatus, normalise_invoice_id, same_to_the_cent
 from .postbacks import LARGEST_POSTBACK, Postback
 from .v1 import CryptoCloud
 from .v2 import CryptoCloudV2
@@ -32,6 +37,7 @@ __all__ = [
     "LARGEST_POSTBACK",
     "SIGNED",
     "BadPostback",
+    "Blocked",
     "CryptoCloud",
     "CryptoCloudError",
     "CryptoCloudV2",
@@ -39,13 +45,18 @@ __all__ = [
     "InvoiceInfo",
     "InvoiceStatus",
     "KeyRefused",
+    "Moved",
     "NotSent",
     "Postback",
+    "ProjectRefused",
     "Refusal",
     "Rejected",
     "TooManyCalls",
     "Unavailable",
     "Unclear",
+    "UnclearInvoice",
+    "Unreadable",
     "Untrusted",
     "normalise_invoice_id",
+    "same_to_the_cent",
 ]

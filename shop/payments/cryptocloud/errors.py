@@ -5,8 +5,13 @@ CryptoCloudError
 │   └── TooManyCalls   we did not even try: too many calls are waiting already
 ├── Rejected           the provider said no
 │   ├── KeyRefused     … to our API key (401, 403)
-│   └── Unavailable    … for the moment (406, 429)
+│   ├── ProjectRefused … to our project as a whole (403)
+│   ├── Blocked        … or rather something between us and its API did
+│   └── Unavailable    … for the moment (406, 429, a rate limit)
 └── Unclear            sent, but no answer that can be trusted: an invoice may exist
+    ├── UnclearInvoice … because what it tells about this invoice cannot be understood
+    ├── Unreadable     … because the answer is not one that the API gives
+    ├── Moved          … because the API's address sends elsewhere
     └── Untrusted      … and what was answered would lead the buyer or the money astray
 BadPostback            a notice that does not prove that it comes from the provider
 """
@@ -21,6 +26,10 @@ class CryptoCloudError(Exception):
 
     retry_after: float | None = None
     """In how many seconds another try may go well, where the provider said so."""
+    lasts = False
+    """Whether the next try will end in the same way, until a person has seen to it."""
+    about_invoice = False
+    """Whether this says something about the invoice alone: the provider is there, and takes our key."""
 
 
 class NotSent(CryptoCloudError):
@@ -34,13 +43,33 @@ class TooManyCalls(NotSent):
 class Rejected(CryptoCloudError):
     """The provider understood and said no; there is no invoice."""
 
+    lasts = True
+    about_invoice = True
+
 
 class KeyRefused(Rejected):
     """The API key is wrong or has been withdrawn: a person must look."""
 
+    about_invoice = False
+
+
+class ProjectRefused(Rejected):
+    """The key is known, and the project may not do this: not active, or blocked. A person must look."""
+
+    about_invoice = False
+
+
+class Blocked(Rejected):
+    """Not the API said no, but something in between: a bot wall, a proxy, or another web server."""
+
+    about_invoice = False
+
 
 class Unavailable(Rejected):
     """The provider says it cannot serve this now; trying again later is safe."""
+
+    lasts = False
+    about_invoice = False
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -51,8 +80,26 @@ class Unclear(CryptoCloudError):
     """The request was sent and the outcome is not known. Nothing may be guessed from this."""
 
 
+class UnclearInvoice(Unclear):
+    """The provider tells about the invoice, and not in a way that can be understood."""
+
+    about_invoice = True
+
+
+class Unreadable(Unclear):
+    """The answer is not one that the API gives: another page, half of one, or other fields."""
+
+
+class Moved(Unclear):
+    """The API's address answers with a redirect. It is never followed: the key would go along."""
+
+    lasts = True
+
+
 class Untrusted(Unclear):
     """The answer names what cannot be right: another host, amount or order. A person must look."""
+
+    lasts = True
 
     def __init__(self, message: str, invoice_id: str | None = None) -> None:
         super().__init__(message)

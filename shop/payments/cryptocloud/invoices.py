@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import re
 from collections.abc import Sequence
@@ -10,20 +11,32 @@ from datetime import datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from .errors import Unclear, Untrusted
+from ...money import Money
+from .errors import Unreadable, Untrusted
+from .hosts import named_host, with_scheme
 
 LONGEST_PAY_URL = 512
+NOISE = Decimal("0.0001")
+"""A hundredth of a cent: 9.999999999999998 is what floats make of 10."""
 INVOICE_ID = re.compile(r"(?:INV-)?([A-Z0-9]{4,32})")
 
 
 class InvoiceStatus(enum.StrEnum):
-    """Every status that is known; `overpaid` is v2's and accepted from v1 just in case."""
+    """Every status that is known; `overpaid` is v2's and accepted from v1 just in case.
+
+    `unknown` is ours: the provider tells about the invoice, and not in a way that can be understood.
+    """
 
     CREATED = "created"
     PAID = "paid"
     OVERPAID = "overpaid"
     PARTIAL = "partial"
     CANCELED = "canceled"
+    UNKNOWN = "unknown"
+
+
+OTHER_SPELLINGS = {"cancelled": InvoiceStatus.CANCELED, "expired": InvoiceStatus.CANCELED}
+"""Seen in clients of the provider, and clear enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +46,25 @@ class Invoice:
     id: str
     pay_url: str
     expires_at: datetime | None = None
+    test_mode: bool = False
+    """Money that is sent to it is never credited; API v2 tells, v1 does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceInfo:
-    """What the provider says about an invoice now; v1 tells the status and nothing else."""
+    """What the provider says about an invoice now; v1 tells the status and nothing else.
+
+    Whatever it does not tell is None or empty, and says nothing for or against.
+    """
 
     status: InvoiceStatus
+    problem: str = ""
+    """With the status `unknown`: what cannot be understood, for an operator."""
     amount: Decimal | None = None
+    """What the invoice was made for, in ordinary money."""
     currency: str = ""
-    """With `amount`: what the invoice was made for, in ordinary money."""
     reference: str | None = None
-    test_mode: bool = False
+    test_mode: bool | None = None
     coin: str = ""
     due: Decimal | None = None
     """The whole of what is to be sent, in `coin`."""
@@ -73,19 +93,23 @@ def normalise_invoice_id(text: object) -> str:
 
 
 def named_invoice(text: object) -> str:
-    """The bare id that a reply names, or Unclear."""
+    """The bare id that a reply names, or Unreadable."""
     try:
         return normalise_invoice_id(text)
     except ValueError:
-        raise Unclear("the reply names no usable invoice id") from None
+        raise Unreadable("the reply names no usable invoice id") from None
 
 
 def checked_pay_url(pay_url: object, origins: Sequence[str], invoice_id: str) -> str:
-    """The invoice's pay link, if a buyer may be sent there; Untrusted when it leads anywhere else."""
+    """The invoice's pay link, if a buyer may be sent there; Untrusted when it leads anywhere else.
+
+    One without a scheme gets https, or what the configured origin has.
+    """
     if not isinstance(pay_url, str) or len(pay_url) > LONGEST_PAY_URL:
-        raise Unclear("the reply has no usable pay_url")
+        raise Unreadable("the reply has no usable pay_url")
     if not re.fullmatch(r"[!-\[\]-~]+", pay_url):  # printable ASCII without space and backslash
         raise Untrusted("the reply's pay_url holds characters that no link has", invoice_id)
+    pay_url = with_scheme(pay_url, origins)
     try:
         parts = urlsplit(pay_url)
         origin = f"{parts.scheme}://{parts.netloc}".lower().removesuffix(
@@ -94,8 +118,27 @@ def checked_pay_url(pay_url: object, origins: Sequence[str], invoice_id: str) ->
     except ValueError:
         raise Untrusted("the reply's pay_url is no address", invoice_id) from None
     if origin not in origins:
-        raise Untrusted("the reply's pay_url leads to a host that is not configured", invoice_id)
+        where = named_host(pay_url) or "no host"
+        raise Untrusted(
+            f"the reply's pay_url leads to {where}, which is not configured", invoice_id
+        )
     return pay_url
+
+
+def same_to_the_cent(told: Decimal, asked: Money) -> bool:
+    """Whether an amount that the provider tells is the one that was asked for, but for float noise."""
+    return abs(told - asked.decimal) < NOISE
+
+
+def status_of(word: object) -> tuple[InvoiceStatus, str]:
+    """The status that the provider's word stands for, and what is wrong when it stands for none."""
+    if isinstance(word, str) and word in OTHER_SPELLINGS:
+        return OTHER_SPELLINGS[word], ""
+    if isinstance(word, str) and word != InvoiceStatus.UNKNOWN:
+        with contextlib.suppress(ValueError):
+            return InvoiceStatus(word), ""
+    said = f'the status "{plain_text(word)[:40]}"' if word else "no status"
+    return InvoiceStatus.UNKNOWN, f"it has {said}, which this shop does not know"
 
 
 def plain_text(value: object) -> str:

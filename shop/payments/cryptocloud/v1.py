@@ -12,8 +12,8 @@ from ...money import Money
 from . import postbacks
 from .answers import Answer
 from .calls import CALL_SECONDS, Calls
-from .errors import KeyRefused, Rejected, Unavailable, Unclear
-from .invoices import Invoice, InvoiceInfo, InvoiceStatus, checked_pay_url, named_invoice
+from .errors import Rejected
+from .invoices import Invoice, InvoiceInfo, checked_pay_url, named_invoice, status_of
 from .postbacks import Postback
 
 NOBODYS_INVOICE = "DOCTOR00"
@@ -27,7 +27,8 @@ class CryptoCloud:
     shop_id: str
     secret_key: str
     url: str = "https://api.cryptocloud.plus"
-    pay_origins: Sequence[str] = ("https://pay.cryptocloud.plus",)
+    pay_origins: Sequence[str] = ("https://pay.trybit.com", "https://pay.cryptocloud.plus")
+    """Where a buyer may be sent: CryptoCloud has called itself Trybit since May 2026."""
     call_seconds: float = CALL_SECONDS
     previous_secret_key: str = ""
     previous_until: datetime | None = None
@@ -71,15 +72,11 @@ class CryptoCloud:
     ) -> dict[str, InvoiceInfo]:
         """What the provider says about these invoices, by id: the one source of truth. Safe to repeat.
 
-        At most `batch` of them. One that it does not know, or says nothing clear about, is left out
-        when others can be told; with none to tell, that is Rejected or Unclear.
+        At most `batch` of them. One that it does not know is left out when others can be told; with
+        none to tell, that is Rejected or Unclear. One of which nothing clear is told is `unknown`.
         """
         reply = self._calls.judge(self._ask_about(ids, seconds))
-        try:
-            status = InvoiceStatus(str(reply.get("status_invoice")))
-        except ValueError:
-            raise Unclear("the invoice has a status that this shop does not know") from None
-        return {ids[0]: InvoiceInfo(status)}
+        return {ids[0]: InvoiceInfo(*status_of(reply.get("status_invoice")))}
 
     def _ask_about(self, ids: Sequence[str], seconds: float | None = None) -> Answer:
         (invoice_id,) = ids
@@ -103,10 +100,10 @@ class CryptoCloud:
         answer = self._ask_about([NOBODYS_INVOICE])
         try:
             self._calls.judge(answer)
-        except (KeyRefused, Unavailable):
-            raise
-        except Rejected:
-            pass  # it has no such invoice, and said so to this key
+        except Rejected as error:
+            if not error.about_invoice:
+                raise
+            # It has no such invoice, and said so to this key.
         return answer.clock_ahead
 
     def read_postback(

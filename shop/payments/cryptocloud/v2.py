@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ...money import Money
 from .answers import Answer
-from .errors import CryptoCloudError, Rejected, Unclear, Untrusted
+from .errors import Rejected, Unclear, UnclearInvoice, Unreadable, Untrusted
 from .invoices import (
     Invoice,
     InvoiceInfo,
@@ -19,6 +19,8 @@ from .invoices import (
     named_invoice,
     normalise_invoice_id,
     plain_text,
+    same_to_the_cent,
+    status_of,
 )
 from .v1 import CryptoCloud
 
@@ -31,6 +33,7 @@ MONEY_FIRST = (
     InvoiceStatus.PAID,
     InvoiceStatus.OVERPAID,
     InvoiceStatus.PARTIAL,
+    InvoiceStatus.UNKNOWN,
     InvoiceStatus.CREATED,
     InvoiceStatus.CANCELED,
 )
@@ -48,7 +51,7 @@ class CryptoCloudV2(CryptoCloud):
         body["add_fields"] = {"time_to_pay": {"hours": minutes // 60, "minutes": minutes % 60}}
         made = self._calls.call("POST", "/v2/invoice/create", json=body).get("result")
         if not isinstance(made, dict):
-            raise Unclear("the reply holds no invoice")
+            raise Unreadable("the reply holds no invoice")
         invoice = self._invoice(made)
         if not _is_about(made, amount):
             raise Untrusted("the invoice was made for another amount", invoice.id)
@@ -57,7 +60,8 @@ class CryptoCloudV2(CryptoCloud):
     def _invoice(self, facts: dict[str, Any]) -> Invoice:
         invoice_id = named_invoice(facts.get("uuid"))
         pay_url = checked_pay_url(facts.get("link"), self.pay_origins, invoice_id)
-        return Invoice(invoice_id, pay_url, self._expiry(facts.get("expiry_date")))
+        expires_at, is_test = self._expiry(facts.get("expiry_date")), facts.get("test_mode") is True
+        return Invoice(invoice_id, pay_url, expires_at, test_mode=is_test)
 
     def _expiry(self, text: object) -> datetime | None:
         """The end of the invoice's life as told; None for one that cannot be, to hold no goods for it."""
@@ -75,17 +79,13 @@ class CryptoCloudV2(CryptoCloud):
         """As in v1, for up to 100 invoices in one call, and with what v1 does not tell."""
         told = _by_id(_list_in(self._calls.judge(self._ask_about(ids, seconds))))
         infos: dict[str, InvoiceInfo] = {}
-        problem: CryptoCloudError = Rejected("the provider knows no such invoice")
-        if "" in told:
-            problem = Unclear("the reply names no usable invoice id")
         for invoice_id in ids:
             if invoice_id in told:
-                try:
-                    infos[invoice_id] = _info(_only(told[invoice_id]))
-                except Unclear as error:
-                    problem = error
+                infos[invoice_id] = _info(told[invoice_id])
+        if not infos and "" in told:
+            raise Unreadable("the reply names no usable invoice id")
         if not infos:
-            raise problem
+            raise Rejected("the provider knows no such invoice")
         return infos
 
     def _ask_about(self, ids: Sequence[str], seconds: float | None = None) -> Answer:
@@ -105,32 +105,43 @@ class CryptoCloudV2(CryptoCloud):
         Raises what any call does; and Unclear when it could not look through all of them, so that
         nobody takes that for a no. Of several, the one with the money.
         """
-        named = [facts for facts in self._made_since(since) if facts.get("order_id") == reference]
+        made, whole = self._made_since(since)
+        named = [facts for facts in made if facts.get("order_id") == reference]
         found = [facts for facts in named if _is_about(facts, amount)]
-        if not found:
-            return None
-        return self._invoice(min(found, key=lambda facts: MONEY_FIRST.index(_status(facts))))
+        if found:
+            return self._invoice(min(found, key=lambda facts: MONEY_FIRST.index(_status(facts)[0])))
+        if not whole:
+            raise Unclear("the list of invoices does not come to an end")
+        return None
 
-    def _made_since(self, since: datetime) -> list[dict[str, Any]]:
-        """All invoices since that day; a day more at both ends, for the provider's day may be another."""
+    def _made_since(self, since: datetime) -> tuple[list[dict[str, Any]], bool]:
+        """The invoices since that day, and whether these are all of them.
+
+        A day more at both ends, for the provider's day may be another. `limit` is how many to tell in
+        some of its documents, and the number of the last one in others: where the one way leads to
+        nothing new, the other is tried, and only as many as `all_count` says are all.
+        """
         span = {
             "start": f"{since.astimezone(UTC) - A_DAY:%d.%m.%Y}",
             "end": f"{datetime.now(UTC) + A_DAY:%d.%m.%Y}",
         }
         made: dict[object, dict[str, Any]] = {}
-        for page in range(MOST_PAGES):
-            body = span | {"offset": page * PAGE, "limit": PAGE}
+        by_number = False
+        for _ in range(MOST_PAGES):
+            offset = len(made)
+            body = span | {"offset": offset, "limit": offset * by_number + PAGE}
             reply = self._calls.call(
                 "POST", "/v2/invoice/merchant/list", json=body, largest=LARGEST_LIST
             )
-            told = _list_in(reply)
-            known = len(made)
-            made |= {str(facts.get("uuid")): facts for facts in told}
-            if len(told) < PAGE:
-                return list(made.values())
-            if len(made) == known:
-                break  # the same page again
-        raise Unclear("the list of invoices does not come to an end")
+            told, count = _list_in(reply), reply.get("all_count")
+            made |= {str(facts.get("uuid") or facts): facts for facts in told}
+            if type(count) is int and len(made) >= count:
+                return list(made.values()), True
+            if len(made) == offset:
+                if by_number or not offset:
+                    break
+                by_number = True
+        return list(made.values()), False
 
     def cancel_invoice(self, invoice_id: str) -> None:
         """Let an invoice that waits for money be payable no longer; Rejected when it is past that."""
@@ -142,7 +153,7 @@ class CryptoCloudV2(CryptoCloud):
 def _list_in(reply: dict[str, Any]) -> list[dict[str, Any]]:
     told = reply.get("result")
     if not isinstance(told, list) or not all(isinstance(facts, dict) for facts in told):
-        raise Unclear("the reply holds no list of invoices")
+        raise Unreadable("the reply holds no list of invoices")
     return told
 
 
@@ -158,18 +169,24 @@ def _by_id(told: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _only(told: list[dict[str, Any]]) -> dict[str, Any]:
-    if len(told) != 1:
-        raise Unclear("the reply tells about an invoice twice")
-    return told[0]
+def _info(told: list[dict[str, Any]]) -> InvoiceInfo:
+    """What the rows about one invoice say; `unknown`, and why, when that cannot be understood."""
+    try:
+        if len(told) != 1:
+            raise UnclearInvoice("the reply tells about it twice")
+        return _clear_info(told[0])
+    except UnclearInvoice as error:
+        return InvoiceInfo(InvoiceStatus.UNKNOWN, problem=str(error))
 
 
-def _info(facts: dict[str, Any]) -> InvoiceInfo:
-    test_mode = facts.get("test_mode", False)
-    if not isinstance(test_mode, bool):
-        raise Unclear("the reply does not say clearly whether the invoice is a test")
+def _clear_info(facts: dict[str, Any]) -> InvoiceInfo:
+    test_mode = facts.get("test_mode")
+    if test_mode is not None and not isinstance(test_mode, bool):
+        raise UnclearInvoice("the reply does not say clearly whether it is a test")
+    status, problem = _status(facts)
     return InvoiceInfo(
-        status=_status(facts),
+        status=status,
+        problem=problem,
         amount=_amount(facts),
         currency=_currency(facts.get("fiat_currency")),
         reference=_reference(facts.get("order_id")),
@@ -180,36 +197,42 @@ def _info(facts: dict[str, Any]) -> InvoiceInfo:
     )
 
 
-def _status(facts: dict[str, Any]) -> InvoiceStatus:
+def _status(facts: dict[str, Any]) -> tuple[InvoiceStatus, str]:
     """Its `status`; `invoice_status` beside it says how the payment's processing went."""
-    try:
-        return InvoiceStatus(str(facts.get("status")))
-    except ValueError:
-        raise Unclear("the invoice has a status that this shop does not know") from None
+    return status_of(facts.get("status"))
 
 
-def _amount(facts: dict[str, Any]) -> Decimal:
-    amount = _figure(facts.get("amount_in_fiat"))
-    if amount is None:
-        raise Unclear("the reply does not say what the invoice is for")
-    return amount
+def _amount(facts: dict[str, Any]) -> Decimal | None:
+    """What it was made for. Some answers leave that out, or say 0, which no invoice is for."""
+    told = facts.get("amount_in_fiat")
+    amount = _figure(told)
+    if amount is None and told is not None and told != "":
+        raise UnclearInvoice("the reply does not say clearly what it is for")
+    return amount or None
 
 
 def _is_about(facts: dict[str, Any], amount: Money) -> bool:
-    return (_amount(facts), facts.get("fiat_currency")) == (amount.decimal, amount.currency)
+    """Whether nothing of what the reply tells is about another amount."""
+    try:
+        told, currency = _amount(facts), _currency(facts.get("fiat_currency"))
+    except UnclearInvoice as error:
+        raise Unreadable(str(error)) from None
+    return currency in ("", amount.currency) and (told is None or same_to_the_cent(told, amount))
 
 
 def _currency(code: object) -> str:
+    if code is None or code == "":
+        return ""
     if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
-        raise Unclear("the reply does not say what currency the invoice is in")
+        raise UnclearInvoice("the reply does not say clearly what currency it is in")
     return code
 
 
 def _reference(text: object) -> str | None:
-    if text is None or text == "":
+    if text in (None, "", "None"):  # the word, where an invoice was made without one
         return None
     if isinstance(text, bool) or not isinstance(text, str | int):
-        raise Unclear("the reply's order_id is no text")
+        raise UnclearInvoice("the reply's order_id is no text")
     return plain_text(text)
 
 

@@ -1,0 +1,73 @@
+"""Putting before a person what the provider will say again until somebody has seen to it."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.orm import Session
+
+from ..config import current_settings
+from ..orders.service import raise_attention
+from .cryptocloud import Blocked, CryptoCloudError, KeyRefused, Moved, ProjectRefused, Untrusted
+
+LONGEST_REFERENCE = 120
+NUMBERED = re.compile(r"(?=[0-9A-Za-z-]*[0-9])[0-9A-Za-z-]{8,}")
+"""What is most likely the number of one request or invoice, and no part of the reason."""
+
+
+def tell_a_person(session: Session, error: CryptoCloudError, order: str = "") -> None:
+    """Raise an attention item about a refusal that lasts: one for each reason, until it is resolved.
+
+    `order` is the number of an order that cannot be paid for it, where there is one.
+    """
+    if isinstance(error, KeyRefused):
+        kind, reference = "key_refused", current_settings().cryptocloud_shop_id
+        what = "CryptoCloud refused the API key: nobody can pay. Check CRYPTOCLOUD_API_KEY."
+    elif isinstance(error, Untrusted):
+        kind, reference = "reply_refused", _reason(error)
+        what = (
+            f"CryptoCloud's answer for order {order} was refused, and the buyer was sent nowhere: "
+            f"{error}. {_advice(error)}"
+        )
+    else:
+        kind, reference = "invoice_refused", _reason(error)
+        about = f" for order {order}" if order else ""
+        what = f"CryptoCloud makes no invoice{about}: {error}. {_advice(error)}"
+    raise_attention(session, kind, reference, what.strip())
+
+
+def _reason(error: CryptoCloudError) -> str:
+    """The reason, the same for every order that it stops."""
+    return NUMBERED.sub("…", str(error))[:LONGEST_REFERENCE]
+
+
+def _advice(error: CryptoCloudError) -> str:
+    """Where to look, by the setting or the place in the provider's account."""
+    settings, words = current_settings(), str(error)
+    if isinstance(error, Moved):
+        return (
+            f"CRYPTOCLOUD_API_URL is {settings.cryptocloud_api_url}. If CryptoCloud (Trybit) says that "
+            "its API has moved there, set it to that address and restart. The key was not sent there."
+        )
+    if isinstance(error, Blocked):
+        return (
+            f"{settings.cryptocloud_api_url} is not reached: look at CRYPTOCLOUD_API_URL, and at "
+            "firewalls and proxies on the way. A wall against robots: ask CryptoCloud to let this "
+            "server's address through."
+        )
+    if isinstance(error, Untrusted):
+        if "test mode" in words:
+            return "Leave test mode: in your account, open the project and switch it off."
+        if "not configured" in words:
+            return (
+                f"CRYPTOCLOUD_PAY_HOSTS is {','.join(settings.pay_hosts)}. If the host is one of "
+                "CryptoCloud's (Trybit's), add it there and restart; if not, ask them."
+            )
+        return "Compare the order with CryptoCloud's account, and ask them."
+    if isinstance(error, ProjectRefused):
+        return "Look at the project in your account: is it active and past moderation?"
+    if "shop_id" in words or "shop id" in words:
+        return "Compare CRYPTOCLOUD_SHOP_ID with the project in your account."
+    if "minimum" in words.lower() or "amount" in words.lower():
+        return "An order of this amount cannot be paid: raise the price, or ask CryptoCloud."
+    return "Look at the project in your account, and at CRYPTOCLOUD_SHOP_ID."
