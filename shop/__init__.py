@@ -1,4 +1,4 @@
-"""A self-hosted storefront for digital goods, paid in cryptocurrency through CryptoCloud."""
+"""A self-hosted storefront for digital goods, paid in cryptocurrency through Trybit, formerly CryptoCloud."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def check(token: str) -> ResponseReturnValue:
     if not _ask(order, at_most_every=timedelta(seconds=3)):
         flash(
             gettext(
-                "CryptoCloud does not answer at the moment. Your order is kept, and we keep asking."
+                "Trybit does not answer at the moment. Your order is kept, and we keep asking."
             ),
             "info",
         )

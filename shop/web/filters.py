@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from babel.lists import format_list
 from flask import Flask
-from flask_babel import format_date
+from flask_babel import format_date, get_locale
 from markupsafe import Markup
 from structlog.contextvars import get_contextvars
 
@@ -15,8 +17,8 @@ from .head import in_full, page_addresses
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Filters `money`, `moment`, `clock`; settings, request id and addresses in full as globals."""
-    app.jinja_env.filters.update(money=money, moment=moment, clock=clock)
+    """Filters `money`, `moment`, `clock`, `either`; settings, request id and addresses in full as globals."""
+    app.jinja_env.filters.update(money=money, moment=moment, clock=clock, either=either)
     app.jinja_env.globals.update(
         settings=settings,
         pay_hosts=settings.pay_hosts,
@@ -34,6 +36,12 @@ def moment(at: datetime) -> Markup:
 def clock(at: datetime) -> Markup:
     """18:40 UTC, with the day when it is not today's for everybody."""
     return _time(at, f"{at:%H:%M} UTC, {format_date(at, 'd MMMM', rebase=False)}")
+
+
+def either(names: Sequence[str]) -> Markup:
+    """**one**, **two** or **three**, as the language says it."""
+    strong = [Markup("<strong>{}</strong>").format(name) for name in names]
+    return Markup(format_list(strong, style="or", locale=get_locale()))  # noqa: S704, each is escaped
 
 
 def _time(at: datetime, words: str) -> Markup:

@@ -71,7 +71,7 @@ from tests.payments.wire import serving
 from tests.postgres import postgres_database
 from tests.promises import Promise
 
-NO_ANSWER = "CryptoCloud does not answer at the moment"
+NO_ANSWER = "Trybit does not answer at the moment"
 THANKS = "Paid, thank you"
 DID_NOT_OPEN = "The payment page did not open"
 PAGES = {

@@ -196,7 +196,7 @@ def test_asking_about_a_payment_changes_nothing_while_the_provider_fails(
     buyer.looks_at_order()
     buyer.presses("check")
     page = buyer.reads_answer()
-    assert "CryptoCloud does not answer at the moment" in page
+    assert "Trybit does not answer at the moment" in page
     assert "Waiting for your payment" in page
     assert f'href="{pay_url}"' in page
 

@@ -69,7 +69,7 @@ def test_a_field_is_read_out_with_its_hint_and_its_mistake(world: World) -> None
     page.goto(KINDS["buying"]["checkout"](world))
     field = page.get_by_label("Email address")
     expect(field).to_have_accessible_description(
-        "Your receipt and your goods go here. CryptoCloud receives it with the bill."
+        "Your receipt and your goods go here. Trybit, our payment provider, gets the address too."
     )
 
     field.fill("buyer@")
@@ -77,7 +77,7 @@ def test_a_field_is_read_out_with_its_hint_and_its_mistake(world: World) -> None
 
     field = page.get_by_label("Email address")
     expect(field).to_have_accessible_description(
-        "Your receipt and your goods go here. CryptoCloud receives it with the bill. "
+        "Your receipt and your goods go here. Trybit, our payment provider, gets the address too. "
         "Error: Enter an email address in the correct format, like name@example.com"
     )
     expect(field).to_have_attribute("aria-invalid", "true")
