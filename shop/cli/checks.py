@@ -9,10 +9,17 @@ from ..config import Settings
 from ..db import utcnow
 from ..legal.texts import unfinished
 from ..ops.doctor import Check, Finding
-from ..ops.doctor.address import postback_url
+from ..ops.doctor.address import follow, postback_url
 from ..ops.doctor.machine import ago
 from ..orders.queries import open_attention
-from ..payments.cryptocloud import ASKED_AT_ONCE, CryptoCloudError, KeyRefused, Refusal
+from ..payments.cryptocloud import (
+    ASKED_AT_ONCE,
+    CryptoCloudError,
+    KeyRefused,
+    Refusal,
+    Rejected,
+    named_host,
+)
 from ..payments.models import Payment
 from . import evidence
 from .lookup import gateway
@@ -21,6 +28,7 @@ from .refusals import MEANINGS, meaning
 CLOCK_OFF, CLOCK_WRONG = 10, 60
 """Seconds. A postback's token lives for five minutes and is given a minute's leeway."""
 
+A_DAY = timedelta(days=1)
 LATELY = timedelta(days=30)
 ON_ITS_WAY = timedelta(minutes=10)
 """The sweep may know that an invoice is paid before its postback is here."""
@@ -41,6 +49,9 @@ def provider(settings: Settings) -> list[Finding]:
                 "Copy CRYPTOCLOUD_API_KEY from the project's settings.",
             )
         ]
+    except Rejected as error:
+        mend = "Look at the project in your account; `attention list` may say more."
+        return [Finding("fail", "provider", str(error), mend)]
     except CryptoCloudError as error:
         mend = f"Is {settings.cryptocloud_api_url} reachable from here?"
         return [Finding("fail", "provider", str(error), mend)]
@@ -59,6 +70,70 @@ def _clock(ahead: float | None) -> Finding:
     text = f"{length} {'behind' if ahead > 0 else 'ahead of'} the provider's"
     mend = "Let NTP set this machine's time."
     return Finding("fail" if off > CLOCK_WRONG else "warn", "clock", text, mend)
+
+
+def invoices(settings: Settings) -> Finding:
+    """Invoices are made: only that shows whether the shop id is right and the project is active."""
+    attempts = evidence.attempts_since(utcnow() - A_DAY)
+    failed = [payment for payment in attempts if not payment.invoice_id or payment.error]
+    proof = "`invoices create` is the proof."
+    if not attempts:
+        return Finding(
+            "warn",
+            "invoices",
+            "none was asked for within a day, so whether the shop id is right was not shown lately",
+            f"Look whether one can be made: {proof}",
+        )
+    count = f"{len(failed)} of {len(attempts)} could not be made within a day"
+    if not failed:
+        return Finding("ok", "invoices", f"all {len(attempts)} of the last day were made")
+    text = f"{count}; the last time: {failed[0].error or 'no answer came'}"
+    if failed[0] is attempts[0]:
+        mend = f"Mend what it names (`attention list` says where), then look: {proof}"
+        return Finding("fail" if failed[0].error_lasts else "warn", "invoices", text, mend)
+    return Finding("warn", "invoices", f"{text}, and one was made since", "See `attention list`.")
+
+
+def redirects(settings: Settings) -> list[Finding]:
+    """Neither the API nor the pay page leads on to a host that the settings do not name."""
+    return [_api_redirect(settings), *_pay_redirects(settings)]
+
+
+def _api_redirect(settings: Settings) -> Finding:
+    hops = follow(settings.cryptocloud_api_url)
+    if hops is None:
+        text = f"{settings.cryptocloud_api_url} cannot be reached from here"
+        return Finding("warn", "api address", text, "See the line about the provider.")
+    if hops[1:]:
+        return Finding(
+            "fail",
+            "api address",
+            f"{settings.cryptocloud_api_url} sends to {' and '.join(hops[1:])}",
+            "If CryptoCloud (Trybit) says that its API has moved, set CRYPTOCLOUD_API_URL. The key "
+            "is not sent to where a redirect leads.",
+        )
+    return Finding("ok", "api address", f"{settings.cryptocloud_api_url} sends nowhere else")
+
+
+def _pay_redirects(settings: Settings) -> list[Finding]:
+    link = evidence.last_pay_url()
+    if not link:
+        return [Finding("ok", "pay page", "no buyer was sent to one yet")]
+    hops = follow(link)
+    if hops is None:
+        text = f"the last pay link, at {named_host(link)}, cannot be reached from here"
+        return [Finding("warn", "pay page", text, "Open it in a browser.")]
+    strange = [hop for hop in hops if hop not in settings.cryptocloud_pay_hosts]
+    if strange:
+        return [
+            Finding(
+                "fail",
+                "pay page",
+                f"{hops[0]} leads on to {' and '.join(strange)}: browsers stop there without a word",
+                "If the host is one of CryptoCloud's (Trybit's), add it to CRYPTOCLOUD_PAY_HOSTS.",
+            )
+        ]
+    return [Finding("ok", "pay page", f"{hops[0]} leads to no other host that is not listed")]
 
 
 def postbacks(settings: Settings) -> Finding:
@@ -181,4 +256,12 @@ def legal_texts(settings: Settings) -> Finding:
     )
 
 
-PAYMENT_CHECKS: list[Check] = [provider, postbacks, sweep_lag, attention_items, legal_texts]
+PAYMENT_CHECKS: list[Check] = [
+    provider,
+    redirects,
+    invoices,
+    postbacks,
+    sweep_lag,
+    attention_items,
+    legal_texts,
+]

@@ -49,6 +49,20 @@ def find_last_paid(before: datetime) -> tuple[Payment, bool] | None:
     return (found[0], found[1]) if found else None
 
 
+def attempts_since(moment: datetime) -> Sequence[Payment]:
+    """Every attempt since then to have an invoice made that has come to an end, the newest first."""
+    query = select(Payment).where(
+        Payment.created_at > moment, Payment.state != PaymentState.CREATING
+    )
+    return db.session.scalars(query.order_by(Payment.id.desc())).all()
+
+
+def last_pay_url() -> str:
+    """The newest pay link that a buyer was sent to; empty when there was none."""
+    query = select(Payment.pay_url).where(Payment.pay_url.is_not(None), Payment.pay_url != "")
+    return db.session.scalar(query.order_by(Payment.id.desc()).limit(1)) or ""
+
+
 def oldest_due(now: datetime) -> datetime | None:
     """Since when the sweep owes a payment its check; None when it owes none."""
     return db.session.scalar(

@@ -7,7 +7,7 @@ import re
 import secrets
 from hmac import compare_digest
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from flask import current_app
@@ -18,6 +18,7 @@ from .findings import Finding, failure
 
 SECONDS = 5
 LARGEST_ANSWER = 4096
+MOST_HOPS = 5
 
 
 class _Session(requests.Session):
@@ -98,6 +99,36 @@ def postback_address(settings: Settings) -> Finding:
         return Finding("ok", "postback address", f"{postback_url(settings)} takes notices")
     text = f"{path} {f'sends to {where}' if where else f'answers {status}'}, and not the shop's 403"
     return Finding(failure(settings), "postback address", text, mend)
+
+
+def follow(address: str) -> list[str] | None:
+    """The origins that a visitor of this address comes through, its own first; None when none answers.
+
+    Only the addresses are asked, without any key or cookie, and five hops at most.
+    """
+    hops: list[str] = []
+    for _ in range(MOST_HOPS):
+        origin = _origin(address)
+        if origin not in hops:
+            hops.append(origin)
+        try:
+            with (
+                _Session() as session,
+                session.get(
+                    address,
+                    headers={"Accept": "text/html", "Accept-Encoding": "identity"},
+                    timeout=SECONDS,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                status, location = response.status_code, response.headers.get("Location", "")
+        except (requests.RequestException, ValueError):
+            return hops if hops[1:] else None
+        if not 300 <= status < 400 or not location:
+            break
+        address = urljoin(address, location)
+    return hops
 
 
 def postback_url(settings: Settings) -> str:

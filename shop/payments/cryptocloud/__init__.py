@@ -27,6 +27,7 @@ from .errors import (
     Unreadable,
     Untrusted,
 )
+from .hosts import named_host
 from .invoices import Invoice, InvoiceInfo, InvoiceStatus, normalise_invoice_id, same_to_the_cent
 from .postbacks import LARGEST_POSTBACK, Postback
 from .v1 import CryptoCloud
@@ -57,6 +58,7 @@ __all__ = [
     "UnclearInvoice",
     "Unreadable",
     "Untrusted",
+    "named_host",
     "normalise_invoice_id",
     "same_to_the_cent",
 ]
