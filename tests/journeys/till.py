@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -13,14 +14,14 @@ PATIENCE = 60
 class Till:
     """Where buyers pay; its postbacks are sent, and answered, before a verb returns."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, pay_origins: tuple[str, ...] = ()) -> None:
+        self.address, self.pay_origins = address, pay_origins
 
     def does(
         self, action: str, pay_url: str, postback: str = "normal", coin: str | None = None
     ) -> dict[str, Any]:
         """Let something happen to the invoice of a pay page; the invoice as it is afterwards."""
-        number = pay_url.rpartition("/")[2]
+        number = urlsplit(pay_url).path.rpartition("/")[2]
         wishes: dict[str, object] = {"postback": postback, "wait": True, "coin": coin}
         return self._post(f"invoices/{number}/{action}", wishes)
 
