@@ -23,7 +23,7 @@ from .errors import (
     Untrusted,
 )
 from .invoices import Invoice, InvoiceInfo, InvoiceStatus, normalise_invoice_id
-from .postbacks import LARGEST_POSTBACK, Postback
+from .postbacks import LARGEST_POSTBACK, Postback, token_in, unproven_fields
 from .v1 import CryptoCloud
 from .v2 import CryptoCloudV2
 
@@ -48,4 +48,6 @@ __all__ = [
     "Unclear",
     "Untrusted",
     "normalise_invoice_id",
+    "token_in",
+    "unproven_fields",
 ]
