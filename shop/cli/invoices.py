@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import click
 
 from ..checkout.service import ReferenceTaken, place_test_order
+from ..config import current_settings
 from ..mailbox import NotAnAddress, mailable
 from ..money import CURRENCIES, Money, MoneyError
 from ..ops.commands import CommandGroup
@@ -14,11 +19,12 @@ from ..payments.cryptocloud import (
     Rejected,
     normalise_invoice_id,
 )
-from ..payments.models import PaymentState
+from ..payments.models import Payment, PaymentState
 from ..payments.queries import find_payment_by_invoice
 from ..payments.service import open_invoice
 from .lookup import gateway
 from .printing import as_json, payment_facts, refuse, show
+from .watching import ReportFile, Watch
 
 invoices = CommandGroup("invoices", help="Make and look at invoices at the provider.")
 
@@ -32,11 +38,50 @@ invoices = CommandGroup("invoices", help="Make and look at invoices at the provi
 @click.option(
     "--order-id", "reference", help="What the provider is told as order_id; made up if left out."
 )
+@click.option("--watch", is_flag=True, help="Follow it until it is confirmed; writes a report.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The report's file; test-invoice-ID.json in this folder if left out.",
+)
+@click.option(
+    "--minutes", type=click.IntRange(1, 720), help="How long to watch at most; 30 if left out."
+)
 @as_json
 def create_invoice(
-    amount: str, currency: str, email: str, reference: str | None, as_json: bool
+    amount: str,
+    currency: str,
+    email: str,
+    reference: str | None,
+    watch: bool,
+    report: Path | None,
+    minutes: int | None,
+    as_json: bool,
 ) -> None:
     """Make a real test invoice at the configured provider; prints its id and pay_url."""
+    if (report or minutes) and not watch:
+        raise click.UsageError("--report and --minutes are about --watch.")
+    money, address = _wanted(amount, currency, email, reference)
+    file = ReportFile.take(report) if report else None
+    if watch and not file and not os.access(".", os.W_OK):
+        refuse("This folder cannot be written; name a file by --report.")
+    try:
+        payment = place_test_order(money, address, reference)
+    except ReferenceTaken:
+        if file:
+            file.path.unlink()
+        refuse(f"Order id {reference} has been used before; choose another.")
+    if watch:
+        _watch(payment, file, minutes or 30, as_json)
+        return
+    open_invoice(payment, gateway())
+    if problem := _problem(payment):
+        refuse(problem)
+    show(_made(payment), as_json)
+
+
+def _wanted(amount: str, currency: str, email: str, reference: str | None) -> tuple[Money, str]:
+    """What was typed, if it can be; refuses otherwise."""
     try:
         money = Money.parse(amount, currency.upper())
         address = mailable(email)
@@ -50,27 +95,66 @@ def create_invoice(
         reference.isascii() and reference.isprintable() and 0 < len(reference) <= 64
     ):
         refuse("An order id has 1 to 64 plain characters.")
-    try:
-        payment = place_test_order(money, address, reference)
-    except ReferenceTaken:
-        refuse(f"Order id {reference} has been used before; choose another.")
-    open_invoice(payment, gateway())
+    return money, address
+
+
+def _problem(payment: Payment) -> str:
+    """Why there is no invoice to show; empty when there is one."""
+    number = payment.order.number
     if payment.state is PaymentState.UNKNOWN:
-        refuse(
+        return (
             f"An invoice may have been made, but no usable answer came: {payment.error}. "
-            f"The test order is {payment.order.number}."
+            f"The test order is {number}."
         )
     if payment.state is not PaymentState.OPEN:
-        refuse(f"No invoice was made: {payment.error}. The test order is {payment.order.number}.")
-    found = {
+        return f"No invoice was made: {payment.error}. The test order is {number}."
+    return ""
+
+
+def _made(payment: Payment) -> dict[str, Any]:
+    return {
         "invoice_id": payment.invoice_id,
         "pay_url": payment.pay_url,
-        "amount": str(money.decimal),
-        "currency": money.currency,
+        "amount": str(payment.money.decimal),
+        "currency": payment.money.currency,
         "order": payment.order.number,
         "order_id": payment.reference,
     }
-    show(found, as_json)
+
+
+def _watch(payment: Payment, file: ReportFile | None, minutes: int, as_json: bool) -> None:
+    """Make the invoice and follow it; what cannot be shown to a buyer may be worth a report too."""
+    money, reference, address = payment.money, payment.reference, payment.order.email
+    watch = Watch(current_settings(), gateway(), money, reference, address, quiet=as_json)
+    with watch.listening():
+        open_invoice(payment, watch.gateway)
+        problem, made = _problem(payment), _made(payment)
+        watch.report["shop_says"] = watch.mask.reason(problem) or "an invoice to pay"
+        if made["invoice_id"]:
+            watch.knows_id(made["invoice_id"])
+        name = f"test-invoice-{watch.invoice_id or made['order']}.json"
+        file = file or ReportFile.take(Path(name))
+        try:
+            if watch.invoice_id:
+                _tell_what_to_do(watch, made, problem, minutes)
+                watch.follow(watch.invoice_id, minutes)
+        finally:
+            watch.conclude(file)
+    if as_json:
+        show(watch.report, as_json)
+    if problem:
+        refuse(problem)
+
+
+def _tell_what_to_do(watch: Watch, made: dict[str, Any], problem: str, minutes: int) -> None:
+    facts = made if not problem else {"invoice_id": watch.invoice_id, "problem": problem}
+    for name, value in facts.items():
+        watch.say(f"{name}: {value}")
+    watch.say(
+        "\nIn your account at the provider, under Payments with test invoices shown, press\n"
+        f'"Confirm invoice without payment" for {watch.invoice_id}. Send no money: to a test invoice it is lost.\n'
+        f"Watching for up to {minutes} minutes; Ctrl-C ends it, and writes the report too.\n"
+    )
 
 
 @invoices.command("show")

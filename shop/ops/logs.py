@@ -77,7 +77,7 @@ class Redactor:
         pay_links = (
             rf"(?<={re.escape(origin)}/)[^\s\"'<>]+" for origin in settings.cryptocloud_pay_hosts
         )
-        own = (re.escape(secret) for secret in _secrets_of(settings))
+        own = (re.escape(secret) for secret in secrets_of(settings))
         self._texts = re.compile("|".join([*own, TELLTALES, *pay_links]))
 
     def __call__(self, logger: Any, method: str, event: EventDict) -> EventDict:
@@ -99,7 +99,7 @@ class Redactor:
         return self._texts.sub(HIDDEN, str(value))
 
 
-def _secrets_of(settings: Settings) -> list[str]:
+def secrets_of(settings: Settings) -> list[str]:
     """The longest first, so that none leaves a rest; very short ones would hide innocent words."""
     found = {value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)}
     for address in (

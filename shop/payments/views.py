@@ -19,6 +19,7 @@ from .cryptocloud import (
 from .inbox import nudge, receive_postback, rest
 from .models import Payment
 from .queries import find_payment_by_invoice
+from .recording import PROVEN, Sight
 from .service import refresh
 
 bp = Blueprint("payments", __name__)
@@ -35,19 +36,31 @@ def postback() -> ResponseReturnValue:
 
     200 means that the notice is stored, or that its invoice is known to be paid without it.
     """
+    sight = Sight(request.content_type, _body())
+    try:
+        sight.answer = 200 if _is_received(sight) else 403
+    finally:
+        sight.record()
+    if sight.answer == 200:
+        return {"message": "Postback received"}
+    return {"message": "Postback refused"}, 403
+
+
+def _is_received(sight: Sight) -> bool:
+    """Whether the notice is stored, or its invoice known to be paid without it."""
     gateway: CryptoCloud = current_app.extensions["cryptocloud"]
     try:
-        notice = gateway.read_postback(request.content_type, _body())
+        notice = gateway.read_postback(sight.content_type, sight.body)
+        sight.judged, sight.invoice_id = PROVEN, notice.invoice_id
         payment = receive_postback(notice)
     except BadPostback as error:
+        sight.is_refused(error.because, str(error), error.invoice_id)
         log.warning("postback_refused", reason=str(error), because=error.because)
         granted = nudge(error.invoice_id, error.because)
-        if error.because in ASKED_AT_ONCE and _is_paid(error.invoice_id, gateway, ask=granted):
-            return {"message": "Postback received"}
-        return {"message": "Postback refused"}, 403
+        return error.because in ASKED_AT_ONCE and _is_paid(error.invoice_id, gateway, ask=granted)
     if payment:
         _ask(payment, gateway)
-    return {"message": "Postback received"}
+    return True
 
 
 def _body() -> bytes:

@@ -29,7 +29,7 @@ from .errors import (
 )
 from .hosts import named_host
 from .invoices import Invoice, InvoiceInfo, InvoiceStatus, normalise_invoice_id, same_to_the_cent
-from .postbacks import LARGEST_POSTBACK, Postback
+from .postbacks import LARGEST_POSTBACK, Postback, token_in, unproven_fields
 from .v1 import CryptoCloud
 from .v2 import CryptoCloudV2
 
@@ -61,4 +61,6 @@ __all__ = [
     "named_host",
     "normalise_invoice_id",
     "same_to_the_cent",
+    "token_in",
+    "unproven_fields",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -28,6 +29,8 @@ class Calls:
         self.url, self.api_key, self.call_seconds = url, api_key, call_seconds
         self._slots = threading.BoundedSemaphore(CALLS_AT_ONCE)
         self._refused_at: float | None = None
+        self.on_answer: Callable[[str, str, Answer], None] | None = None
+        """Told of each answer as it came, with its call's method and path."""
 
     def call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         """One call that is answered with success; otherwise the error that the answer amounts to."""
@@ -82,6 +85,8 @@ class Calls:
             raise Unclear("no answer in time")
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
+        if self.on_answer:
+            self.on_answer(method, path, outcome[0])
         return outcome[0]
 
     def _stop_if_refused(self) -> None:

@@ -77,7 +77,7 @@ def read_postback(
     content_type: str | None, body: bytes, *, secrets: Sequence[str], now: float
 ) -> Postback:
     """The notice, proven by one of the secrets, or BadPostback."""
-    given = _given(content_type, body)
+    _, given = _read(content_type, body)
     try:
         fields = _unrepeated(given)
         proven = _proven(fields.get("token"), _named(given), secrets, now)
@@ -112,18 +112,25 @@ def _proven(token: object, named: str | None, secrets: Sequence[str], now: float
 
 
 def _signed_claims(token: object, secrets: Sequence[str]) -> dict[str, Any]:
-    if not isinstance(token, str) or not (text := token.strip(BLANKS)):
+    if not isinstance(token, str) or not token.strip(BLANKS):
         raise BadPostback("no token", Refusal.UNSIGNED)
-    match = TOKEN.fullmatch(text) if len(text) <= LARGEST_TOKEN else None
-    if not match:
+    bare = token_in(token)
+    if not bare:
         raise BadPostback("no token that can be read", Refusal.MALFORMED)
     refusal = BadPostback("no secret key is set", Refusal.SIGNATURE)
     for secret in filter(None, secrets):  # an empty key would be anybody's
         try:
-            return _decoded(match[1], secret)
+            return _decoded(bare, secret)
         except BadPostback as error:
             refusal = error
     raise refusal
+
+
+def token_in(text: str) -> str | None:
+    """The token without what some senders put around it; None when there is none."""
+    text = text.strip(BLANKS)
+    match = TOKEN.fullmatch(text) if len(text) <= LARGEST_TOKEN else None
+    return match[1] if match else None
 
 
 def _decoded(token: str, secret: str) -> dict[str, Any]:
@@ -210,24 +217,37 @@ def _found(text: str) -> str | None:
     return match[1] if match else None
 
 
-def _given(content_type: str | None, body: bytes) -> Fields:
+def unproven_fields(content_type: str | None, body: bytes) -> tuple[str, Fields]:
+    """How a notice is written, and all that stands in it: to look at, and to believe nothing of."""
+    try:
+        encoding, given = _read(content_type, body)
+    except BadPostback:
+        return "unreadable", []
+    return encoding, _json_fields(body, fraction=float) if encoding == "json" else given
+
+
+def _read(content_type: str | None, body: bytes) -> tuple[str, Fields]:
     """The notice's fields. The project's settings choose the encoding; the label is not always right."""
     if len(body) > LARGEST_POSTBACK:
         raise BadPostback("too large", Refusal.UNREADABLE, _found_in(body))
     label = (content_type or "").lower()
-    first: Callable[[bytes], Fields] = _form_fields
+    first = "form"
     if "json" in label:
-        first = _json_fields
+        first = "json"
     elif "multipart" in label:
-        first = _multipart_fields
-    readers = (_form_fields, _json_fields, _multipart_fields)
-    without_token: Fields = []
-    for read in (first, *(reader for reader in readers if reader is not first)):
-        given = read(body)
+        first = "multipart"
+    readers: dict[str, Callable[[bytes], Fields]] = {
+        "form": _form_fields,
+        "json": _json_fields,
+        "multipart": _multipart_fields,
+    }
+    without_token: tuple[str, Fields] | None = None
+    for encoding in (first, *(name for name in readers if name != first)):
+        given = readers[encoding](body)
         if any(name == "token" for name, _ in given):
-            return given
+            return encoding, given
         if not without_token and _hinted(given):
-            without_token = given
+            without_token = encoding, given
     if without_token:
         return without_token
     raise BadPostback("neither JSON nor a form", Refusal.UNREADABLE, _found_in(body))
@@ -237,7 +257,7 @@ def _found_in(body: bytes) -> str | None:
     return _found(body[:LOOKED_THROUGH].decode("ascii", "replace"))
 
 
-def _json_fields(body: bytes) -> Fields:
+def _json_fields(body: bytes, fraction: Callable[[str], object] = str) -> Fields:
     outermost: Fields = []
 
     def keep(pairs: Fields) -> dict[str, Any]:
@@ -251,7 +271,7 @@ def _json_fields(body: bytes) -> Fields:
         found = json.loads(
             text,
             parse_int=_integer,
-            parse_float=str,
+            parse_float=fraction,
             parse_constant=str,
             object_pairs_hook=keep,
             strict=False,

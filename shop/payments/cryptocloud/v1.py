@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -46,6 +46,10 @@ class CryptoCloud:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url}, shop_id={self.shop_id})"
+
+    def tell_answers_to(self, listener: Callable[[str, str, Answer], None] | None) -> None:
+        """Have somebody told of every answer, with its call's method and path, before it is judged."""
+        self._calls.on_answer = listener
 
     def create_invoice(self, amount: Money, *, reference: str, email: str | None = None) -> Invoice:
         """Ask for an invoice. The provider knows no idempotency: each call that arrives makes another.

@@ -1,0 +1,174 @@
+"""Notices of a test invoice that somebody watches, written down masked, as they came.
+
+`flask invoices create --watch` makes the marker SHOP_DATA_DIR/watch/INVOICE, and the process that
+gets a notice naming this invoice appends a line to it. Without a marker nothing is recorded. The
+lines are for people: the shop reads none of them, and does nothing differently for them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ..config import Settings, current_settings
+from ..db import utcnow
+from ..ops.logs import secrets_of
+from .cryptocloud import SIGNED, Refusal, token_in, unproven_fields
+from .masking import Mask
+
+log = structlog.get_logger()
+
+FOLDER = "watch"
+LASTS = timedelta(days=1)
+LARGEST_LINE = 16 * 1024
+ROOM = 1024 * 1024
+"""For all notices of an invoice: about 250."""
+ROOM_FOR_FORGERIES = 128 * 1024
+"""What is not signed with our key stops being recorded here, and leaves the rest to what is."""
+PROVEN = "proven"
+ID = re.compile(r"[A-Z0-9]{4,32}")
+
+
+def hidden_texts(settings: Settings) -> list[str]:
+    """What must stand in no report, as it is."""
+    return [*secrets_of(settings), settings.cryptocloud_shop_id]
+
+
+class Watched:
+    """The marker of one invoice that is watched, for whoever watches it."""
+
+    def __init__(self, folder: Path, invoice_id: str, reference: str) -> None:
+        """Make the marker, and take away those that nobody has come back for."""
+        self.path = folder / FOLDER / invoice_id
+        self.path.parent.mkdir(mode=0o700, exist_ok=True)
+        for old in self.path.parent.iterdir():
+            if old.stat().st_mtime < time.time() - LASTS.total_seconds():
+                old.unlink(missing_ok=True)
+        head = {"reference": reference, "until": (utcnow() + LASTS).isoformat()}
+        with os.fdopen(
+            os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
+        ) as file:
+            file.write(json.dumps(head) + "\n")
+
+    def notices(self) -> list[dict[str, Any]]:
+        """What has been recorded so far; a line that was cut off by a full disk is left out."""
+        found = []
+        for line in self.path.read_text("utf-8", "replace").splitlines()[1:]:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def end(self) -> None:
+        """Stop the recording."""
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass
+class Sight:
+    """One notice on its way through the shop."""
+
+    content_type: str | None
+    body: bytes
+    invoice_id: str | None = None
+    """Which one it names, as far as anybody can tell."""
+    judged: str = ""
+    why: str = ""
+    answer: int = 500
+    """What the sender was answered: this, if the shop broke."""
+    at: datetime = field(default_factory=utcnow)
+
+    def record(self) -> None:
+        """Write it down if its invoice is watched. Whatever goes wrong here costs nobody the notice."""
+        try:
+            if self.invoice_id and ID.fullmatch(self.invoice_id):
+                self._record(current_settings(), self.invoice_id)
+        except FileNotFoundError:
+            pass  # as nearly always: nobody watches
+        except Exception as error:
+            log.warning("notice_not_recorded", error=type(error).__name__)
+
+    def _record(self, settings: Settings, invoice_id: str) -> None:
+        path = settings.shop_data_dir / FOLDER / invoice_id
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW), "rb") as file:
+            signed = self.judged in (PROVEN, *SIGNED)
+            if os.fstat(file.fileno()).st_size > (ROOM if signed else ROOM_FOR_FORGERIES):
+                return
+            head = json.loads(file.readline(LARGEST_LINE))
+            if datetime.fromisoformat(head["until"]) < utcnow():
+                return
+            mask = Mask(invoice_id, head["reference"], hidden_texts(settings))
+            os.write(file.fileno(), self._line(mask))
+
+    def _line(self, mask: Mask) -> bytes:
+        facts = self.facts(mask)
+        line = json.dumps(facts)
+        if len(line) >= LARGEST_LINE:
+            facts["fields"] = dict.fromkeys(facts["fields"], "<left out>")
+            line = json.dumps(facts)
+        return line.encode() + b"\n"
+
+    def facts(self, mask: Mask) -> dict[str, Any]:
+        """What is written down of it."""
+        encoding, fields = unproven_fields(self.content_type, self.body)
+        token = next((value for name, value in fields if name == "token"), None)
+        return {
+            "at": self.at.isoformat(timespec="milliseconds"),
+            "content_type": _label(self.content_type),
+            "encoding": encoding,
+            "bytes": len(self.body),
+            "fields": mask.object(fields),
+            "token": _token(token, mask, self.at),
+            "judged": self.judged,
+            "why": self.why,
+            "answered": self.answer,
+            "took": round((utcnow() - self.at).total_seconds(), 3),
+        }
+
+    def is_refused(self, because: Refusal, why: str, invoice_id: str | None) -> None:
+        """Note that it is not believed."""
+        self.judged, self.why, self.invoice_id = because.value, why, invoice_id
+
+
+def _label(content_type: str | None) -> str:
+    """The content type, and the names of what follows it: a multipart edge is different each time."""
+    kind, *more = (content_type or "").lower().split(";")
+    names = (f"; {part.partition('=')[0].strip()[:20]}" for part in more[:3])
+    return re.sub(r"[^ -~]", "?", kind.strip()[:60] + "".join(names))
+
+
+def _token(token: object, mask: Mask, at: datetime) -> dict[str, Any]:
+    """What a token claims, by names and types; its signature is not even kept in part."""
+    if not isinstance(token, str):
+        return {"kind": type(token).__name__}
+    parts = (token_in(token) or "").split(".")
+    if len(parts) != 3:
+        return {"kind": f"<text of {len(token)}, no token>"}
+    header, claims = (_decoded(part) for part in parts[:2])
+    found: dict[str, Any] = {
+        "kind": "token" if token == ".".join(parts) else "token with something around it",
+        "header": mask.value("", header),
+        "claims": mask.value("", claims),
+        "signature": f"<text of {len(parts[2])}>",
+    }
+    expires = claims.get("exp") if isinstance(claims, dict) else None
+    if isinstance(expires, int | float) and abs(expires) < 10**11:
+        found["seconds_left"] = round(expires - at.astimezone(UTC).timestamp(), 1)
+    return found
+
+
+def _decoded(part: str) -> Any:
+    try:
+        return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        return f"<text of {len(part)}, no JSON>"
