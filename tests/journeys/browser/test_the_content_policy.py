@@ -55,6 +55,37 @@ def test_a_policy_without_the_pay_host_would_keep_the_buyer_in_the_shop(
     assert any("form-action" in trouble for trouble in watch.troubles)
 
 
+@pytest.mark.parametrize("brand", ["trybit", "cryptocloud"])
+def test_a_pay_link_that_leads_on_to_the_other_listed_host_is_followed(
+    checkout: Page, watch: Watch, till: Till, brand: str
+) -> None:
+    """Whichever of its two names the provider's link has, and whichever its pay page has."""
+    till.is_switched("up", brand=brand, link="redirect")
+
+    checkout.get_by_role("button", name="Continue to payment").click()
+
+    expect(checkout.get_by_role("heading", level=1)).to_contain_text("Pay USD")
+    assert checkout.url.startswith(till.pay_origins)
+    assert watch.troubles == []
+
+
+def test_a_pay_link_that_leads_on_to_a_strange_host_is_refused_in_words(
+    checkout: Page, till: Till, stocked: str
+) -> None:
+    """The browser itself says nothing to its reader, and would leave the button busy for ever."""
+    till.is_switched("up", link="redirect_away")
+    expect(checkout.get_by_role("alert")).to_be_hidden()
+
+    checkout.get_by_role("button", name="Continue to payment").click()
+
+    words = checkout.get_by_role("alert")
+    expect(words).to_contain_text("Your browser stopped on the way to the payment page")
+    expect(words).to_contain_text("Nothing was charged")
+    assert checkout.url == f"{stocked}/checkout"
+    words.get_by_role("link", name="Your order is in the cart.").click()
+    expect(checkout.get_by_role("link", name="Go back to order")).to_be_visible()
+
+
 def test_a_script_or_style_written_into_a_page_does_nothing(
     page: Page, stocked: str, watch: Watch
 ) -> None:

@@ -1,0 +1,314 @@
+"""What the provider says and nobody understands changes nothing, and a person hears of it in minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import responses
+from flask import Flask
+from sqlalchemy import select
+
+from shop.config import Settings
+from shop.db import db, utcnow
+from shop.fulfilment.models import OutboxMail
+from shop.orders.models import OrderFlag, OrderStatus
+from shop.orders.queries import open_attention
+from shop.payments.inbox import receive_postback
+from shop.payments.models import PaymentState
+from shop.payments.service import open_invoice
+from shop.payments.sweep import sweep
+from tests.factories import (
+    ProviderV2,
+    gateway,
+    make_open_order,
+    make_order,
+    make_postback,
+    make_token,
+    provider,
+)
+
+
+class Clock:
+    """The time, as far as payments are concerned."""
+
+    def __init__(self) -> None:
+        self.now = utcnow()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock()
+    for module in ("settling", "service", "inbox"):
+        monkeypatch.setattr(f"shop.payments.{module}.utcnow", clock)
+    return clock
+
+
+def minutes(app: Flask, clock: Clock, number: int, status: str, **facts: Any) -> None:
+    """Sweep for some minutes while the provider gives this status."""
+    for _ in range(number):
+        clock.now += timedelta(minutes=1)
+        with provider(app) as calls:
+            if isinstance(calls, ProviderV2):
+                calls.invoice_is(status, **facts)
+            else:
+                calls.invoice_is(status)
+            sweep(gateway(app), clock.now)
+
+
+def kinds() -> list[str]:
+    return [item.kind for item in open_attention()]
+
+
+def test_an_unknown_status_is_before_a_person_within_minutes_and_once(
+    app: Flask, clock: Clock
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+
+        minutes(app, clock, 5, "processing")
+
+        (item,) = open_attention()
+        assert item.kind == "answer_unclear"
+        assert '"processing"' in item.note
+        assert order.number in item.note
+        minutes(app, clock, 20, "processing")
+        assert len(open_attention()) == 1
+        assert (order.status, payment.state) == (OrderStatus.PENDING, PaymentState.OPEN)
+
+
+def test_one_unclear_answer_between_clear_ones_bothers_nobody(app: Flask, clock: Clock) -> None:
+    with app.app_context():
+        _order, payment = make_open_order(app)
+
+        for status in ("created", "processing", "created", "processing", "created"):
+            minutes(app, clock, 2, status)
+
+        assert open_attention() == []
+        assert payment.unclear_since is None
+
+
+def test_an_order_whose_status_nobody_knows_keeps_its_stock_for_a_day(
+    app: Flask, clock: Clock
+) -> None:
+    with app.app_context():
+        order, _ = make_open_order(app)
+        clock.now = order.expires_at + timedelta(hours=23)
+        minutes(app, clock, 1, "processing")
+        assert order.status is OrderStatus.PENDING
+
+        clock.now += timedelta(hours=2)
+        minutes(app, clock, 1, "processing")
+        assert order.status is OrderStatus.EXPIRED
+
+
+@pytest.mark.parametrize("word", ["cancelled", "expired", "canceled"])
+def test_every_spelling_of_the_end_gives_the_stock_back(
+    app: Flask, clock: Clock, word: str
+) -> None:
+    with app.app_context():
+        order, payment = make_open_order(app)
+
+        minutes(app, clock, 1, word)
+
+        assert (order.status, payment.state) == (OrderStatus.EXPIRED, PaymentState.CANCELED)
+
+
+@pytest.mark.parametrize("says", ["<html>", '{"status":"success"}', '{"status":"error"}'])
+def test_a_notice_of_money_that_the_api_says_nothing_usable_about_is_before_a_person_in_minutes(
+    app: Flask, settings: Settings, clock: Clock, says: str
+) -> None:
+    with app.app_context():
+        _order, payment = make_open_order(app)
+        form = make_postback(settings, payment)
+        body = "&".join(f"{name}={value}" for name, value in form.items()).encode()
+        receive_postback(gateway(app).read_postback("application/x-www-form-urlencoded", body))
+
+        for _ in range(6):
+            clock.now += timedelta(minutes=1)
+            with provider(app) as calls:
+                calls.get(calls.info_url, body=says)
+                sweep(gateway(app), clock.now)
+
+        assert kinds() == ["answer_unclear"]
+        assert str(payment.invoice_id) in open_attention()[0].note
+
+
+def test_an_invoice_that_is_not_ours_is_told_as_the_api_says(
+    app: Flask, settings: Settings, clock: Clock
+) -> None:
+    with app.app_context():
+        _, payment = make_open_order(app)
+        form = make_postback(settings, payment) | {"order_id": "None"}
+        notice = {"invoice_id": "STRANGE1", "token": make_token(settings, "STRANGE1")}
+        body = "&".join(f"{n}={v}" for n, v in (form | notice).items()).encode()
+        receive_postback(gateway(app).read_postback("application/x-www-form-urlencoded", body))
+
+        minutes(app, clock, 7, "created")
+
+        (item,) = open_attention()
+        assert item.kind == "unmatched_invoice"
+        assert "does not say that it was paid: its status is created" in item.note
+
+
+class TestApiVersion2:
+    """What the info call of 2026 leaves out."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"cryptocloud_api_version": "2"})
+
+    @pytest.mark.parametrize(
+        "less",
+        [
+            {"fiat_currency": None},
+            {"fiat_currency": None, "amount_in_fiat": None},
+            {"amount_in_fiat": 0.0},
+            {"test_mode": None},
+            {"order_id": "None"},
+            {"order_id": None},
+            {"amount_in_fiat": 9.999999999999998},
+            {"amount_in_fiat": 10.00004},
+        ],
+    )
+    def test_a_paid_order_is_sold_where_less_is_told(
+        self, app: Flask, clock: Clock, less: dict[str, object]
+    ) -> None:
+        with app.app_context():
+            order, _payment = make_open_order(app)
+
+            minutes(app, clock, 1, "paid", **less)
+
+            assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.NONE)
+            assert open_attention() == []
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"amount_in_fiat": 9.99, "fiat_currency": None},
+            {"amount_in_fiat": None, "fiat_currency": "RUB"},
+            {"amount_in_fiat": None, "order_id": "somebody-elses"},
+        ],
+    )
+    def test_what_is_told_still_has_to_fit(
+        self, app: Flask, clock: Clock, wrong: dict[str, object]
+    ) -> None:
+        with app.app_context():
+            order, _payment = make_open_order(app)
+
+            minutes(app, clock, 1, "paid", **wrong)
+
+            assert order.status is OrderStatus.REVIEW
+            assert kinds() == ["amount_mismatch"]
+
+    @pytest.mark.parametrize("is_test", [True, False])
+    def test_no_buyer_is_sent_to_a_test_invoice_in_production(
+        self, app: Flask, monkeypatch: pytest.MonkeyPatch, is_test: bool
+    ) -> None:
+        """With development switched on it is what one wants to try."""
+        monkeypatch.setattr("shop.payments.service.current_settings", lambda: production(app))
+        with app.app_context():
+            _order, payment = make_order(app)
+            with provider(app) as calls:
+                assert isinstance(calls, ProviderV2)
+                number = calls.invoice_is_made()
+                calls.made[number] = {}
+                told = {
+                    "uuid": f"INV-{number}",
+                    "link": f"{calls.pay_origin}/{number}",
+                    "test_mode": is_test,
+                }
+                calls.upsert(
+                    responses.POST, calls.create_url, json={"status": "success", "result": told}
+                )
+                open_invoice(payment, gateway(app))
+
+            if is_test:
+                assert payment.state is PaymentState.ABANDONED
+                assert payment.error_lasts
+                assert not payment.pay_url
+                (item,) = open_attention()
+                assert "test mode" in item.note
+                assert payment.invoice_id == number  # watched, in case somebody pays it
+            else:
+                assert payment.state is PaymentState.OPEN
+
+
+def production(app: Flask) -> Settings:
+    settings: Settings = app.config["SETTINGS"]
+    return settings.model_copy(update={"shop_development": False})
+
+
+class TestAWholePaymentThatIsNotConfirmedYet:
+    """The provider may call it partial for as long as the blockchain takes."""
+
+    @pytest.fixture(autouse=True)
+    def _it_takes_minutes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("shop.payments.settling.CONFIRMING_FOR", timedelta(minutes=5))
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"cryptocloud_api_version": "2"})
+
+    def test_nobody_is_asked_for_the_rest_of_what_is_whole(self, app: Flask, clock: Clock) -> None:
+        with app.app_context():
+            order, payment = make_open_order(app)
+            whole = {"amount_to_pay": 10.01, "amount_paid": 10.01}
+
+            minutes(app, clock, 30, "partial", **whole)
+
+            assert (payment.state, order.flag) == (PaymentState.OPEN, OrderFlag.NONE)
+            assert payment.part_came
+            assert mails() == []
+            minutes(app, clock, 1, "paid", **whole)
+            assert order.status is OrderStatus.FULFILLED
+
+    def test_what_is_known_to_be_missing_is_asked_for_at_once(
+        self, app: Flask, clock: Clock
+    ) -> None:
+        with app.app_context():
+            _order, payment = make_open_order(app)
+
+            minutes(app, clock, 1, "partial", amount_to_pay=10.01, amount_paid=9.01)
+
+            assert payment.state is PaymentState.PARTIAL
+            assert len(mails()) == 1
+
+    def test_without_figures_it_is_a_part_when_it_has_stood_for_minutes(
+        self, app: Flask, clock: Clock
+    ) -> None:
+        with app.app_context():
+            _order, payment = make_open_order(app)
+
+            minutes(app, clock, 4, "partial")
+            assert payment.state is PaymentState.OPEN
+            assert mails() == []
+
+            minutes(app, clock, 4, "partial")
+            assert payment.state is PaymentState.PARTIAL
+            assert len(mails()) == 1
+
+    def test_money_that_never_was_confirmed_does_not_expire_in_silence(
+        self, app: Flask, clock: Clock
+    ) -> None:
+        with app.app_context():
+            order, _payment = make_open_order(app)
+            whole = {"amount_to_pay": 10.01, "amount_paid": 10.01}
+            minutes(app, clock, 1, "partial", **whole)
+
+            clock.now = order.expires_at
+            minutes(app, clock, 1, "canceled", **whole)
+
+            assert order.status is OrderStatus.REVIEW
+            assert kinds() == ["paid_partial"]
+
+
+def mails() -> list[str]:
+    """The mails that ask for the rest of an order's money."""
+    query = select(OutboxMail.dedupe_key).where(OutboxMail.template == "payment-partial")
+    return list(db.session.scalars(query))
