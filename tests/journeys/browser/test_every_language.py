@@ -29,7 +29,7 @@ SAID = """() => {
 }"""
 """All that is said in the page's own language: what the merchant has written says its own."""
 SAME_EVERYWHERE = re.compile(
-    r"\S+@\S+|\S+\.(zip|example)|https?:\S+|127\S+|\b[0-9A-Z]{4}-[0-9A-Z]{4}\b|"
+    r"\S+@\S+|\S+\.(zip|example)|https?:\S+|(127|localhost)\S+|\b[0-9A-Z]{4}-[0-9A-Z]{4}\b|"
     r"\b(Trybit|CryptoCloud|Storefront|UTC|USDT|BTC|ETH|LTC|USD|EUR|RUB|GBP|UAH|TRC|ZIP|PDF|[0-9a-f]{12})\b"
 )
 GROUPS = [group for group in KINDS if group != "provider"]
