@@ -107,7 +107,7 @@ class Switches:
     api: Api = Api.UP
     seconds: float = 2.0
     refusal: Refusal = Refusal.NONE
-    fiat: Fiat = Fiat.BOTH  # the documents of 2026 say AMOUNT
+    fiat: Fiat = Fiat.AMOUNT
     noise: bool = False
     nulls: bool = False
     status_words: Words = Words.USUAL

@@ -14,7 +14,7 @@ CREATED = names(
     " amount_usd amount_in_fiat fee fee_usd service_fee service_fee_usd fiat_currency status"
     " is_email_required link invoice_id currency project test_mode"
 )
-KNOWN = CREATED - {"side_commission_service"} | names(
+KNOWN = CREATED - {"side_commission_service", "fiat_currency"} | names(
     "side_commission_cc order_id invoice_status received received_usd to_surcharge to_surcharge_usd"
     " amount_to_pay amount_to_pay_usd amount_paid amount_paid_usd amount_in_crypto date_finished"
     " tx_list type user_email pay_url phone"

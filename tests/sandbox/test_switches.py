@@ -19,7 +19,7 @@ AT_FIRST = {
     "api": "up",
     "seconds": 2.0,
     "refusal": "none",
-    "fiat": "both",
+    "fiat": "amount",
     "noise": False,
     "nulls": False,
     "status_words": "usual",
