@@ -267,8 +267,12 @@ def info_fields(report: Report) -> Iterator[Verdict]:
         "test_mode": isinstance(row.get("test_mode"), bool),
     }
     for name in names:
-        found = str(row[name]) if name in row else "absent"
+        found = _shown(row[name]) if name in row else "absent"
         yield either(good[name], f"v2 info's {name}", found + _so(report, good[name]))
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _so(report: Report, good: bool) -> str:
@@ -323,20 +327,22 @@ def notices(report: Report) -> Iterator[Verdict]:
     found = f"{len(came)} came" + (f", {', then '.join(gaps)} apart" if gaps else "")
     yield either(len(came) == 1, "notice", found + ("; the shop acts once" if gaps else ""))
     refused = [each for each in came if each["answered"] != 200]
-    yield _retries(came, refused)
+    yield _retries(came, refused, report["ended"])
     answers = [f"{each['answered']} ({each['judged']}) in {each['took']} s" for each in came]
     why = f"; because: {refused[-1]['why'] or 'it broke'}" if refused else ""
     yield either(not refused, "the shop's answer", ", ".join(answers[:10]) + why)
 
 
-def _retries(came: list[dict[str, Any]], refused: list[dict[str, Any]]) -> Verdict:
+def _retries(came: list[dict[str, Any]], refused: list[dict[str, Any]], ended: str) -> Verdict:
     question = "repeats after a failure"
     if not refused:
         return unseen(question, "the shop took every notice, so there was no cause for one")
     again = len(came) - 1 - came.index(refused[0])
-    return either(
-        again > 0, question, f"{again} came after the first that was not answered with 200"
+    looked = datetime.fromisoformat(ended) - datetime.fromisoformat(refused[0]["at"])
+    found = (
+        f"{again} came in the {looked.total_seconds():.0f} s after the first answer other than 200"
     )
+    return either(again > 0, question, found)
 
 
 def notice_encoding(report: Report) -> Iterator[Verdict]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -47,6 +48,8 @@ FOR_REPEATS = timedelta(seconds=60)
 """How much longer to look when all has come: the same notice may come again."""
 FOR_A_NOTICE = timedelta(minutes=5)
 """How long a notice may come after the invoice is paid."""
+FOR_A_RETRY = timedelta(minutes=20)
+"""How long one may come again that the shop did not take: nobody knows whether it does."""
 PAID = ("paid", "overpaid")
 ENDED = (*PAID, "canceled", "cancelled")
 MOST_ANSWERS = 100
@@ -166,7 +169,10 @@ class Watch:
         except OSError as error:
             refuse(f"SHOP_DATA_DIR/watch cannot be written, so no notice can be recorded: {error}.")
         try:
-            self.report["ended_because"] = self._until_the_end(invoice_id, watched, minutes * 60)
+            with _interruptible():
+                self.report["ended_because"] = self._until_the_end(
+                    invoice_id, watched, minutes * 60
+                )
         except KeyboardInterrupt:
             self.report["ended_because"] = "stopped by hand"
         finally:
@@ -191,8 +197,13 @@ class Watch:
         status = self.status
         if status not in ENDED:
             return False
-        missing = status in PAID and not self.report["notices"] and not self.report["inbox"]["hits"]
-        return quiet_for >= (FOR_A_NOTICE if missing else FOR_REPEATS).total_seconds()
+        notices = self.report["notices"]
+        wait = FOR_REPEATS
+        if any(each["answered"] != 200 for each in notices):
+            wait = FOR_A_RETRY
+        elif status in PAID and not notices and not self.report["inbox"]["hits"]:
+            wait = FOR_A_NOTICE
+        return quiet_for >= wait.total_seconds()
 
     @property
     def status(self) -> str:
@@ -262,6 +273,18 @@ class Watch:
         for verdict in found:
             self.say(f"  {verdict}")
         self.say(f"\nThe report, in which secrets and addresses are masked: {file.path}")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A lost connection to the machine, or a polite end, is as good as Ctrl-C: the report is written."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _inbox(invoice_id: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ ID = re.compile(r"[A-Z0-9]{4,32}")
 
 def hidden_texts(settings: Settings) -> list[str]:
     """What must stand in no report, as it is."""
-    return [*secrets_of(settings), settings.cryptocloud_shop_id]
+    return [*secrets_of(settings), *filter(None, [settings.cryptocloud_shop_id])]
 
 
 class Watched:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from shop.app import gateway
 from shop.cli import watching
 from shop.config import Settings
 from shop.payments import views
-from shop.payments.cryptocloud import LARGEST_POSTBACK
+from shop.payments.cryptocloud import LARGEST_POSTBACK, Refusal
 from shop.payments.recording import LARGEST_LINE, ROOM_FOR_FORGERIES, Watched
 from shop.sandbox.state import Sandbox
 from tests.journeys.books import Books
@@ -262,6 +263,34 @@ def test_the_time_ends_and_pauses_grow(operator: Operator, pauses: Pauses) -> No
     assert pauses.slept[0] < pauses.slept[5] <= watching.LONGEST_PAUSE
     (infos,) = [each for each in report["answers"] if each["call"].startswith("GET")]
     assert infos["times"] == len(pauses.slept) + 1
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_lost_connection_writes_the_report_too(
+    operator: Operator, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+
+    report = operator.watches(lambda: os.kill(os.getpid(), number))
+
+    assert report["ended_because"] == "stopped by hand"
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_notice_that_was_refused_is_waited_for_longer(
+    operator: Operator, pauses: Pauses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "_is_received", lambda sight: bool(sight.is_refused(*refusal())))
+
+    def refusal() -> tuple[Refusal, str, str]:
+        return Refusal.SIGNATURE, "", operator.till.invoices()[0]["id"]
+
+    report = operator.watches(operator.pays())
+
+    assert pauses.now > watching.FOR_A_RETRY.total_seconds()
+    assert "0 came in the" in said(report)["repeats after a failure"][1]
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])

@@ -1,0 +1,186 @@
+"""What the report of a test invoice comes to, where the sandbox cannot play it; and what is masked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shop.cli.verdicts import verdicts
+from shop.payments.masking import Mask
+
+
+def notice(**changes: Any) -> dict[str, Any]:
+    fields = {
+        "status": "success",
+        "invoice_id": "<the invoice's id>",
+        "amount_crypto": "10.8",
+        "currency": "USDT_TRC20",
+        "order_id": "<our reference>",
+        "token": "<text of 120>",
+        "invoice_info": {"test_mode": True},
+    }
+    token = {
+        "kind": "token",
+        "header": {"alg": "HS256"},
+        "claims": {"id": "<the invoice's id>", "exp": 1800000000},
+        "seconds_left": 299.5,
+    }
+    return {
+        "at": "2026-11-29T08:00:00+00:00",
+        "content_type": "application/json",
+        "encoding": "json",
+        "fields": fields | changes.pop("fields", {}),
+        "token": token | changes.pop("token", {}),
+        "judged": "proven",
+        "why": "",
+        "answered": 200,
+        "took": 0.1,
+    } | changes
+
+
+def answer(call: str, body: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"at": "", "call": call, "status": 200, "body": body, "clock_ahead": 0.2} | more
+
+
+MADE = {
+    "status": "success",
+    "pay_url": "https://pay.trybit.com/<the invoice's id>",
+    "currency": "USDT",
+    "invoice_id": "<the invoice's id>",
+}
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    return {
+        "shop": {"api_version": "1", "pay_hosts": ["https://pay.trybit.com"]},
+        "asked": {"amount": "10.00", "currency": "EUR"},
+        "shop_says": "an invoice to pay",
+        "answers": [answer("POST /v1/invoice/create", MADE)],
+        "looks": [{"status": "created", "shop_says": "created"}],
+        "notices": [notice()],
+        "inbox": {"hits": 1},
+        "ended": "2026-11-29T08:01:00+00:00",
+    } | changes
+
+
+def found(question: str, **changes: Any) -> tuple[str, str]:
+    (verdict,) = [v for v in verdicts(report(**changes)) if v.question == question]
+    return verdict.verdict, verdict.found
+
+
+@pytest.mark.parametrize(
+    ("question", "changed", "words"),
+    [
+        ("notice's encoding", {"encoding": "multipart"}, "multipart, under the label"),
+        ("notice's encoding", {"content_type": "text/plain"}, "json, under the label text/plain"),
+        ("notice's encoding", {"content_type": ""}, "(none)"),
+        ("notice's invoice_id", {"fields": {"invoice_id": "INV-<the invoice's id>"}}, "INV-"),
+        ("notice's order_id", {"fields": {"order_id": None}}, "None"),
+        ("notice's invoice_info", {"fields": {"invoice_info": "<text of 9, no JSON>"}}, "no JSON"),
+        ("notice's fields", {"fields": {"sign": "<text of 3>"}}, "ignores them: sign"),
+        ("token's exp", {"token": {"claims": {"id": "x", "exp": 1.5}}}, "with a fraction"),
+        ("token's exp", {"token": {"seconds_left": 3600.0}}, "3600.0 s after"),
+        ("token's header", {"token": {"header": {"alg": "HS512"}}}, "HS512"),
+        ("token's claims", {"token": {"claims": {"id": "x", "exp": 1, "iat": 2}}}, "iat 2"),
+        ("token", {"token": {"header": "<text of 4, no JSON>"}}, "the notice was proven"),
+        ("the shop's answer", {"answered": 500, "judged": "proven"}, "because: it broke"),
+    ],
+)
+def test_an_odd_notice_is_named(question: str, changed: dict[str, Any], words: str) -> None:
+    verdict, said = found(question, notices=[notice(**changed)])
+
+    assert verdict == "otherwise"
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("told", "question", "verdict"),
+    [
+        ({"amount_in_fiat": 10.0, "fiat_currency": "USD"}, "amount's unit", "otherwise"),
+        ({"amount_in_fiat": 9.2, "fiat_currency": "EUR"}, "amount's unit", "otherwise"),
+        ({"amount_in_fiat": "10.00", "fiat_currency": "EUR"}, "amount's unit", "as expected"),
+        ({"amount_usd": 10.0}, "amount in US dollars", "otherwise"),
+        ({"amount_usd": 0.11}, "amount in US dollars", "otherwise"),
+        ({"amount_usd": 10.9}, "amount in US dollars", "as expected"),
+        ({}, "amount in US dollars", "not seen"),
+    ],
+)
+def test_the_unit_of_the_amount_is_seen(told: dict[str, Any], question: str, verdict: str) -> None:
+    row = answer("POST /v2/invoice/merchant/info", {"status": "success", "result": [told]})
+
+    assert found(question, answers=[answer("POST /v1/invoice/create", MADE), row])[0] == verdict
+
+
+def test_a_create_answer_with_other_fields_is_told_field_by_field() -> None:
+    odd = {name: value for name, value in MADE.items() if name != "currency"} | {"fee": 1}
+    made = [answer("POST /v1/invoice/create", odd, status=201)]
+
+    verdict, said = found("create", answers=made)
+
+    assert verdict == "otherwise"
+    assert said.startswith("status 201, missing: currency; not known to this shop")
+    assert "fee" in said
+
+
+def test_clocks_apart_are_seen_and_repeats_are_told_with_their_intervals() -> None:
+    late = [answer("POST /v1/invoice/create", MADE, clock_ahead=-75.0)]
+    again = notice(at="2026-11-29T08:00:30+00:00")
+
+    assert found("clock", answers=late) == ("otherwise", "the provider's is -75.0 s from ours")
+    assert "2 came, 30 s apart" in found("notice", notices=[notice(), again])[1]
+    tried = [notice(answered=503), again]
+    assert found("repeats after a failure", notices=tried)[0] == "as expected"
+
+
+SECRET = "the-secret-key-of-this-shop"
+MASK = Mask("ABCD1234", "order-7", ["SHOPID0123456789", SECRET])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("status", "paid", "paid"),
+        ("status", "SHOPID0123456789", "<text of 16>"),
+        ("status", "T" + "x" * 33, "<text of 34>"),
+        ("invoice_info[status]", "paid", "paid"),
+        ("order_id", "order-7", "<our reference>"),
+        ("order_id", "order-8", "<text of 7>"),
+        ("order_id", None, None),
+        ("anything", "INV-ABCD1234", "INV-<the invoice's id>"),
+        ("amount_usd", "10.50", "10.50"),
+        ("amount_usd", "TXabc", "<text of 5>"),
+        ("amount", 10.5, 10.5),
+        ("amount", float("inf"), "<number of 3>"),
+        ("phone", 380501234567, "<number of 12>"),
+        ("tx_list", ["0x" + "f" * 64], ["<text of 66>"]),
+        ("link", "a:b@pay.x/ABCD1234?lang=en&key=q", "[hidden]@pay.x/<the invoice's id>?lang=en&key=<1>"),
+        ("link", "pay.x/pos/Zz9", "pay.x/pos/<3>"),
+        ("deep", [[[[[[1]]]]]], [[[[["<list of 1>"]]]]]),
+        ("many", list(range(12)), ["<number of 1>"] * 10 + ["<2 more>"]),
+    ],
+)  # fmt: skip
+def test_only_listed_values_are_kept(name: str, value: Any, shown: Any) -> None:
+    assert MASK.value(name, value) == shown
+
+
+def test_names_that_are_no_names_are_masked_too() -> None:
+    given = [("a@b.example", 1), ("TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE", 2), ("x", 3), ("x", 4)]
+
+    assert list(MASK.object(given)) == ["<name of 11>", "<name of 34>", "x", "x (again)"]
+    assert MASK.object((f"n{chr(97 + i % 26)}_{'x' * (i // 26)}", 1) for i in range(200))[
+        "<more names>"
+    ]
+
+
+def test_the_words_of_a_refusal_are_kept_without_secrets() -> None:
+    said = {"email": f"a@b.example is bad, {SECRET}", "amount": "Minimum amount is 0.1 USD"}
+    body = json.dumps({"status": "error", "result": said})
+
+    told = MASK.answer(body.encode())
+
+    assert told["result"]["amount"] == "Minimum amount is 0.1 USD"
+    assert SECRET not in json.dumps(told)
+    assert "a@b" not in json.dumps(told)
+    assert MASK.answer(b"<html>") == "<6 bytes, no JSON>"
