@@ -9,6 +9,7 @@ from ..config import Settings
 from ..db import utcnow
 from ..legal.texts import unfinished
 from ..ops.doctor import Check, Finding
+from ..ops.doctor.findings import Level
 from ..ops.doctor.address import follow, postback_url
 from ..ops.doctor.machine import ago
 from ..orders.queries import open_attention
@@ -30,6 +31,7 @@ CLOCK_OFF, CLOCK_WRONG = 10, 60
 
 A_DAY = timedelta(days=1)
 LATELY = timedelta(days=30)
+INFO_PATH = "/v1/invoice/info"
 ON_ITS_WAY = timedelta(minutes=10)
 """The sweep may know that an invoice is paid before its postback is here."""
 
@@ -74,23 +76,23 @@ def _clock(ahead: float | None) -> Finding:
 
 def invoices(settings: Settings) -> Finding:
     """Invoices are made: only that shows whether the shop id is right and the project is active."""
-    attempts = evidence.attempts_since(utcnow() - A_DAY)
-    failed = [payment for payment in attempts if not payment.invoice_id or payment.error]
-    proof = "`invoices create` is the proof."
+    attempts = evidence.attempts_since(utcnow() - LATELY)
+    today = [payment for payment in attempts if payment.created_at > utcnow() - A_DAY]
+    failed = [payment for payment in today or attempts[:1] if not payment.pay_url]
+    proof = "Look whether one can be made: `invoices create` is the proof."
     if not attempts:
-        return Finding(
-            "warn",
-            "invoices",
-            "none was asked for within a day, so whether the shop id is right was not shown lately",
-            f"Look whether one can be made: {proof}",
-        )
-    count = f"{len(failed)} of {len(attempts)} could not be made within a day"
+        text = "none was asked for lately, so nothing shows that the shop id is right"
+        return Finding("warn", "invoices", text, proof)
     if not failed:
-        return Finding("ok", "invoices", f"all {len(attempts)} of the last day were made")
-    text = f"{count}; the last time: {failed[0].error or 'no answer came'}"
+        made = f"{attempts[0].created_at:%Y-%m-%d %H:%M}"
+        return Finding("ok", "invoices", f"the last one was made on {made}")
+    text = (
+        f"{len(failed)} of {len(today) or 1} could not be made within a day; "
+        f"the last time: {failed[0].error or 'no answer came'}"
+    )
     if failed[0] is attempts[0]:
-        mend = f"Mend what it names (`attention list` says where), then look: {proof}"
-        return Finding("fail" if failed[0].error_lasts else "warn", "invoices", text, mend)
+        level: Level = "fail" if failed[0].error_lasts else "warn"
+        return Finding(level, "invoices", text, f"See `attention list`. Mended since? {proof}")
     return Finding("warn", "invoices", f"{text}, and one was made since", "See `attention list`.")
 
 
@@ -100,7 +102,8 @@ def redirects(settings: Settings) -> list[Finding]:
 
 
 def _api_redirect(settings: Settings) -> Finding:
-    hops = follow(settings.cryptocloud_api_url)
+    path = "/v2/invoice/merchant/info" if settings.cryptocloud_api_version == "2" else INFO_PATH
+    hops = follow(settings.cryptocloud_api_url + path)
     if hops is None:
         text = f"{settings.cryptocloud_api_url} cannot be reached from here"
         return Finding("warn", "api address", text, "See the line about the provider.")
