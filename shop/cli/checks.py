@@ -9,8 +9,8 @@ from ..config import Settings
 from ..db import utcnow
 from ..legal.texts import unfinished
 from ..ops.doctor import Check, Finding
-from ..ops.doctor.findings import Level
 from ..ops.doctor.address import follow, postback_url
+from ..ops.doctor.findings import Level
 from ..ops.doctor.machine import ago
 from ..orders.queries import open_attention
 from ..payments.cryptocloud import (
