@@ -262,7 +262,8 @@ def info_fields(report: Report) -> Iterator[Verdict]:
         return
     good = {
         "amount_in_fiat": bool(_figure(row.get("amount_in_fiat"))),
-        "fiat_currency": row.get("fiat_currency") == report["asked"]["currency"],
+        # Not told, it rests on what the create reply agreed.
+        "fiat_currency": row.get("fiat_currency") in (None, report["asked"]["currency"]),
         "order_id": row.get("order_id") == REFERENCE,
         "test_mode": isinstance(row.get("test_mode"), bool),
     }

@@ -168,8 +168,9 @@ CRASHES = (
          "pending open", (1,), "fulfilled paid", "delivered"),
     dies("K14", scenes.sweep_of_a_paid_invoice, "after_settle before_delivery inside_delivery",
          "paid paid", (0,), "fulfilled paid", "delivered"),
+    # With API v1, which tells no figures, a part is known to be one after five minutes only.
     dies("K14", scenes.sweep_of_a_short_payment, "inside_settle",
-         "pending open", (1,), "pending partial", "partial"),
+         "pending open", (1,), "pending partial", "partial", api="2"),
     dies("K14", scenes.sweep_without_an_answer,
          "before_check_again inside_check_again after_check_again",
          "pending open", (1,), "fulfilled paid", "delivered"),

@@ -430,6 +430,7 @@ def lies(**facts: object) -> Story:
     """The invoice turns out to be about something else, and is paid."""
 
     def story(play: Play) -> None:
+        play.sandbox.turn({"fiat": "both"})  # or the currency would not be told at all
         invoice = play.buys()
         play.provider_says(invoice, **facts)
         play.does(Action.PAY, invoice)
@@ -622,7 +623,7 @@ CASES = [
     Case("twice, and one paid back", twice_and_refunded_once, REFUNDED_TWICE),
     Case("twice, after the refund", twice_after_the_refund, REFUNDED_TWICE),
     Case("of nobody's invoice", foreign, Ending(
-        waits=("unmatched_invoice",), note="but no order of this shop has it."
+        waits=("unmatched_invoice",), note="which no order of this shop has."
     )),
     Case(
         "another amount",

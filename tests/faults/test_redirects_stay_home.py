@@ -227,8 +227,14 @@ def test_no_form_leads_to_a_place_that_is_named_in_it(
 @pytest.mark.promise(34)
 @each
 def test_no_pay_url_of_a_reply_leads_off_the_list_or_gets_onto_a_page(
-    app: Flask, buyer: Buyer, calls: Provider, promise: Promise, step: int
+    app: Flask,
+    buyer: Buyer,
+    calls: Provider,
+    promise: Promise,
+    step: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("shop.payments.service.LASTING_SECONDS", -1)  # the minute is over each time
     order, _ = order_of(app)
     calls.invoice_is("canceled")
     buyer.opens(order)

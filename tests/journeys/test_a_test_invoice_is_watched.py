@@ -166,7 +166,7 @@ def test_with_api_version_2_all_is_as_expected_too(operator: Operator) -> None:
         ({"token_id": "number"}, "token's id", "otherwise", "<number of 2>; the notice was not_for_invoice"),
         ({"token_id": "uuid"}, "token's id", "otherwise", "absent; the invoice stands in uuid"),
         ({"token_id": "uuid"}, "token's claims", "otherwise", "uuid <the invoice's id>"),
-        ({"fiat": "amount"}, "v2 info's fiat_currency", "otherwise", "absent; this shop speaks v1"),
+        ({"fiat": "amount"}, "v2 info's fiat_currency", "as expected", "absent"),
         ({"fiat": "none"}, "v2 info's amount_in_fiat", "otherwise", "absent"),
         ({"fiat": "zero"}, "v2 info's amount_in_fiat", "otherwise", "0.0"),
         ({"fiat": "zero"}, "amount's unit", "not seen", "nobody told amount_in_fiat"),
@@ -203,7 +203,7 @@ def test_a_word_that_the_shop_does_not_know_is_shown(operator: Operator) -> None
 
     assert said(report)["status words"][0] == "otherwise"
     assert "processing, then paid; not known: processing" in said(report)["status words"][1]
-    assert "status: processing (the shop: Unclear" in operator.output
+    assert "status: processing (the shop: unknown" in operator.output
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
