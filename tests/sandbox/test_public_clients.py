@@ -74,7 +74,7 @@ class Library:
 class Caller:
     """A library that is pointed at one sandbox."""
 
-    library: Library
+    package: Library
     sandbox: Driver
 
     def __call__(
@@ -90,7 +90,7 @@ class Caller:
             "call": call,
             "arguments": list(given) or named,
         }
-        return self.library.run(order, LC_ALL=locale)
+        return self.package.run(order, LC_ALL=locale)
 
 
 def install(name: str, *commands: list[str]) -> None:
