@@ -21,6 +21,7 @@ from shop.fulfilment.outbox import send_due_mails
 from shop.orders.links import find_order_by_token, order_url
 from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.orders.queries import recent_orders
+from shop.payments.models import Payment
 from shop.payments.service import open_invoice
 from shop.privacy.service import erase_order
 from tests.factories import gateway, make_order, make_product
@@ -58,11 +59,11 @@ class World:
         Books(self.app).sweeps(seconds=16)
         return page, pay_url
 
-    def orders_while(self, api: str) -> str:
+    def orders_while(self, api: str, refusal: str = "none") -> str:
         """The page of an order that was placed while the provider answered like this."""
-        self.till.is_switched(api)
+        self.till.is_switched(api, refusal=refusal)
         page = self.orders("rain")[1]
-        self.till.is_switched("up")
+        self.till.is_switched("up", refusal="none")
         return page
 
     def moves(self, *path: OrderStatus, flag: OrderFlag | None = None) -> str:
@@ -270,6 +271,19 @@ def order_failed(world: World) -> str:
 @kind("open order")
 def order_busy(world: World) -> str:
     return world.orders_while("429")
+
+
+@kind("open order")
+def order_refused(world: World) -> str:
+    return world.orders_while("up", refusal="shop_id")
+
+
+@kind("open order")
+def order_refused_a_while_ago(world: World) -> str:
+    page = world.orders_while("up", refusal="shop_id")
+    with world.app.app_context(), transaction() as session:
+        session.execute(update(Payment).values(retry_at=utcnow()))
+    return page
 
 
 @kind("open order")
