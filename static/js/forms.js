@@ -20,19 +20,23 @@ addEventListener("submit", (event) => {
   });
 });
 
-// The pay page may lead on to an address that the shop's policy does not list. The browser then stays
-// where it is and says nothing to its reader, so the page does.
-addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
-  if (effectiveDirective !== "form-action") return;
-  for (const words of document.querySelectorAll("[data-stopped]")) words.hidden = false;
-});
-
-// The back button may bring a page back as it was left: busy. Make it usable again.
-addEventListener("pageshow", ({ persisted }) => {
-  if (!persisted) return;
+const makeUsable = () => {
   sent.clear();
   for (const button of document.querySelectorAll("button:disabled")) {
     button.disabled = false;
     if (button.dataset.idle) button.textContent = button.dataset.idle;
   }
+};
+
+// The pay page may lead on to an address that the shop's policy does not list. The browser then stays
+// where it is and says nothing to its reader, so the page does, and is no longer busy.
+addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+  if (effectiveDirective !== "form-action") return;
+  for (const words of document.querySelectorAll("[data-stopped]")) words.hidden = false;
+  makeUsable();
+});
+
+// The back button may bring a page back as it was left: busy.
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) makeUsable();
 });

@@ -119,6 +119,27 @@ def test_the_form_when_it_was_not_taken(
     assert watch.troubles == []
 
 
+@pytest.mark.parametrize("code", ["en", "ru", "uk"])
+def test_the_form_whose_way_to_the_pay_page_was_stopped(world: World, code: str) -> None:
+    """Here and no kind of page: what is shown is gone when its address is opened again."""
+    page = world.page
+    page.set_viewport_size({"width": PHONE, "height": 640})
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    address = KINDS["buying"]["checkout"](world)
+    page.goto(address if code == "en" else address.replace(world.shop, f"{world.shop}/{code}"))
+    page.locator("input[type=email]").fill("buyer@example.com")
+    world.till.is_switched("up", link="redirect_away")
+    page.locator("main form .button--wide").click()
+    page.get_by_role("alert").wait_for()
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+    assert problems_on(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert problems_on(page, CONTRAST) == []
+    page.evaluate(RESTYLE, LOOSE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+
+
 def test_the_checks_above_find_what_they_look_for(world: World, watch: Watch) -> None:
     """The control: a page spoilt on purpose."""
     page = world.page

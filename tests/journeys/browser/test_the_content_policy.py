@@ -82,8 +82,30 @@ def test_a_pay_link_that_leads_on_to_a_strange_host_is_refused_in_words(
     expect(words).to_contain_text("Your browser stopped on the way to the payment page")
     expect(words).to_contain_text("Nothing was charged")
     assert checkout.url == f"{stocked}/checkout"
-    words.get_by_role("link", name="Your order is in the cart.").click()
+    expect(words.get_by_role("link", name="help@shop.example")).to_be_visible()
+    expect(checkout.get_by_role("button", name="Continue to payment")).to_be_enabled()
+    words.get_by_role("link", name="Find your order and its number in the cart.").click()
     expect(checkout.get_by_role("link", name="Go back to order")).to_be_visible()
+
+
+def test_a_second_attempt_that_leads_to_a_strange_host_is_refused_in_words_as_well(
+    checkout: Page, till: Till
+) -> None:
+    """On the order page, which knows the number to write with; it may be tried again when all is well."""
+    till.is_switched("down")
+    checkout.get_by_role("button", name="Continue to payment").click()
+    again = checkout.get_by_role("button", name="Try again")
+    till.is_switched("up", link="redirect_away")
+
+    again.click()
+
+    words = checkout.get_by_role("alert")
+    expect(words).to_contain_text("Your browser stopped on the way to the payment page")
+    number = checkout.locator(".order-status__number").inner_text().removeprefix("Order ")
+    expect(words).to_contain_text(f"Write to help@shop.example with the order number {number}")
+    till.is_switched("up", link="whole")
+    again.click()
+    expect(checkout.get_by_role("heading", level=1)).to_contain_text("Pay USD")
 
 
 def test_a_script_or_style_written_into_a_page_does_nothing(
