@@ -25,6 +25,7 @@ from ..orders.service import lock_order, take_holds
 from .cryptocloud import (
     CryptoCloud,
     CryptoCloudError,
+    InTestMode,
     Invoice,
     InvoiceInfo,
     InvoiceStatus,
@@ -112,7 +113,7 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
     with transaction("bind") as session:
         order, payment = lock_payment(session, order_id, payment_id)
         if invoice.test_mode and not order.is_test and not current_settings().development:
-            raise Untrusted("the invoice is a test: the project is in test mode", invoice.id)
+            raise InTestMode("the invoice is a test: the project is in test mode", invoice.id)
         if known := find_payment_by_invoice(invoice.id) or (payment.invoice_id and payment):
             if known is payment and payment.invoice_id == invoice.id:
                 return payment.is_live

@@ -8,7 +8,16 @@ from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..orders.service import raise_attention
-from .cryptocloud import Blocked, CryptoCloudError, KeyRefused, Moved, ProjectRefused, Untrusted
+from .cryptocloud import (
+    Blocked,
+    CryptoCloudError,
+    InTestMode,
+    KeyRefused,
+    Moved,
+    OtherHost,
+    ProjectRefused,
+    Untrusted,
+)
 
 LONGEST_REFERENCE = 120
 NUMBERED = re.compile(r"(?=[0-9A-Za-z-]*[0-9])[0-9A-Za-z-]{8,}")
@@ -43,7 +52,7 @@ def _reason(error: CryptoCloudError) -> str:
 
 def _advice(error: CryptoCloudError) -> str:
     """Where to look, by the setting or the place in the provider's account."""
-    settings, words = current_settings(), str(error)
+    settings, words = current_settings(), str(error).lower()
     if isinstance(error, Moved):
         return (
             f"CRYPTOCLOUD_API_URL is {settings.cryptocloud_api_url}. If CryptoCloud (Trybit) says that "
@@ -55,19 +64,19 @@ def _advice(error: CryptoCloudError) -> str:
             "firewalls and proxies on the way. A wall against robots: ask CryptoCloud to let this "
             "server's address through."
         )
+    if isinstance(error, InTestMode):
+        return "Leave test mode: in your account, open the project and switch it off."
+    if isinstance(error, OtherHost):
+        return (
+            f"CRYPTOCLOUD_PAY_HOSTS is {','.join(settings.pay_hosts)}. If the host is one of "
+            "CryptoCloud's (Trybit's), add it there and restart; if not, ask them."
+        )
     if isinstance(error, Untrusted):
-        if "test mode" in words:
-            return "Leave test mode: in your account, open the project and switch it off."
-        if "not configured" in words:
-            return (
-                f"CRYPTOCLOUD_PAY_HOSTS is {','.join(settings.pay_hosts)}. If the host is one of "
-                "CryptoCloud's (Trybit's), add it there and restart; if not, ask them."
-            )
         return "Compare the order with CryptoCloud's account, and ask them."
     if isinstance(error, ProjectRefused):
         return "Look at the project in your account: is it active and past moderation?"
     if "shop_id" in words or "shop id" in words:
         return "Compare CRYPTOCLOUD_SHOP_ID with the project in your account."
-    if "minimum" in words.lower() or "amount" in words.lower():
+    if "minimum" in words or "amount" in words:
         return "An order of this amount cannot be paid: raise the price, or ask CryptoCloud."
     return "Look at the project in your account, and at CRYPTOCLOUD_SHOP_ID."

@@ -13,6 +13,8 @@ CryptoCloudError
     ├── Unreadable     … because the answer is not one that the API gives
     ├── Moved          … because the API's address sends elsewhere
     └── Untrusted      … and what was answered would lead the buyer or the money astray
+        ├── OtherHost  … to a pay page at a host that is not configured
+        └── InTestMode … to an invoice whose money nobody ever gets
 BadPostback            a notice that does not prove that it comes from the provider
 """
 
@@ -105,6 +107,14 @@ class Untrusted(Unclear):
         super().__init__(message)
         self.invoice_id = invoice_id
         """The invoice that was made all the same."""
+
+
+class OtherHost(Untrusted):
+    """The pay link leads to a host that is not configured."""
+
+
+class InTestMode(Untrusted):
+    """The invoice is a test: what is sent to it is never credited."""
 
 
 class Refusal(enum.StrEnum):

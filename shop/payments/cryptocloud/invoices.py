@@ -12,7 +12,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from ...money import Money
-from .errors import Unreadable, Untrusted
+from .errors import OtherHost, Unreadable, Untrusted
 from .hosts import named_host, with_scheme
 
 LONGEST_PAY_URL = 512
@@ -119,7 +119,7 @@ def checked_pay_url(pay_url: object, origins: Sequence[str], invoice_id: str) ->
         raise Untrusted("the reply's pay_url is no address", invoice_id) from None
     if origin not in origins:
         where = named_host(pay_url) or "no host"
-        raise Untrusted(
+        raise OtherHost(
             f"the reply's pay_url leads to {where}, which is not configured", invoice_id
         )
     return pay_url
