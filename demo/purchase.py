@@ -27,7 +27,7 @@ from demo.stack import Stack, Stopped, data_folder, stop_on_signals
 PRODUCT = "marrow"
 EMAIL = "ada@example.com"
 CURRENCY = "EUR"
-PATIENCE = 20
+PATIENCE = 60
 
 T = TypeVar("T")
 

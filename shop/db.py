@@ -42,6 +42,12 @@ log = structlog.get_logger()
 
 BUSY_SECONDS = 10
 """How long a writer waits for its turn before the buyer is told that the shop is busy."""
+POSTGRES_LIMITS = {
+    "lock_timeout": 3000,
+    "statement_timeout": 5000,
+    "idle_in_transaction_session_timeout": 10000,
+}
+"""Milliseconds."""
 READ_ONLY_SQLSTATE = "25006"
 
 
@@ -105,9 +111,8 @@ def engine_options(url: str) -> dict[str, Any]:
             "pool_size": 32,
             "max_overflow": 16,
         }
-    limits = "-c lock_timeout=3000 -c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000"
     # A server may be set to answer before a commit is on its disk: a power cut would lose orders.
-    limits += " -c synchronous_commit=on"
+    session = POSTGRES_LIMITS | {"synchronous_commit": "on", "timezone": "UTC"}
     return {
         "url": url,
         "hide_parameters": True,
@@ -115,7 +120,10 @@ def engine_options(url: str) -> dict[str, Any]:
         "pool_size": 8,
         "max_overflow": 24,
         "pool_timeout": BUSY_SECONDS,
-        "connect_args": {"options": f"{limits} -c timezone=UTC", "connect_timeout": 5},
+        "connect_args": {
+            "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+            "connect_timeout": 5,
+        },
     }
 
 

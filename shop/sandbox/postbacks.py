@@ -16,7 +16,7 @@ from shop.sandbox.switches import TokenId
 
 FORGERS_KEY = "a-key-that-somebody-made-up-0000000000"
 TOKEN_LIFETIME = timedelta(minutes=5)
-TIMEOUT = (3, 15)
+SECONDS_TO_CONNECT = 3
 SAMPLE_NUMBER = 13  # of the documents' damaged sample token, after which some wrote their stubs
 
 
@@ -65,23 +65,25 @@ def _send(sandbox: Sandbox, invoice: Invoice, mode: Mode) -> Sent:
     sent = Sent(mode, sandbox.clock(), encoding, fields, None, "", None)
     signed = fields | {"token": _token(sandbox, invoice, mode)}
     try:
-        answer = _post(sandbox.settings.notification_url, signed, encoding)
+        answer = _post(sandbox, signed, encoding)
     except requests.RequestException as error:
         return replace(sent, problem=type(error).__name__)
     return replace(sent, answer=answer.status_code, body=answer.text[:500])
 
 
-def _post(url: str, fields: dict[str, object], encoding: str) -> requests.Response:
+def _post(sandbox: Sandbox, fields: dict[str, object], encoding: str) -> requests.Response:
+    url = sandbox.settings.notification_url
+    timeout = (SECONDS_TO_CONNECT, sandbox.settings.postback_patience)
     with requests.Session() as session:
         session.trust_env = False  # a proxy setting must not catch calls to this machine
         if encoding == "form":
             nested = {
                 name: json.dumps(each) for name, each in fields.items() if isinstance(each, dict)
             }
-            return session.post(url, data=fields | nested, timeout=TIMEOUT, allow_redirects=False)
+            return session.post(url, data=fields | nested, timeout=timeout, allow_redirects=False)
         body = json.dumps(fields, default=float)  # the provider writes amounts as numbers here
         headers = {"Content-Type": "application/json"}
-        return session.post(url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+        return session.post(url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
 
 
 def _fields(sandbox: Sandbox, invoice: Invoice) -> dict[str, object]:

@@ -29,6 +29,8 @@ class Settings:
     trybit_url: str = "http://localhost:5001"
     lifetime: timedelta = timedelta(hours=24)
     postback_delay: float = 5.0
+    postback_patience: float = 15.0
+    """Seconds that a notice waits for the shop's answer."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

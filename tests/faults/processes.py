@@ -19,7 +19,7 @@ from typing import Any
 from shop.config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 40  # longer than a draining gunicorn may take
+PATIENCE = 90  # longer than a draining gunicorn may take, on a machine with better things to do
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:

@@ -29,7 +29,15 @@ from tests.conftest import settings_for
 from tests.factories import gateway, make_product
 from tests.faults.ledger import tally, truth_of, violations
 from tests.faults.load import Load
-from tests.faults.processes import Notifications, WebProcess, here, open_socket, unit, until
+from tests.faults.processes import (
+    PATIENCE,
+    Notifications,
+    WebProcess,
+    here,
+    open_socket,
+    unit,
+    until,
+)
 from tests.promises import Promise
 
 SLOW = 0.2  # seconds of the provider for each call, so that every signal meets open calls
@@ -51,7 +59,10 @@ def door() -> Iterator[socket.socket]:
 @pytest.fixture
 def sandbox(door: socket.socket) -> Iterator[Sandbox]:
     shop = f"http://127.0.0.1:{door.getsockname()[1]}"
-    with running_sandbox(notification_url=f"{shop}/payments/cryptocloud/postback") as sandbox:
+    with running_sandbox(
+        notification_url=f"{shop}/payments/cryptocloud/postback",
+        postback_patience=PATIENCE,  # a restart takes as long as the machine makes it
+    ) as sandbox:
         sandbox.turn({"api": "slow", "seconds": SLOW})
         yield sandbox
 

@@ -20,7 +20,7 @@ import shop.db
 from shop import create_app
 from shop.catalogue.models import Product
 from shop.config import Settings, load
-from shop.db import BUSY_SECONDS, DatabaseBusy, db, end_read, transaction
+from shop.db import DatabaseBusy, db, end_read, transaction
 from tests.factories import make_product
 from tests.faults.crowd import at_once
 from tests.faults.processes import ROOT, environment
@@ -78,10 +78,6 @@ def locked_out(outcomes: list[float | str]) -> list[str]:
     return [outcome for outcome in outcomes if isinstance(outcome, str)]
 
 
-def longest(outcomes: list[float | str]) -> float:
-    return max(outcome for outcome in outcomes if isinstance(outcome, float))
-
-
 @pytest.mark.parametrize("times", TIMES)
 def test_sixty_four_threads_of_a_process_get_their_turns(
     app: Flask, promise: Promise, times: int
@@ -93,7 +89,6 @@ def test_sixty_four_threads_of_a_process_get_their_turns(
     promise.cases += len(outcomes)
     promise.lost += left(app, product_id) or 0
     assert locked_out(outcomes) == []
-    assert longest(outcomes) < BUSY_SECONDS
     assert left(app, product_id) == 0, "what one read and wrote, no other had written meanwhile"
 
 
@@ -123,7 +118,6 @@ def test_the_threads_of_four_processes_get_their_turns(
     promise.cases += len(outcomes)
     promise.lost += left(app, product_id) or 0
     assert locked_out(outcomes) == []
-    assert longest(outcomes) < BUSY_SECONDS
     assert left(app, product_id) == 0
 
 
