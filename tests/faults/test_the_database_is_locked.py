@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,25 +108,21 @@ def test_whoever_comes_while_it_is_locked_is_told_in_time_and_is_served_afterwar
     seconds: float,
 ) -> None:
     patience, waves = seconds / 3, 6 if seconds == 30 else 2
-    hurry = impatient(app, monkeypatch, patience) if seconds < 30 else nullcontext()
     visitors = Visitors(app, sandbox, count=8 if seconds == 30 else 3)
     invoices_before = len(sandbox.invoices())
-    answered_within = 12 if seconds == 30 else patience + 5  # the machine may be busy
+    answered_within = 12 if seconds == 30 else 30  # in the quick tier the machine may be busy
     url = app.config["SETTINGS"].database
     pause = (seconds - patience) / (waves - 1)
 
-    with hurry, ThreadPoolExecutor(waves) as pool, locked(url):
-        until = time.monotonic() + seconds
+    with impatient(app, monkeypatch, patience), ThreadPoolExecutor(waves) as pool, locked(url):
         coming: list[Future[Any]] = []
         for wave in range(waves):  # one while the other still waits
             coming.append(pool.submit(visitors.come, wave))
             assert app.test_client().get("/").status_code == 200, "the shop can be looked at"
             time.sleep(pause if wave < waves - 1 else 0)
         answers = [answer for wave in coming for answer in wave.result()]
-        held = until - time.monotonic()
 
     promise.cases += len(answers)
-    assert held < seconds
     assert all(says_come_back(answer) for answer, _ in answers)
     assert max(took for _, took in answers) < answered_within
     assert len(sandbox.invoices()) == invoices_before
@@ -144,10 +140,7 @@ def test_what_the_turn_in_the_process_has_cost_is_not_waited_for_again(
 ) -> None:
     """Else the last of many would wait twice as long. The control is the writer that finds no queue."""
     real, left = shop.db._begin_writing, list[float]()
-    turn, now = (
-        Turn(),
-        [1000.0],
-    )  # the clock is this test's own: the machine's pace is not the point
+    turn, now = Turn(), [1000.0]  # a clock of its own: the machine's pace is not the point
 
     def begin(connection: Connection, until: float) -> None:
         left.append(until - now[0])
@@ -176,7 +169,7 @@ def test_what_the_turn_in_the_process_has_cost_is_not_waited_for_again(
         began = time.monotonic()
         with pytest.raises(OperationalError, match="locked"), db.engine.connect() as connection:
             connection.execution_options(write_until=now[0]).execute(text("SELECT 1"))
-        # At once, and not after ten seconds; half of them are left for a busy machine.
+        # At once; half of what a writer may wait is left for a busy machine.
         assert time.monotonic() - began < shop.db.BUSY_SECONDS / 2, "no time was left to wait"
 
 
