@@ -95,6 +95,8 @@ def _wanted(amount: str, currency: str, email: str, reference: str | None) -> tu
         reference.isascii() and reference.isprintable() and 0 < len(reference) <= 64
     ):
         refuse("An order id has 1 to 64 plain characters.")
+    if reference is not None and reference != reference.strip():
+        refuse("An order id neither begins nor ends with a blank: notices are read without them.")
     return money, address
 
 
