@@ -103,13 +103,18 @@ def _wanted(amount: str, currency: str, email: str, reference: str | None) -> tu
 def _problem(payment: Payment) -> str:
     """Why there is no invoice to show; empty when there is one."""
     number = payment.order.number
-    if payment.state is PaymentState.UNKNOWN:
+    if payment.state is PaymentState.FAILED:
+        return f"No invoice was made: {payment.error}. The test order is {number}."
+    if not payment.invoice_id:
         return (
-            f"An invoice may have been made, but no usable answer came: {payment.error}. "
+            "An invoice may have been made, but no usable answer came: "
+            f"{payment.error or 'it was not waited for'}. The test order is {number}."
+        )
+    if payment.state is PaymentState.ABANDONED:
+        return (
+            f"Invoice {payment.invoice_id} was made, but its reply was refused: {payment.error}. "
             f"The test order is {number}."
         )
-    if payment.state is not PaymentState.OPEN:
-        return f"No invoice was made: {payment.error}. The test order is {number}."
     return ""
 
 

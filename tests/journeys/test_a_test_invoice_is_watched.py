@@ -370,6 +370,7 @@ def test_an_invoice_that_no_buyer_may_be_sent_to_is_followed_all_the_same(
     assert operator.exit_code == 1
     assert said(report)["pay link's host"][0] == "otherwise"
     assert "elsewhere.invalid is not listed" in said(report)["pay link's host"][1]
+    assert f"Invoice {report['invoice']} was made, but its reply was refused" in operator.output
     assert len(report["notices"]) == 1
 
 
