@@ -136,9 +136,9 @@ def _watch(payment: Payment, file: ReportFile | None, minutes: int, as_json: boo
     with watch.listening():
         open_invoice(payment, watch.gateway)
         problem, made = _problem(payment), _made(payment)
-        watch.report["shop_says"] = watch.mask.reason(problem) or "an invoice to pay"
         if made["invoice_id"]:
             watch.knows_id(made["invoice_id"])
+        watch.report["shop_says"] = watch.mask.reason(problem) or "an invoice to pay"
         name = f"test-invoice-{watch.invoice_id or made['order']}.json"
         file = file or ReportFile.take(Path(name))
         try:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..payments.cryptocloud import SIGNED
-from ..payments.masking import INVOICE, REFERENCE
+from ..payments.masking import INVOICE, JSON_IN_TEXT, REFERENCE
 from ..payments.recording import PROVEN
 
 Report = dict[str, Any]
@@ -113,7 +113,8 @@ def _row(report: Report) -> dict[str, Any] | None:
 def _extras(notice: dict[str, Any]) -> dict[str, Any] | None:
     """The `invoice_info` of a notice, however it is written."""
     told = notice["fields"].get("invoice_info")
-    told = told.get("holds", told) if isinstance(told, dict) else None
+    if isinstance(told, dict) and JSON_IN_TEXT in told:
+        told = told["holds"]
     return told if isinstance(told, dict) else None
 
 
@@ -373,17 +374,15 @@ def notice_fields(report: Report) -> Iterator[Verdict]:
     yield either(named == INVOICE, "notice's invoice_id", str(named))
     order = fields.get("order_id", "absent")
     yield either(order == REFERENCE, "notice's order_id", str(order))
-    yield _invoice_info(fields, given)
+    yield _invoice_info(notice, given)
 
 
-def _invoice_info(fields: dict[str, Any], given: dict[str, Any]) -> Verdict:
+def _invoice_info(notice: dict[str, Any], given: dict[str, Any]) -> Verdict:
     question = "notice's invoice_info"
-    told = fields.get("invoice_info")
-    if isinstance(told, dict):
-        how = "JSON in a text" if "holds" in told else "an object"
-        return expected(
-            question, f"{how} with {len(told.get('holds', told))} fields; a hint, no more"
-        )
+    told, extras = notice["fields"].get("invoice_info"), _extras(notice)
+    if extras is not None:
+        how = "an object" if extras is told else "JSON in a text"
+        return expected(question, f"{how} with {len(extras)} fields; a hint, no more")
     if "invoice_info" not in given:
         return otherwise(question, "absent; the shop does not need it")
     how = str(told) if told is not None else "null, or spread over several fields"

@@ -33,13 +33,15 @@ from ..payments.cryptocloud.answers import Answer
 from ..payments.masking import REFERENCE, Mask
 from ..payments.models import Payment, Postback
 from ..payments.queries import find_payment_by_invoice
-from ..payments.recording import Watched, hidden_texts
+from ..payments.recording import Watched, mask_for
 from .printing import refuse
 from .verdicts import CREATE, INFO_V1, INFO_V2, verdicts
 
 ABOUT = (
     "What the provider answered about one test invoice, and the notices it sent. Keys, tokens' signatures, "
-    "email and wallet addresses, transactions and names are masked: only their kinds and lengths are told."
+    "email and wallet addresses, transactions and names are masked: only their kinds and lengths are told. "
+    "But the provider's words about a refusal are kept, without numbers and addresses: read them before "
+    "you send this, for a person's name in them looks like any other word."
 )
 FIRST_PAUSE = 3.0
 LONGEST_PAUSE = 15.0
@@ -93,7 +95,7 @@ class Watch:
     report: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mask = Mask("", self.reference, self._hidden())
+        self.mask = mask_for(self.settings, "", self.reference, self.email)
         self.report = {
             "about": ABOUT,
             "invoice": None,
@@ -111,9 +113,6 @@ class Watch:
             "notices": [],
             "inbox": {"hits": 0, "refused": 0, "refused_because": ""},
         }
-
-    def _hidden(self) -> list[str]:
-        return [*hidden_texts(self.settings), self.email]
 
     def say(self, line: str) -> None:
         """Print a line for whoever is watching."""
@@ -153,7 +152,7 @@ class Watch:
 
     def knows_id(self, invoice_id: str) -> None:
         """From now on the invoice's id is recognised."""
-        self.mask = Mask(invoice_id, self.reference, self._hidden())
+        self.mask = mask_for(self.settings, invoice_id, self.reference, self.email)
         self.report["invoice"] = invoice_id
 
     @property

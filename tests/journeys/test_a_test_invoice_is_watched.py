@@ -371,6 +371,7 @@ def test_an_invoice_that_no_buyer_may_be_sent_to_is_followed_all_the_same(
     assert said(report)["pay link's host"][0] == "otherwise"
     assert "elsewhere.invalid is not listed" in said(report)["pay link's host"][1]
     assert f"Invoice {report['invoice']} was made, but its reply was refused" in operator.output
+    assert "Invoice <the invoice's id> was made" in report["shop_says"]
     assert len(report["notices"]) == 1
 
 
