@@ -10,13 +10,14 @@ import os
 import platform
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
@@ -52,6 +53,7 @@ FOR_A_NOTICE = timedelta(minutes=5)
 """How long a notice may come after the invoice is paid."""
 FOR_A_RETRY = timedelta(minutes=20)
 """How long one may come again that the shop did not take: nobody knows whether it does."""
+STOPPED = "stopped by hand"
 PAID = ("paid", "overpaid")
 ENDED = (*PAID, "canceled", "cancelled")
 MOST_ANSWERS = 100
@@ -77,6 +79,12 @@ class ReportFile:
     def write(self, report: dict[str, Any]) -> None:
         """Write the report into it."""
         self.path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+
+    def tidy(self) -> None:
+        """Take it away if nothing was written: the next try may have its name."""
+        with suppress(FileNotFoundError):
+            if self.path.stat().st_size == 0:
+                self.path.unlink()
 
 
 @dataclass
@@ -115,8 +123,9 @@ class Watch:
         }
 
     def say(self, line: str) -> None:
-        """Print a line for whoever is watching."""
-        click.echo(line, err=self.quiet)
+        """Print a line for whoever is watching; the terminal may be gone, and the report is still due."""
+        with suppress(OSError):
+            click.echo(line, err=self.quiet)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -128,11 +137,18 @@ class Watch:
             self.gateway.tell_answers_to(None)
 
     def hear(self, method: str, path: str, answer: Answer) -> None:
-        """Record an answer; one that only repeats the last about the same is counted."""
+        """Record an answer; one that only repeats the last about the same is counted.
+
+        Whatever goes wrong here costs nobody the invoice: its reply has yet to be read by the shop.
+        """
         call = f"{method} {path}"
-        if call in CREATE:
-            self._learn_id(answer)
-        told = {"call": call, "status": answer.status, "body": self.mask.answer(answer.body)}
+        try:
+            if call in CREATE:
+                self._learn_id(answer)
+            body = self.mask.answer(answer.body)
+        except Exception as error:
+            body = f"<{len(answer.body)} bytes, not masked: {type(error).__name__}>"
+        told = {"call": call, "status": answer.status, "body": body}
         same = [each for each in self.report["answers"] if each["call"] == call]
         if same and told.items() <= same[-1].items():
             same[-1] |= {"times": same[-1]["times"] + 1, "last_at": _now()}
@@ -168,12 +184,10 @@ class Watch:
         except OSError as error:
             refuse(f"SHOP_DATA_DIR/watch cannot be written, so no notice can be recorded: {error}.")
         try:
-            with _interruptible():
-                self.report["ended_because"] = self._until_the_end(
-                    invoice_id, watched, minutes * 60
-                )
+            ended = self._until_the_end(invoice_id, watched, minutes * 60)
+            self.report["ended_because"] = ended
         except KeyboardInterrupt:
-            self.report["ended_because"] = "stopped by hand"
+            self.report["ended_because"] = STOPPED
         finally:
             self._take_notices(watched)
             watched.end()
@@ -263,8 +277,9 @@ class Watch:
             self.report["other_version_says"] = self.mask.reason(f"{type(error).__name__}: {error}")
 
     def conclude(self, file: ReportFile) -> None:
-        """Say what it comes to, and write the report."""
+        """Write the report, say what it comes to, and write that too."""
         self.report["ended"] = _now()
+        file.write(self.report)
         found = verdicts(self.report)
         self.report["verdicts"] = [asdict(each) for each in found]
         file.write(self.report)
@@ -275,10 +290,22 @@ class Watch:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """A lost connection to the machine, or a polite end, is as good as Ctrl-C: the report is written."""
+def interruptible() -> Iterator[None]:
+    """A lost connection to the machine, or a polite end, is as good as Ctrl-C: the report is written.
+
+    The first of them counts, for more may come while it is written. One that was ignored is `nohup`'s.
+    """
     numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    before = {each: signal.getsignal(each) for each in numbers}
+    heeded = [each for each in numbers if before[each] is not signal.SIG_IGN]
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        for each in heeded:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in heeded:
+        signal.signal(each, stop)
     try:
         yield
     finally:

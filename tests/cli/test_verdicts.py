@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from shop.cli.verdicts import verdicts
+from shop.payments.masking import Mask
 
 
 def notice(**changes: Any) -> dict[str, Any]:
@@ -130,3 +132,37 @@ def test_clocks_apart_are_seen_and_repeats_are_told_with_their_intervals() -> No
     assert "2 came, 30 s apart" in found("notice", notices=[notice(), again])[1]
     tried = [notice(answered=503), again]
     assert found("repeats after a failure", notices=tried)[0] == "as expected"
+
+
+ODD = [{"a": 1}, [1], [True, "x"], True, "x", 5, "", {}, [], "NaN", "1e999", float("nan"), 10**400]
+LINKS = [
+    *("https://user:pw@pay.trybit.com/ABCD1234", "https://[::1]/ABCD1234", "https://[::1/ABCD1234"),
+    *("mailto:a@b.example", "https://\u2100.example/x", "bitcoin:bc1qar0srrr7xfkvy5l643"),
+]
+
+
+@pytest.mark.parametrize("odd", [*ODD, *LINKS], ids=repr)
+def test_whatever_is_told_is_masked_and_judged(odd: Any) -> None:
+    mask = Mask("ABCD1234", "order-7")
+    names = ("uuid", "link", "status", "invoice_status", "amount_in_fiat", "amount_usd")
+    facts = dict.fromkeys((*names, "fiat_currency", "test_mode", "order_id"), odd)
+    told = (facts, {"result": facts}, {"status": "success", "result": facts})
+    lists = ({"status": "success", "result": [facts, {"invoice_status": "x"}]}, odd)
+    for call in ("POST /v2/invoice/create", "POST /v2/invoice/merchant/info"):
+        for body in (*told, *lists):
+            masked = mask.answer(json.dumps(body).encode())
+            for fields in ({"invoice_info": odd}, {"invoice_info": {"holds": odd}}):
+                report_ = report(
+                    answers=[answer(call, masked)],
+                    notices=[notice(fields=mask.object(fields.items()), token={"header": None})],
+                )
+                assert not [v for v in verdicts(report_) if "could not be judged" in v.found]
+
+
+def test_a_question_that_cannot_be_judged_costs_no_other() -> None:
+    broken = report(notices=[notice(at="never")])
+
+    said = {each.question: each for each in verdicts(broken)}
+
+    assert said["notices"].found == "could not be judged: ValueError"
+    assert said["token's id"].verdict == "as expected"
