@@ -147,8 +147,9 @@ def _watch(place: Callable[[], Payment], report: Path | None, minutes: int, as_j
 
 def _followed(payment: Payment, file: ReportFile | None, minutes: int, as_json: bool) -> str:
     """Make the invoice and follow it; what cannot be shown to a buyer may be worth a report too."""
-    money, reference, address = payment.money, payment.reference, payment.order.email
-    watch = Watch(current_settings(), gateway(), money, reference, address, quiet=as_json)
+    money, reference = payment.money, payment.reference
+    hidden = (payment.order.number, payment.order.email)
+    watch = Watch(current_settings(), gateway(), money, reference, hidden, quiet=as_json)
     with watch.listening():
         try:
             open_invoice(payment, watch.gateway)

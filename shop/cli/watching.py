@@ -41,7 +41,7 @@ from .verdicts import CREATE, INFO_V1, INFO_V2, verdicts
 ABOUT = (
     "What the provider answered about one test invoice, and the notices it sent. Keys, tokens' signatures, "
     "email and wallet addresses, transactions and names are masked: only their kinds and lengths are told. "
-    "But the provider's words about a refusal are kept, without numbers and addresses: read them before "
+    "But the provider's words about a refusal are kept, without addresses and long numbers: read them before "
     "you send this, for a person's name in them looks like any other word."
 )
 FIRST_PAUSE = 3.0
@@ -95,7 +95,8 @@ class Watch:
     gateway: CryptoCloud
     money: Money
     reference: str
-    email: str
+    hidden: tuple[str, ...]
+    """What else must not stand in the report: the order's number, and its buyer's address."""
     quiet: bool = False
     """Progress goes to standard error, because the report itself is printed."""
 
@@ -103,7 +104,7 @@ class Watch:
     report: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mask = mask_for(self.settings, "", self.reference, self.email)
+        self.mask = mask_for(self.settings, "", self.reference, *self.hidden)
         self.report = {
             "about": ABOUT,
             "invoice": None,
@@ -168,7 +169,7 @@ class Watch:
 
     def knows_id(self, invoice_id: str) -> None:
         """From now on the invoice's id is recognised."""
-        self.mask = mask_for(self.settings, invoice_id, self.reference, self.email)
+        self.mask = mask_for(self.settings, invoice_id, self.reference, *self.hidden)
         self.report["invoice"] = invoice_id
 
     @property

@@ -311,7 +311,8 @@ def test_an_end_while_the_provider_makes_the_invoice_writes_the_report_too(
     assert operator.exit_code == 1
     assert report["ended_because"] == "stopped by hand"
     assert "An invoice may have been made" in report["shop_says"]
-    assert "An invoice may have been made" in operator.output
+    assert f"The test order is {books.order().number}" in operator.output
+    assert report["shop_says"].endswith("The test order is [hidden].")
     assert books.state() == ("pending", "none")
 
 
