@@ -73,10 +73,12 @@ def test_only_listed_values_are_kept(name: str, value: Any, shown: Any) -> None:
 
 def test_names_that_are_no_names_are_masked_too() -> None:
     given = [("a@b.example", 1), ("TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE", 2), ("hunter", 5)]
+    given += [("binanceacc12", 6), ("tx_list[10][hash]", 7), ("amount_2", 8)]
 
     shown = list(MASK.object([*given, ("x", 3), ("x", 4)]))
 
-    assert shown == ["<name of 11>", "<name of 34>", "<name of 6>", "x", "x (again)"]
+    masked = ["<name of 11>", "<name of 34>", "<name of 6>", "<name of 12>"]
+    assert shown == [*masked, "tx_list[10][hash]", "amount_2", "x", "x (again)"]
     assert MASK.object((f"n{chr(97 + i % 26)}_{'x' * (i // 26)}", 1) for i in range(200))[
         "<more names>"
     ]
