@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from ..payments.queries import find_payment_by_invoice
 from ..payments.service import open_invoice
 from .lookup import gateway
 from .printing import as_json, payment_facts, refuse, show
-from .watching import ReportFile, Watch
+from .watching import STOPPED, ReportFile, Watch, interruptible
 
 invoices = CommandGroup("invoices", help="Make and look at invoices at the provider.")
 
@@ -62,18 +64,10 @@ def create_invoice(
     if (report or minutes) and not watch:
         raise click.UsageError("--report and --minutes are about --watch.")
     money, address = _wanted(amount, currency, email, reference)
-    file = ReportFile.take(report) if report else None
-    if watch and not file and not os.access(".", os.W_OK):
-        refuse("This folder cannot be written; name a file by --report.")
-    try:
-        payment = place_test_order(money, address, reference)
-    except ReferenceTaken:
-        if file:
-            file.path.unlink()
-        refuse(f"Order id {reference} has been used before; choose another.")
     if watch:
-        _watch(payment, file, minutes or 30, as_json)
+        _watch(partial(_placed, money, address, reference), report, minutes or 30, as_json)
         return
+    payment = _placed(money, address, reference)
     open_invoice(payment, gateway())
     if problem := _problem(payment):
         refuse(problem)
@@ -95,19 +89,33 @@ def _wanted(amount: str, currency: str, email: str, reference: str | None) -> tu
         reference.isascii() and reference.isprintable() and 0 < len(reference) <= 64
     ):
         refuse("An order id has 1 to 64 plain characters.")
+    if reference is not None and reference != reference.strip():
+        refuse("An order id neither begins nor ends with a blank: notices are read without them.")
     return money, address
+
+
+def _placed(money: Money, address: str, reference: str | None) -> Payment:
+    try:
+        return place_test_order(money, address, reference)
+    except ReferenceTaken:
+        refuse(f"Order id {reference} has been used before; choose another.")
 
 
 def _problem(payment: Payment) -> str:
     """Why there is no invoice to show; empty when there is one."""
     number = payment.order.number
-    if payment.state is PaymentState.UNKNOWN:
+    if payment.state is PaymentState.FAILED:
+        return f"No invoice was made: {payment.error}. The test order is {number}."
+    if not payment.invoice_id:
         return (
-            f"An invoice may have been made, but no usable answer came: {payment.error}. "
+            "An invoice may have been made, but no usable answer came: "
+            f"{payment.error or 'it was not waited for'}. The test order is {number}."
+        )
+    if payment.state is PaymentState.ABANDONED:
+        return (
+            f"Invoice {payment.invoice_id} was made, but its reply was refused: {payment.error}. "
             f"The test order is {number}."
         )
-    if payment.state is not PaymentState.OPEN:
-        return f"No invoice was made: {payment.error}. The test order is {number}."
     return ""
 
 
@@ -122,28 +130,46 @@ def _made(payment: Payment) -> dict[str, Any]:
     }
 
 
-def _watch(payment: Payment, file: ReportFile | None, minutes: int, as_json: bool) -> None:
+def _watch(place: Callable[[], Payment], report: Path | None, minutes: int, as_json: bool) -> None:
+    """Place the order and follow its invoice; whatever ends this, no empty report is left."""
+    with interruptible():
+        file = ReportFile.take(report) if report else None
+        if not file and not os.access(".", os.W_OK):
+            refuse("This folder cannot be written; name a file by --report.")
+        try:
+            problem = _followed(place(), file, minutes, as_json)
+        finally:
+            if file:
+                file.tidy()
+    if problem:
+        refuse(problem)
+
+
+def _followed(payment: Payment, file: ReportFile | None, minutes: int, as_json: bool) -> str:
     """Make the invoice and follow it; what cannot be shown to a buyer may be worth a report too."""
-    money, reference, address = payment.money, payment.reference, payment.order.email
-    watch = Watch(current_settings(), gateway(), money, reference, address, quiet=as_json)
+    money, reference = payment.money, payment.reference
+    hidden = (payment.order.number, payment.order.email)
+    watch = Watch(current_settings(), gateway(), money, reference, hidden, quiet=as_json)
     with watch.listening():
-        open_invoice(payment, watch.gateway)
+        try:
+            open_invoice(payment, watch.gateway)
+        except KeyboardInterrupt:
+            watch.report["ended_because"] = STOPPED
         problem, made = _problem(payment), _made(payment)
-        watch.report["shop_says"] = watch.mask.reason(problem) or "an invoice to pay"
         if made["invoice_id"]:
             watch.knows_id(made["invoice_id"])
+        watch.report["shop_says"] = watch.mask.reason(problem) or "an invoice to pay"
         name = f"test-invoice-{watch.invoice_id or made['order']}.json"
         file = file or ReportFile.take(Path(name))
         try:
-            if watch.invoice_id:
+            if watch.invoice_id and "ended_because" not in watch.report:
                 _tell_what_to_do(watch, made, problem, minutes)
                 watch.follow(watch.invoice_id, minutes)
         finally:
             watch.conclude(file)
     if as_json:
         show(watch.report, as_json)
-    if problem:
-        refuse(problem)
+    return problem
 
 
 def _tell_what_to_do(watch: Watch, made: dict[str, Any], problem: str, minutes: int) -> None:

@@ -16,10 +16,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..payments.cryptocloud import SIGNED
-from ..payments.masking import INVOICE, REFERENCE
+from ..payments.masking import INVOICE, JSON_IN_TEXT, REFERENCE
 from ..payments.recording import PROVEN
 
 Report = dict[str, Any]
+Question = Callable[[Report], Iterator["Verdict"]]
 
 CREATE = ("POST /v1/invoice/create", "POST /v2/invoice/create")
 INFO_V1 = "GET /v1/invoice/info"
@@ -85,7 +86,16 @@ def either(good: bool, question: str, found: str) -> Verdict:
 
 def verdicts(report: Report) -> list[Verdict]:
     """All of them, in the order of an invoice's life."""
-    return [verdict for ask in QUESTIONS for verdict in ask(report)]
+    return [verdict for ask in QUESTIONS for verdict in _asked(ask, report)]
+
+
+def _asked(ask: Question, report: Report) -> Iterator[Verdict]:
+    """A report may hold what nobody has thought of: that costs one answer and not the others."""
+    try:
+        yield from ask(report)
+    except Exception as error:
+        name = ask.__name__.replace("_", " ")
+        yield otherwise(name, f"could not be judged: {type(error).__name__}")
 
 
 def _created(report: Report) -> dict[str, Any] | None:
@@ -113,7 +123,8 @@ def _row(report: Report) -> dict[str, Any] | None:
 def _extras(notice: dict[str, Any]) -> dict[str, Any] | None:
     """The `invoice_info` of a notice, however it is written."""
     told = notice["fields"].get("invoice_info")
-    told = told.get("holds", told) if isinstance(told, dict) else None
+    if isinstance(told, dict) and JSON_IN_TEXT in told:
+        told = told["holds"]
     return told if isinstance(told, dict) else None
 
 
@@ -181,24 +192,14 @@ def pay_link(report: Report) -> Iterator[Verdict]:
         return
     parts = urlsplit(link if "://" in link else f"//{link}")
     origin = f"{parts.scheme}://{parts.netloc}"
-    listed = origin in report["shop"]["pay_hosts"]
-    yield either(
-        listed,
-        "pay link's host",
-        f"{parts.netloc} "
-        + (
-            "is listed in CRYPTOCLOUD_PAY_HOSTS"
-            if listed
-            else "is not listed in CRYPTOCLOUD_PAY_HOSTS under this scheme; "
-            f"the shop says: {report['shop_says']}"
-        ),
-    )
+    so = f"; the shop says: {report['shop_says']}"
+    if origin in report["shop"]["pay_hosts"]:
+        yield expected("pay link's host", f"{parts.netloc} is listed in CRYPTOCLOUD_PAY_HOSTS")
+    else:
+        found = f"{parts.netloc} is not listed in CRYPTOCLOUD_PAY_HOSTS under this scheme"
+        yield otherwise("pay link's host", found + so)
     whole = bool(parts.scheme) and parts.path == f"/{INVOICE}"
-    yield either(
-        whole,
-        "pay link's shape",
-        link if whole else f"{link}; the shop says: {report['shop_says']}",
-    )
+    yield either(whole, "pay link's shape", link if whole else link + so)
 
 
 def unit_of_the_amount(report: Report) -> Iterator[Verdict]:
@@ -299,11 +300,10 @@ def status_words(report: Report) -> Iterator[Verdict]:
     if unknown:
         found += f"; not known: {', '.join(unknown)}; the shop changes nothing for those"
     yield either(not unknown, "status words", found)
-    processing = {row["invoice_status"] for row in _rows(report) if row.get("invoice_status")}
-    if processing:
-        yield expected(
-            "v2 info's invoice_status", f"{_names(processing)}; the shop does not read it"
-        )
+    rows = (row.get("invoice_status") for row in _rows(report))
+    if processing := {_shown(word) for word in rows if word}:
+        found = f"{_names(processing)}; the shop does not read it"
+        yield expected("v2 info's invoice_status", found)
 
 
 def notices(report: Report) -> Iterator[Verdict]:
@@ -373,17 +373,15 @@ def notice_fields(report: Report) -> Iterator[Verdict]:
     yield either(named == INVOICE, "notice's invoice_id", str(named))
     order = fields.get("order_id", "absent")
     yield either(order == REFERENCE, "notice's order_id", str(order))
-    yield _invoice_info(fields, given)
+    yield _invoice_info(notice, given)
 
 
-def _invoice_info(fields: dict[str, Any], given: dict[str, Any]) -> Verdict:
+def _invoice_info(notice: dict[str, Any], given: dict[str, Any]) -> Verdict:
     question = "notice's invoice_info"
-    told = fields.get("invoice_info")
-    if isinstance(told, dict):
-        how = "JSON in a text" if "holds" in told else "an object"
-        return expected(
-            question, f"{how} with {len(told.get('holds', told))} fields; a hint, no more"
-        )
+    told, extras = notice["fields"].get("invoice_info"), _extras(notice)
+    if extras is not None:
+        how = "an object" if extras is told else "JSON in a text"
+        return expected(question, f"{how} with {len(extras)} fields; a hint, no more")
     if "invoice_info" not in given:
         return otherwise(question, "absent; the shop does not need it")
     how = str(told) if told is not None else "null, or spread over several fields"
@@ -442,7 +440,7 @@ def clock(report: Report) -> Iterator[Verdict]:
     yield either(abs(most) <= CLOCK_SECONDS, "clock", f"the provider's is {most:+.1f} s from ours")
 
 
-QUESTIONS: tuple[Callable[[Report], Iterator[Verdict]], ...] = (
+QUESTIONS: tuple[Question, ...] = (
     create_answer,
     pay_link,
     unit_of_the_amount,

@@ -10,13 +10,14 @@ import os
 import platform
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
@@ -33,13 +34,15 @@ from ..payments.cryptocloud.answers import Answer
 from ..payments.masking import REFERENCE, Mask
 from ..payments.models import Payment, Postback
 from ..payments.queries import find_payment_by_invoice
-from ..payments.recording import Watched, hidden_texts
+from ..payments.recording import Watched, mask_for
 from .printing import refuse
 from .verdicts import CREATE, INFO_V1, INFO_V2, verdicts
 
 ABOUT = (
     "What the provider answered about one test invoice, and the notices it sent. Keys, tokens' signatures, "
-    "email and wallet addresses, transactions and names are masked: only their kinds and lengths are told."
+    "email and wallet addresses, transactions and names are masked: only their kinds and lengths are told. "
+    "But the provider's words about a refusal are kept, without addresses and long numbers: read them before "
+    "you send this, for a person's name in them looks like any other word."
 )
 FIRST_PAUSE = 3.0
 LONGEST_PAUSE = 15.0
@@ -50,6 +53,7 @@ FOR_A_NOTICE = timedelta(minutes=5)
 """How long a notice may come after the invoice is paid."""
 FOR_A_RETRY = timedelta(minutes=20)
 """How long one may come again that the shop did not take: nobody knows whether it does."""
+STOPPED = "stopped by hand"
 PAID = ("paid", "overpaid")
 ENDED = (*PAID, "canceled", "cancelled")
 MOST_ANSWERS = 100
@@ -76,6 +80,12 @@ class ReportFile:
         """Write the report into it."""
         self.path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
+    def tidy(self) -> None:
+        """Take it away if nothing was written: the next try may have its name."""
+        with suppress(FileNotFoundError):
+            if self.path.stat().st_size == 0:
+                self.path.unlink()
+
 
 @dataclass
 class Watch:
@@ -85,7 +95,8 @@ class Watch:
     gateway: CryptoCloud
     money: Money
     reference: str
-    email: str
+    hidden: tuple[str, ...]
+    """What else must not stand in the report: the order's number, and its buyer's address."""
     quiet: bool = False
     """Progress goes to standard error, because the report itself is printed."""
 
@@ -93,7 +104,7 @@ class Watch:
     report: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mask = Mask("", self.reference, self._hidden())
+        self.mask = mask_for(self.settings, "", self.reference, *self.hidden)
         self.report = {
             "about": ABOUT,
             "invoice": None,
@@ -112,12 +123,10 @@ class Watch:
             "inbox": {"hits": 0, "refused": 0, "refused_because": ""},
         }
 
-    def _hidden(self) -> list[str]:
-        return [*hidden_texts(self.settings), self.email]
-
     def say(self, line: str) -> None:
-        """Print a line for whoever is watching."""
-        click.echo(line, err=self.quiet)
+        """Print a line for whoever is watching; the terminal may be gone, and the report is still due."""
+        with suppress(OSError):
+            click.echo(line, err=self.quiet)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -129,11 +138,18 @@ class Watch:
             self.gateway.tell_answers_to(None)
 
     def hear(self, method: str, path: str, answer: Answer) -> None:
-        """Record an answer; one that only repeats the last about the same is counted."""
+        """Record an answer; one that only repeats the last about the same is counted.
+
+        Whatever goes wrong here costs nobody the invoice: its reply has yet to be read by the shop.
+        """
         call = f"{method} {path}"
-        if call in CREATE:
-            self._learn_id(answer)
-        told = {"call": call, "status": answer.status, "body": self.mask.answer(answer.body)}
+        try:
+            if call in CREATE:
+                self._learn_id(answer)
+            body = self.mask.answer(answer.body)
+        except Exception as error:
+            body = f"<{len(answer.body)} bytes, not masked: {type(error).__name__}>"
+        told = {"call": call, "status": answer.status, "body": body}
         same = [each for each in self.report["answers"] if each["call"] == call]
         if same and told.items() <= same[-1].items():
             same[-1] |= {"times": same[-1]["times"] + 1, "last_at": _now()}
@@ -153,7 +169,7 @@ class Watch:
 
     def knows_id(self, invoice_id: str) -> None:
         """From now on the invoice's id is recognised."""
-        self.mask = Mask(invoice_id, self.reference, self._hidden())
+        self.mask = mask_for(self.settings, invoice_id, self.reference, *self.hidden)
         self.report["invoice"] = invoice_id
 
     @property
@@ -169,12 +185,10 @@ class Watch:
         except OSError as error:
             refuse(f"SHOP_DATA_DIR/watch cannot be written, so no notice can be recorded: {error}.")
         try:
-            with _interruptible():
-                self.report["ended_because"] = self._until_the_end(
-                    invoice_id, watched, minutes * 60
-                )
+            ended = self._until_the_end(invoice_id, watched, minutes * 60)
+            self.report["ended_because"] = ended
         except KeyboardInterrupt:
-            self.report["ended_because"] = "stopped by hand"
+            self.report["ended_because"] = STOPPED
         finally:
             self._take_notices(watched)
             watched.end()
@@ -264,8 +278,9 @@ class Watch:
             self.report["other_version_says"] = self.mask.reason(f"{type(error).__name__}: {error}")
 
     def conclude(self, file: ReportFile) -> None:
-        """Say what it comes to, and write the report."""
+        """Write the report, say what it comes to, and write that too."""
         self.report["ended"] = _now()
+        file.write(self.report)
         found = verdicts(self.report)
         self.report["verdicts"] = [asdict(each) for each in found]
         file.write(self.report)
@@ -276,10 +291,22 @@ class Watch:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """A lost connection to the machine, or a polite end, is as good as Ctrl-C: the report is written."""
+def interruptible() -> Iterator[None]:
+    """A lost connection to the machine, or a polite end, is as good as Ctrl-C: the report is written.
+
+    The first of them counts, for more may come while it is written. One that was ignored is `nohup`'s.
+    """
     numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    before = {each: signal.getsignal(each) for each in numbers}
+    heeded = [each for each in numbers if before[each] is not signal.SIG_IGN]
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        for each in heeded:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in heeded:
+        signal.signal(each, stop)
     try:
         yield
     finally:

@@ -36,11 +36,16 @@ ROOM_FOR_FORGERIES = 128 * 1024
 """What is not signed with our key stops being recorded here, and leaves the rest to what is."""
 PROVEN = "proven"
 ID = re.compile(r"[A-Z0-9]{4,32}")
+LABELS = (
+    *("", "application/json", "text/json", "application/x-www-form-urlencoded"),
+    *("multipart/form-data", "text/plain", "text/html", "application/octet-stream"),
+)
 
 
-def hidden_texts(settings: Settings) -> list[str]:
-    """What must stand in no report, as it is."""
-    return [*secrets_of(settings), *filter(None, [settings.cryptocloud_shop_id])]
+def mask_for(settings: Settings, invoice_id: str, reference: str, *hidden: str) -> Mask:
+    """The mask for reports about an invoice of this shop; what is `hidden` stands in none of them."""
+    texts = [*secrets_of(settings), settings.cryptocloud_shop_id, *hidden]
+    return Mask(invoice_id, reference, texts, settings.pay_hosts)
 
 
 class Watched:
@@ -107,7 +112,7 @@ class Sight:
             head = json.loads(file.readline(LARGEST_LINE))
             if datetime.fromisoformat(head["until"]) < utcnow():
                 return
-            mask = Mask(invoice_id, head["reference"], hidden_texts(settings))
+            mask = mask_for(settings, invoice_id, head["reference"])
             os.write(file.fileno(), self._line(mask))
 
     def _line(self, mask: Mask) -> bytes:
@@ -142,9 +147,10 @@ class Sight:
 
 def _label(content_type: str | None) -> str:
     """The content type, and the names of what follows it: a multipart edge is different each time."""
-    kind, *more = (content_type or "").lower().split(";")
-    names = (f"; {part.partition('=')[0].strip()[:20]}" for part in more[:3])
-    return re.sub(r"[^ -~]", "?", kind.strip()[:60] + "".join(names))
+    kind, *more = (part.strip() for part in (content_type or "").lower().split(";"))
+    names = (part.partition("=")[0].strip() for part in more[:3])
+    shown = [kind if kind in LABELS else f"<text of {len(kind)}>"]
+    return "; ".join([*shown, *(name for name in names if name in ("charset", "boundary"))])
 
 
 def _token(token: object, mask: Mask, at: datetime) -> dict[str, Any]:
@@ -155,14 +161,17 @@ def _token(token: object, mask: Mask, at: datetime) -> dict[str, Any]:
     if len(parts) != 3:
         return {"kind": f"<text of {len(token)}, no token>"}
     header, claims = (_decoded(part) for part in parts[:2])
+    shown = mask.value("", claims)
     found: dict[str, Any] = {
         "kind": "token" if token == ".".join(parts) else "token with something around it",
         "header": mask.value("", header),
-        "claims": mask.value("", claims),
+        "claims": shown,
         "signature": f"<text of {len(parts[2])}>",
     }
-    expires = claims.get("exp") if isinstance(claims, dict) else None
-    if isinstance(expires, int | float) and abs(expires) < 10**11:
+    expires = shown.get("exp") if isinstance(shown, dict) else None
+    if isinstance(expires, int | float) and not isinstance(
+        expires, bool
+    ):  # not masked, so a moment
         found["seconds_left"] = round(expires - at.astimezone(UTC).timestamp(), 1)
     return found
 

@@ -114,7 +114,7 @@ def test_the_currency_may_be_written_small(app: Flask, runner: FlaskCliRunner) -
         *(("amount", text) for text in ("10.005", "٣", "9" * 20, "9" * 30, " 10", "0x10")),
         *(("currency", text) for text in ("XXX", "BTC", "", "EURO")),
         *(("email", text) for text in ("", "nobody", "a@b", "a@example.com\nBcc: x@y.z", "a b@c.de")),
-        *(("order-id", text) for text in ("", "x" * 65, "a\nb", "заказ", "\t")),
+        *(("order-id", text) for text in ("", " ", "x ", " x", "x" * 65, "a\nb", "заказ", "\t")),
     ],
 )  # fmt: skip
 def test_bad_input_is_named_and_nothing_is_made(

@@ -266,16 +266,72 @@ def test_the_time_ends_and_pauses_grow(operator: Operator, pauses: Pauses) -> No
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_lost_connection_writes_the_report_too(
-    operator: Operator, number: signal.Signals
+@pytest.mark.parametrize(
+    ("number", "next_one"),
+    [(signal.SIGHUP, signal.SIGTERM), (signal.SIGTERM, signal.SIGTERM)],
+)
+def test_a_lost_connection_writes_the_report_too_and_what_follows_it_does_not_end_that(
+    operator: Operator,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    next_one: signal.Signals,
 ) -> None:
     before = signal.getsignal(number)
+    monkeypatch.setattr(watching, "verdicts", lambda _: [os.kill(os.getpid(), next_one)][1:])
 
     report = operator.watches(lambda: os.kill(os.getpid(), number))
 
     assert report["ended_because"] == "stopped by hand"
+    assert report["verdicts"] == []
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_lost_connection_that_is_ignored_ends_nothing(operator: Operator) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` has it
+    try:
+        report = operator.watches(lambda: os.kill(os.getpid(), signal.SIGHUP), operator.pays())
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert report["ended_because"] == "all has come"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_while_the_provider_makes_the_invoice_writes_the_report_too(
+    operator: Operator, books: Books, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def is_ended(*_: object) -> None:
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(watching.Watch, "hear", is_ended)
+
+    report = operator.watches()
+
+    assert operator.exit_code == 1
+    assert report["ended_because"] == "stopped by hand"
+    assert "An invoice may have been made" in report["shop_says"]
+    assert f"The test order is {books.order().number}" in operator.output
+    assert report["shop_says"].endswith("The test order is [hidden].")
+    assert books.state() == ("pending", "none")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_an_answer_that_cannot_be_masked_costs_neither_the_invoice_nor_the_report(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr(watching.Mask, "answer", breaks)
+
+    report = operator.watches(operator.pays())
+
+    assert operator.exit_code == 0
+    assert report["shop_says"] == "an invoice to pay"
+    assert "not masked: OverflowError" in report["answers"][0]["body"]
+    assert len(report["notices"]) == 1
+    assert said(report)["create"][0] == "otherwise"
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
@@ -370,6 +426,8 @@ def test_an_invoice_that_no_buyer_may_be_sent_to_is_followed_all_the_same(
     assert operator.exit_code == 1
     assert said(report)["pay link's host"][0] == "otherwise"
     assert "elsewhere.invalid is not listed" in said(report)["pay link's host"][1]
+    assert f"Invoice {report['invoice']} was made, but its reply was refused" in operator.output
+    assert "Invoice <the invoice's id> was made" in report["shop_says"]
     assert len(report["notices"]) == 1
 
 
@@ -590,6 +648,20 @@ def test_the_report_is_the_owners_and_overwrites_nothing(operator: Operator) -> 
     assert "exists already" in again.output
     assert file.read_text("utf-8") == kept
     assert len(operator.till.invoices()) == 1, "it is said before anything is made"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_no_empty_report_is_left_when_nothing_was_asked(
+    operator: Operator, runner: FlaskCliRunner
+) -> None:
+    file = operator.folder / "new.json"
+    words = [*COMMAND, "--currency", "EUR", "--order-id", "once", "--minutes", "1"]
+    runner.invoke(args=[*words, "--report", str(operator.folder / "first.json")])
+
+    result = runner.invoke(args=[*words, "--report", str(file)])
+
+    assert "has been used before" in result.output
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
