@@ -112,7 +112,8 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
     """
     with transaction("bind") as session:
         order, payment = lock_payment(session, order_id, payment_id)
-        if invoice.test_mode and not order.is_test and not current_settings().development:
+        for_money = not order.is_test and not current_settings().development
+        if invoice.test_mode and invoice.pay_url and for_money:
             raise InTestMode("the invoice is a test: the project is in test mode", invoice.id)
         if known := find_payment_by_invoice(invoice.id) or (payment.invoice_id and payment):
             if known is payment and payment.invoice_id == invoice.id:
@@ -167,7 +168,8 @@ def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> Non
         reason=str(error),
     )
     if isinstance(error, Untrusted) and error.invoice_id:
-        _watch_unshown(order_id, payment_id, error.invoice_id)
+        unshown = Invoice(error.invoice_id, pay_url="", test_mode=error.test_mode)
+        _watch_unshown(order_id, payment_id, unshown)
 
 
 def _not_before(error: CryptoCloudError) -> datetime | None:
@@ -179,14 +181,14 @@ def _not_before(error: CryptoCloudError) -> datetime | None:
     return None
 
 
-def _watch_unshown(order_id: int, payment_id: int, invoice_id: str) -> None:
+def _watch_unshown(order_id: int, payment_id: int, invoice: Invoice) -> None:
     """An invoice was made and its reply refused: nobody is shown it, but it is this payment's alone."""
     with transaction("lost_call") as session:
         _, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.UNKNOWN:
             payment.move(PaymentState.ABANDONED)
     with contextlib.suppress(Untrusted):  # it is another payment's already
-        bind(order_id, payment_id, Invoice(invoice_id, pay_url=""))
+        bind(order_id, payment_id, invoice)
 
 
 def can_start_again(order: Order, now: datetime) -> bool:

@@ -73,8 +73,7 @@ def note_figures(payment: Payment, info: InvoiceInfo, now: datetime) -> None:
     """Keep what the provider tells about an invoice beside its status; API v1 tells nothing."""
     payment.checked_at, payment.provider_status = now, info.status
     payment.unclear_since, payment.unclear_because = None, ""
-    if info.test_mode is not None:
-        payment.test_mode = info.test_mode
+    payment.test_mode = payment.test_mode or bool(info.test_mode)  # said once, it needs a person
     payment.part_came = payment.part_came or info.is_part
     if info.status is InvoiceStatus.PARTIAL:
         payment.partial_since = payment.partial_since or now
@@ -217,6 +216,8 @@ def _mismatch(order: Order, payment: Payment, info: InvoiceInfo) -> str:
     if named is None or named.order_id != order.id:
         return "the invoice was made for another order"
     if payment.test_mode and not order.is_test and not current_settings().development:
+        if info.test_mode is False:
+            return "it was a test invoice, and CryptoCloud says now that it is none"
         return "it is a test invoice, and no money came"
     return ""
 

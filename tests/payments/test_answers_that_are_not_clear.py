@@ -238,6 +238,38 @@ class TestApiVersion2:
             else:
                 assert payment.state is PaymentState.OPEN
 
+    @pytest.mark.parametrize(
+        ("link", "told"),
+        [
+            (None, {"test_mode": None}),
+            (None, {"test_mode": False}),
+            ("https://pay.elsewhere.example/X", {"test_mode": None}),
+        ],
+    )
+    def test_what_was_made_as_a_test_invoice_buys_nothing_whatever_is_told_of_it_later(
+        self, app: Flask, clock: Clock, link: str | None, told: dict[str, object]
+    ) -> None:
+        app.config["SETTINGS"] = production(app)
+        with app.app_context():
+            order, payment = make_order(app)
+            with provider(app) as calls:
+                assert isinstance(calls, ProviderV2)
+                number = calls.invoice_is_made()
+                calls.made[number] = {
+                    "uuid": f"INV-{number}",
+                    "link": link or f"{calls.pay_origin}/{number}",
+                    "test_mode": True,
+                }
+                made = {"status": "success", "result": calls.made[number]}
+                calls.upsert(responses.POST, calls.create_url, json=made)
+                open_invoice(payment, gateway(app))
+
+            minutes(app, clock, 1, "paid", **told)
+
+            assert (order.status, order.flag) == (OrderStatus.REVIEW, OrderFlag.AMOUNT_MISMATCH)
+            assert kinds() == ["reply_refused", "amount_mismatch"]
+            assert "test invoice" in open_attention()[1].note
+
 
 def production(app: Flask) -> Settings:
     settings: Settings = app.config["SETTINGS"]
