@@ -100,12 +100,18 @@ class Calls:
         return self._errors >= ERRORS_IN_A_ROW or time.monotonic() > self._until
 
     def make(self, call: Callable[[], T], about: str) -> T | None:
-        """Make one call; None when the provider could not say, or need not be asked again now."""
+        """Make one call; None when the provider could not say, or need not be asked again now.
+
+        Raises Untrusted, which is an answer.
+        """
         self.silent = True
         if self.over:
             return None
         try:
             answer = call()
+        except Untrusted:
+            self._errors, self.silent = 0, False
+            raise  # an invoice was found that nobody may be shown
         except CryptoCloudError as error:
             # What is said of one invoice must not keep us from asking about others.
             self._errors = 0 if error.about_invoice else self._errors + 1
@@ -138,15 +144,19 @@ def _look_for_invoice(payment: Payment, calls: Calls, now: datetime) -> None:
     order_id, payment_id, reference = payment.order_id, payment.id, payment.reference
     since, ended, amount = payment.created_at, payment.lease_until or now, payment.money
     end_read()
-    found = calls.make(lambda: [calls.gateway.find_invoice(reference, amount, since)], reference)
     # Where nobody can say, the buyer may start another payment meanwhile.
-    patience = ABANDON_UNKNOWN_AFTER if found else GIVE_UP_ASKING_AFTER
-    if found and found[0] and find_payment_by_invoice(found[0].id) is None:
-        try:
+    patience = GIVE_UP_ASKING_AFTER
+    try:
+        found = calls.make(
+            lambda: [calls.gateway.find_invoice(reference, amount, since)], reference
+        )
+        if found:
+            patience = ABANDON_UNKNOWN_AFTER
+        if found and found[0] and find_payment_by_invoice(found[0].id) is None:
             bind(order_id, payment_id, found[0])
-        except Untrusted as error:
-            note_failure(order_id, payment_id, error)
-    elif ended < now - patience:
+    except Untrusted as error:
+        note_failure(order_id, payment_id, error)
+    if ended < now - patience:
         _move(db.session.get_one(Payment, payment_id), PaymentState.UNKNOWN, PaymentState.ABANDONED)
 
 
