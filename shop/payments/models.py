@@ -116,6 +116,7 @@ class Payment(Base):
     retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Before then another attempt would fail as well, and is not made."""
     provider_status: Mapped[str] = mapped_column(String(20), default="")
+    """What the provider last said; `unknown` when it told something that could not be understood."""
     part_came: Mapped[bool] = mapped_column(default=False)
     """The provider has said `partial`, whatever it says now: somebody's money is there."""
     partial_since: Mapped[datetime | None] = mapped_column(UtcDateTime)

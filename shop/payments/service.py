@@ -290,6 +290,7 @@ def refresh_all(
         if settle(*asked[invoice_id], info):
             deliver_order(asked[invoice_id][0])
 
+    _note_unclear((asked[i] for i in asked if i not in infos), "the provider knows no such invoice")
     each(infos.items(), act, "answers about invoices")
     unclear = [info for info in infos.values() if info.status is InvoiceStatus.UNKNOWN]
     if unclear and len(unclear) == len(infos):
@@ -304,7 +305,11 @@ def _note_no_answer(asked: Iterable[tuple[int, int]], error: CryptoCloudError) -
         with transaction("attention") as session:
             tell_a_person(session, error)
     elif isinstance(error, Unreadable | Rejected) and not isinstance(error, Unavailable):
-        for order_id, payment_id in asked:
-            with transaction("attention") as session:
-                _, payment = lock_payment(session, order_id, payment_id)
-                note_unclear(payment, str(error), utcnow())
+        _note_unclear(asked, str(error))
+
+
+def _note_unclear(asked: Iterable[tuple[int, int]], why: str) -> None:
+    for order_id, payment_id in asked:
+        with transaction("attention") as session:
+            _, payment = lock_payment(session, order_id, payment_id)
+            note_unclear(payment, why, utcnow())
