@@ -145,8 +145,9 @@ class Payment(Base):
     refused_postbacks: Mapped[int] = mapped_column(default=0)
     """Refused notices that named this invoice, counted once a minute at most."""
     refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When one was refused, the last of those whose reason shows most about our key."""
     refused_because: Mapped[str] = mapped_column(String(20), default="")
-    """Why the last of them was, one of the client's `Refusal`s; empty for older ones."""
+    """Why it was, one of the client's `Refusal`s; empty for older ones."""
 
     order: Mapped[Order] = relationship()
 
