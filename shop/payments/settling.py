@@ -276,8 +276,8 @@ def note_unclear(payment: Payment, why: str, now: datetime) -> None:
 
 def _is_confirming(payment: Payment, info: InvoiceInfo, now: datetime) -> bool:
     """Whether `partial` may be a whole payment that waits for the blockchain: nothing is known to miss."""
-    if info.due is not None and info.received is not None:
-        return info.received >= info.due
+    if info.surplus is not None:
+        return info.surplus >= 0
     return payment.partial_since is None or now < payment.partial_since + CONFIRMING_FOR
 
 

@@ -338,10 +338,13 @@ class TestAWholePaymentThatIsNotConfirmedYet:
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"cryptocloud_api_version": "2"})
 
-    def test_nobody_is_asked_for_the_rest_of_what_is_whole(self, app: Flask, clock: Clock) -> None:
+    @pytest.mark.parametrize("came", [10.01, 10.009999999999998, 10.010000000000002])
+    def test_nobody_is_asked_for_the_rest_of_what_is_whole(
+        self, app: Flask, clock: Clock, came: float
+    ) -> None:
         with app.app_context():
             order, payment = make_open_order(app)
-            whole = {"amount_to_pay": 10.01, "amount_paid": 10.01}
+            whole = {"amount_to_pay": 10.01, "amount_paid": came}
 
             minutes(app, clock, 30, "partial", **whole)
 
@@ -349,7 +352,7 @@ class TestAWholePaymentThatIsNotConfirmedYet:
             assert payment.part_came
             assert mails() == []
             minutes(app, clock, 1, "paid", **whole)
-            assert order.status is OrderStatus.FULFILLED
+            assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.NONE)
 
     def test_what_is_known_to_be_missing_is_asked_for_at_once(
         self, app: Flask, clock: Clock
