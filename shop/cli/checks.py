@@ -194,10 +194,24 @@ def _refused(refused: Sequence[Payment]) -> Finding | None:
 
 
 def _asked_instead(unclear: Sequence[Payment]) -> Finding:
-    """Not as documented, and no failure: nobody has to wait, because the API was asked at once."""
+    """Not as documented, and no failure while nobody has to wait: where the API told what is true."""
     last = max(unclear, key=_refused_at)
     text = f"{meaning(last).found}, last on {_refused_at(last):%Y-%m-%d %H:%M}"
+    if silent := [payment for payment in unclear if not _was_told_since(payment)]:
+        names = ", ".join(payment.name for payment in silent[:3])
+        return Finding(
+            "warn",
+            "postbacks",
+            f"{text}: CryptoCloud was asked instead, and has told nothing clear about {names}",
+            "Look it up in your account; if the money is there, confirm the order.",
+        )
     return Finding("ok", "postbacks", f"{text}: CryptoCloud was asked at once instead")
+
+
+def _was_told_since(payment: Payment) -> bool:
+    """Whether the API has said what became of an invoice since a notice of it was refused."""
+    asked_since = payment.checked_at is not None and payment.checked_at >= _refused_at(payment)
+    return payment.is_closed or (asked_since and payment.unclear_since is None)
 
 
 def _refused_at(payment: Payment) -> datetime:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import or_, update
+from sqlalchemy import update
 
 from ..db import insert_if_new, rows_changed, transaction, utcnow
 from ..orders.service import raise_attention_once
 from . import cryptocloud
-from .cryptocloud import BadPostback, Refusal
+from .cryptocloud import SIGNED, BadPostback, Refusal
 from .models import Payment, Postback
 from .queries import find_payment_by_invoice, find_payment_by_reference
 
@@ -90,31 +90,43 @@ def _tell_of_a_mix_up(payment: Payment, named: str) -> None:
 def nudge(invoice_id: str | None, because: Refusal, now: datetime | None = None) -> bool:
     """A refused notice named this invoice: have the sweep ask about it, once a minute at most.
 
+    One whose reason shows more of our key than what is known is kept at once, and one that shows less
+    does not replace it: else a stranger could hide what is wrong with our key or clock.
+
     False when this one did not count: nobody knows the invoice, or another was faster. It proves
     nothing and changes nothing. But if our clock or secret is wrong, genuine notices are refused as
     well, and this is how their money is found, and how `flask doctor` learns of it, and why.
     """
     now = now or utcnow()
     payment = find_payment_by_invoice(invoice_id) if invoice_id else None
-    # Looked at before anything is written: forgeries are free, and the write lock is not.
-    if payment is None or (payment.refused_at and payment.refused_at > now - NUDGE_EVERY):
+    if payment is None:
         return False
-    payment_id, closed = payment.id, payment.is_closed
+    closed, seen, due = payment.is_closed, payment.refused_at, payment.next_check_at
+    shows_more = _weight(because) - _weight(payment.refused_because)
+    same_minute = seen is not None and seen > now - NUDGE_EVERY
+    later = now + NUDGE_EVERY
+    # Looked at before anything is written: forgeries are free, and the write lock is not.
+    if same_minute and shows_more <= 0:
+        return False
+    if shows_more < 0 and (closed or (due and due <= later)):
+        return False
+    when = min(due or later, later) if same_minute or shows_more < 0 else now
+    values: dict[str, object] = {"next_check_at": None if closed else when}
+    if shows_more >= 0:
+        values |= {"refused_at": now, "refused_because": because}
+    if not same_minute:
+        values["refused_postbacks"] = Payment.refused_postbacks + 1
+    first = Payment.refused_at.is_not_distinct_from(seen)  # nobody was faster
+    counted = update(Payment).where(Payment.id == payment.id, first).values(values)
     with transaction("nudge") as session:
-        return bool(
-            rows_changed(
-                session,
-                update(Payment)
-                .where(Payment.id == payment_id)
-                .where(or_(Payment.refused_at.is_(None), Payment.refused_at <= now - NUDGE_EVERY))
-                .values(
-                    next_check_at=None if closed else now,
-                    refused_at=now,
-                    refused_because=because,
-                    refused_postbacks=Payment.refused_postbacks + 1,
-                ),
-            )
-        )
+        return bool(rows_changed(session, counted))
+
+
+def _weight(because: str) -> int:
+    """How much a reason shows: our key signed it; another did; anybody can send such a thing."""
+    if because in SIGNED:
+        return 2
+    return 1 if because == Refusal.SIGNATURE else 0
 
 
 def rest(invoice_id: str) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from ..db import Base, UtcDateTime, utcnow
 from ..money import Money
 from ..orders.models import IllegalTransition, Order, enum_column
+from .cryptocloud import surplus
 
 
 class PaymentState(enum.StrEnum):
@@ -43,6 +44,8 @@ class PaymentState(enum.StrEnum):
 
 SAID_PAID = ("paid", "overpaid")
 """What the provider says when all of the money is there."""
+LONGEST_FIGURE = 12
+"""Decimal places behind the first digit that people are shown of an amount; floats are true to 15."""
 LIVE = (PaymentState.CREATING, PaymentState.UNKNOWN, PaymentState.OPEN, PaymentState.PARTIAL)
 """States of which an order may have one payment at most; a partial unique index sees to it."""
 
@@ -70,13 +73,12 @@ class Figures:
     came: str
     asked: str
     difference: str
-    coin: str
     too_much: bool
 
     def __str__(self) -> str:
         if self.too_much:
-            return f"{self.came} {self.coin} came, {self.difference} {self.coin} more than was asked for."
-        return f"{self.came} of {self.asked} {self.coin} came; {self.difference} {self.coin} is missing."
+            return f"{self.came} came, {self.difference} more than was asked for."
+        return f"{self.came} of {self.asked} came; {self.difference} is missing."
 
 
 class Payment(Base):
@@ -116,6 +118,7 @@ class Payment(Base):
     retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Before then another attempt would fail as well, and is not made."""
     provider_status: Mapped[str] = mapped_column(String(20), default="")
+    """What the provider last said; `unknown` when it told something that could not be understood."""
     part_came: Mapped[bool] = mapped_column(default=False)
     """The provider has said `partial`, whatever it says now: somebody's money is there."""
     partial_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -144,8 +147,9 @@ class Payment(Base):
     refused_postbacks: Mapped[int] = mapped_column(default=0)
     """Refused notices that named this invoice, counted once a minute at most."""
     refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When one was refused, the last of those whose reason shows most about our key."""
     refused_because: Mapped[str] = mapped_column(String(20), default="")
-    """Why the last of them was, one of the client's `Refusal`s; empty for older ones."""
+    """Why it was, one of the client's `Refusal`s; empty for older ones."""
 
     order: Mapped[Order] = relationship()
 
@@ -162,12 +166,15 @@ class Payment(Base):
     @property
     def figures(self) -> Figures | None:
         """How much came of what was asked for; None when it was exact or nobody tells."""
-        if not self.due or not self.received or Decimal(self.due) == Decimal(self.received):
+        if not self.due or not self.received:
             return None
         due, received = Decimal(self.due), Decimal(self.received)
-        coin = self.coin.replace("_", " ")
-        came, asked, difference = alike(received, due, abs(due - received))
-        return Figures(came, asked, difference, coin, too_much=received > due)
+        if not (more := surplus(received, due)):
+            return None
+        came, asked, difference = alike(received, due, abs(more))
+        if more > 0:
+            came = self._of_coin(came)
+        return Figures(came, self._of_coin(asked), self._of_coin(difference), too_much=more > 0)
 
     @property
     def paid_with(self) -> str:
@@ -175,7 +182,10 @@ class Payment(Base):
         if not self.received:
             return ""
         (received,) = alike(Decimal(self.received))
-        return f"{received} {self.coin.replace('_', ' ')}"
+        return self._of_coin(received)
+
+    def _of_coin(self, figure: str) -> str:
+        return f"{figure} {self.coin.replace('_', ' ')}".rstrip()
 
     @hybrid_property
     def is_closed(self) -> bool:
@@ -203,10 +213,12 @@ class Payment(Base):
 
 
 def alike(*figures: Decimal) -> list[str]:
-    """Figures for people: with equally many decimal places, two at least."""
-    exponents = [figure.normalize().as_tuple().exponent for figure in figures]
+    """Figures for people: with equally many decimal places, two at least, and no noise of floats."""
+    noise = max((figure.adjusted() for figure in figures if figure), default=0) - LONGEST_FIGURE
+    clean = [round(figure, max(2, -noise)) for figure in figures]
+    exponents = [figure.normalize().as_tuple().exponent for figure in clean]
     places = max(2, *(-exponent for exponent in exponents if isinstance(exponent, int)))
-    return [f"{figure:.{places}f}" for figure in figures]
+    return [f"{figure:.{places}f}" for figure in clean]
 
 
 def new_reference(order: Order, attempt: int) -> str:

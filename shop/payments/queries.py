@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from ..db import db
-from ..orders.models import Order, OrderStatus
+from ..orders.models import AttentionItem, Order, OrderStatus
+from .cryptocloud import SIGNED, InvoiceStatus
 from .models import LIVE, Figures, Payment, PaymentState, Postback
 
 
@@ -70,6 +71,27 @@ def stale(state: PaymentState, lease_before: datetime) -> Sequence[Payment]:
     """Payments in `state` whose lease ended before the given moment."""
     query = select(Payment).where(Payment.state == state, Payment.lease_until < lease_before)
     return db.session.scalars(query).all()
+
+
+def unclear_payments(before: datetime) -> Sequence[Payment]:
+    """Payments about which nothing clear has been told since then, and about which there is something.
+
+    Either the provider knows the invoice and tells something odd; or a notice that our key signed
+    says that money came, be it proven or refused for another reason.
+    """
+    proven = exists().where(Postback.invoice_id == Payment.invoice_id, Postback.done_at.is_(None))
+    something = or_(
+        Payment.provider_status == InvoiceStatus.UNKNOWN,
+        Payment.refused_because.in_(SIGNED),
+        proven,
+    )
+    waits = exists().where(
+        AttentionItem.kind == "answer_unclear",
+        AttentionItem.reference == Payment.reference,
+        AttentionItem.resolved_at.is_(None),
+    )
+    query = select(Payment).where(Payment.unclear_since <= before, ~Payment.is_closed)
+    return db.session.scalars(query.where(something, ~waits)).all()
 
 
 def postbacks_not_done(limit: int = 200) -> Sequence[Postback]:

@@ -112,7 +112,8 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
     """
     with transaction("bind") as session:
         order, payment = lock_payment(session, order_id, payment_id)
-        if invoice.test_mode and not order.is_test and not current_settings().development:
+        for_money = not order.is_test and not current_settings().development
+        if invoice.test_mode and invoice.pay_url and for_money:
             raise InTestMode("the invoice is a test: the project is in test mode", invoice.id)
         if known := find_payment_by_invoice(invoice.id) or (payment.invoice_id and payment):
             if known is payment and payment.invoice_id == invoice.id:
@@ -167,7 +168,8 @@ def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> Non
         reason=str(error),
     )
     if isinstance(error, Untrusted) and error.invoice_id:
-        _watch_unshown(order_id, payment_id, error.invoice_id)
+        unshown = Invoice(error.invoice_id, pay_url="", test_mode=error.test_mode)
+        _watch_unshown(order_id, payment_id, unshown)
 
 
 def _not_before(error: CryptoCloudError) -> datetime | None:
@@ -179,14 +181,14 @@ def _not_before(error: CryptoCloudError) -> datetime | None:
     return None
 
 
-def _watch_unshown(order_id: int, payment_id: int, invoice_id: str) -> None:
+def _watch_unshown(order_id: int, payment_id: int, invoice: Invoice) -> None:
     """An invoice was made and its reply refused: nobody is shown it, but it is this payment's alone."""
     with transaction("lost_call") as session:
         _, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.UNKNOWN:
             payment.move(PaymentState.ABANDONED)
     with contextlib.suppress(Untrusted):  # it is another payment's already
-        bind(order_id, payment_id, Invoice(invoice_id, pay_url=""))
+        bind(order_id, payment_id, invoice)
 
 
 def can_start_again(order: Order, now: datetime) -> bool:
@@ -288,6 +290,7 @@ def refresh_all(
         if settle(*asked[invoice_id], info):
             deliver_order(asked[invoice_id][0])
 
+    _note_unclear((asked[i] for i in asked if i not in infos), "the provider knows no such invoice")
     each(infos.items(), act, "answers about invoices")
     unclear = [info for info in infos.values() if info.status is InvoiceStatus.UNKNOWN]
     if unclear and len(unclear) == len(infos):
@@ -302,7 +305,11 @@ def _note_no_answer(asked: Iterable[tuple[int, int]], error: CryptoCloudError) -
         with transaction("attention") as session:
             tell_a_person(session, error)
     elif isinstance(error, Unreadable | Rejected) and not isinstance(error, Unavailable):
-        for order_id, payment_id in asked:
-            with transaction("attention") as session:
-                _, payment = lock_payment(session, order_id, payment_id)
-                note_unclear(payment, str(error), utcnow())
+        _note_unclear(asked, str(error))
+
+
+def _note_unclear(asked: Iterable[tuple[int, int]], why: str) -> None:
+    for order_id, payment_id in asked:
+        with transaction("attention") as session:
+            _, payment = lock_payment(session, order_id, payment_id)
+            note_unclear(payment, why, utcnow())

@@ -36,8 +36,6 @@ ANSWERED = (
     OrderFlag.PAID_LATE,
 )
 """What needs nobody any more once the order is sold; attention items have the flags' names."""
-UNCLEAR_FOR = timedelta(minutes=3)
-"""So long may answers about an invoice be unclear before a person is told."""
 CONFIRMING_FOR = timedelta(minutes=5)
 """So long may `partial` stand for a whole payment that the blockchain has not confirmed yet."""
 LOOK_AGAIN = timedelta(minutes=1)
@@ -54,7 +52,8 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
             return False
         was, now = payment.state, utcnow()
         if info.status is InvoiceStatus.UNKNOWN:
-            _note_unknown(session, order, payment, info.problem, now)
+            note_unclear(payment, info.problem, now)
+            payment.provider_status = info.status
             return False
         note_figures(payment, info, now)
         if payment.is_closed:
@@ -73,8 +72,7 @@ def note_figures(payment: Payment, info: InvoiceInfo, now: datetime) -> None:
     """Keep what the provider tells about an invoice beside its status; API v1 tells nothing."""
     payment.checked_at, payment.provider_status = now, info.status
     payment.unclear_since, payment.unclear_because = None, ""
-    if info.test_mode is not None:
-        payment.test_mode = info.test_mode
+    payment.test_mode = payment.test_mode or bool(info.test_mode)  # said once, it needs a person
     payment.part_came = payment.part_came or info.is_part
     if info.status is InvoiceStatus.PARTIAL:
         payment.partial_since = payment.partial_since or now
@@ -217,6 +215,8 @@ def _mismatch(order: Order, payment: Payment, info: InvoiceInfo) -> str:
     if named is None or named.order_id != order.id:
         return "the invoice was made for another order"
     if payment.test_mode and not order.is_test and not current_settings().development:
+        if info.test_mode is False:
+            return "it was a test invoice, and CryptoCloud says now that it is none"
         return "it is a test invoice, and no money came"
     return ""
 
@@ -268,34 +268,16 @@ def _hold_again(session: Session, order: Order) -> bool:
 
 
 def note_unclear(payment: Payment, why: str, now: datetime) -> None:
-    """An answer about the invoice could not be understood; since when, and why, is kept."""
+    """An answer about the invoice could not be understood; since when, and why, is kept for the sweep."""
     if payment.unclear_since is None:
         payment.unclear_since = now
     payment.unclear_because = why[:300]
 
 
-def _note_unknown(
-    session: Session, order: Order, payment: Payment, why: str, now: datetime
-) -> None:
-    """What the provider tells is not clear: nothing changes, and if it stays so, a person is told."""
-    note_unclear(payment, why, now)
-    if payment.unclear_since and payment.unclear_since <= now - UNCLEAR_FOR:
-        tell_of_unclear_answers(session, order, payment)
-
-
-def tell_of_unclear_answers(session: Session, order: Order, payment: Payment) -> None:
-    """Put an invoice before a person of which CryptoCloud's API says nothing that can be understood."""
-    note = (
-        f"What CryptoCloud's API says about {payment.name} of order {order.number} cannot be used: "
-        f"{payment.unclear_because}. Look it up in your account; if the money is there, confirm the order."
-    )
-    raise_attention_once(session, "answer_unclear", payment.reference, note)
-
-
 def _is_confirming(payment: Payment, info: InvoiceInfo, now: datetime) -> bool:
     """Whether `partial` may be a whole payment that waits for the blockchain: nothing is known to miss."""
-    if info.due is not None and info.received is not None:
-        return info.received >= info.due
+    if info.surplus is not None:
+        return info.surplus >= 0
     return payment.partial_since is None or now < payment.partial_since + CONFIRMING_FOR
 
 

@@ -30,15 +30,10 @@ from .queries import (
     overdue_orders,
     postbacks_not_done,
     stale,
+    unclear_payments,
 )
 from .service import bind, next_check, note_failure, refresh_all
-from .settling import (
-    UNCLEAR_FOR,
-    end_unpaid,
-    give_up_on_the_rest,
-    lock_payment,
-    tell_of_unclear_answers,
-)
+from .settling import end_unpaid, give_up_on_the_rest, lock_payment
 
 T = TypeVar("T")
 
@@ -61,6 +56,8 @@ STOP_ASKING_AFTER = timedelta(days=30)
 HOUR = timedelta(hours=1)
 CHECK_AGAIN_AFTER = timedelta(seconds=30)
 """At the next sweep, behind the others: what fails may not stand in the way of what does not."""
+UNCLEAR_FOR = timedelta(minutes=3)
+"""So long may answers about an invoice be unclear before a person is told."""
 UNCLEAR_AGAIN_AFTER = timedelta(minutes=15)
 """Once a person has been told that the answers about an invoice are not clear."""
 
@@ -73,6 +70,7 @@ def sweep(gateway: CryptoCloud, now: datetime | None = None) -> None:
         forget_lost_calls,
         check_due_payments,
         judge_postbacks,
+        tell_of_unclear_answers,
         expire_orders,
         audit,
     ]
@@ -100,12 +98,18 @@ class Calls:
         return self._errors >= ERRORS_IN_A_ROW or time.monotonic() > self._until
 
     def make(self, call: Callable[[], T], about: str) -> T | None:
-        """Make one call; None when the provider could not say, or need not be asked again now."""
+        """Make one call; None when the provider could not say, or need not be asked again now.
+
+        Raises Untrusted, which is an answer.
+        """
         self.silent = True
         if self.over:
             return None
         try:
             answer = call()
+        except Untrusted:
+            self._errors, self.silent = 0, False
+            raise  # an invoice was found that nobody may be shown
         except CryptoCloudError as error:
             # What is said of one invoice must not keep us from asking about others.
             self._errors = 0 if error.about_invoice else self._errors + 1
@@ -138,15 +142,19 @@ def _look_for_invoice(payment: Payment, calls: Calls, now: datetime) -> None:
     order_id, payment_id, reference = payment.order_id, payment.id, payment.reference
     since, ended, amount = payment.created_at, payment.lease_until or now, payment.money
     end_read()
-    found = calls.make(lambda: [calls.gateway.find_invoice(reference, amount, since)], reference)
     # Where nobody can say, the buyer may start another payment meanwhile.
-    patience = ABANDON_UNKNOWN_AFTER if found else GIVE_UP_ASKING_AFTER
-    if found and found[0] and find_payment_by_invoice(found[0].id) is None:
-        try:
+    patience = GIVE_UP_ASKING_AFTER
+    try:
+        found = calls.make(
+            lambda: [calls.gateway.find_invoice(reference, amount, since)], reference
+        )
+        if found:
+            patience = ABANDON_UNKNOWN_AFTER
+        if found and found[0] and find_payment_by_invoice(found[0].id) is None:
             bind(order_id, payment_id, found[0])
-        except Untrusted as error:
-            note_failure(order_id, payment_id, error)
-    elif ended < now - patience:
+    except Untrusted as error:
+        note_failure(order_id, payment_id, error)
+    if ended < now - patience:
         _move(db.session.get_one(Payment, payment_id), PaymentState.UNKNOWN, PaymentState.ABANDONED)
 
 
@@ -206,8 +214,6 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
                 f"A notice that CryptoCloud signed is about invoice {invoice_id}, which no order of "
                 f"this shop has. {said}",
             )
-        elif payment and _stays_unclear(payment, notice, now):
-            tell_of_unclear_answers(session, payment.order, payment)
         if notice.done_at is None and notice.first_at < now - BELIEVE_WITHIN:
             notice.done_at, notice.verdict = now, "not confirmed"
             raise_attention(
@@ -217,12 +223,6 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
                 f"A notice said that invoice {invoice_id} was paid, "
                 "and the provider's API has not confirmed it for a day.",
             )
-
-
-def _stays_unclear(payment: Payment, notice: Postback, now: datetime) -> bool:
-    """Whether a notice says that money came, and for minutes nobody could tell whether it has."""
-    since = payment.unclear_since
-    return since is not None and max(since, notice.first_at) <= now - UNCLEAR_FOR
 
 
 def _match(invoice_id: str, calls: Calls) -> tuple[Payment | None, str]:
@@ -267,6 +267,22 @@ def _bind_found(invoice_id: str, payment: Payment) -> Payment | None:
         payment.next_check_at = utcnow()
         order.record("invoice_found", f"{payment.name} was made although no answer came")
     return payment
+
+
+def tell_of_unclear_answers(calls: Calls, now: datetime) -> None:
+    """Put before a person what for minutes CryptoCloud has told nothing about that can be used."""
+    told = [
+        (
+            payment.reference,
+            f"What CryptoCloud's API says about {payment.name} of order {payment.order.number} cannot "
+            f"be used: {payment.unclear_because}. Look it up in your account; if the money is there, "
+            "confirm the order.",
+        )
+        for payment in unclear_payments(now - UNCLEAR_FOR)
+    ]
+    for reference, note in told:
+        with transaction("attention") as session:
+            raise_attention_once(session, "answer_unclear", reference, note)
 
 
 def expire_orders(calls: Calls, now: datetime) -> None:

@@ -27,7 +27,7 @@ NUMBERED = re.compile(r"(?=[0-9A-Za-z-]*[0-9])[0-9A-Za-z-]{8,}")
 def tell_a_person(session: Session, error: CryptoCloudError, order: str = "") -> None:
     """Raise an attention item about a refusal that lasts: one for each reason, until it is resolved.
 
-    `order` is the number of an order that cannot be paid for it, where there is one.
+    `order` is the number of an order that cannot be paid for it; without one, it was asked about invoices.
     """
     if isinstance(error, KeyRefused):
         kind, reference = "key_refused", current_settings().cryptocloud_shop_id
@@ -40,8 +40,10 @@ def tell_a_person(session: Session, error: CryptoCloudError, order: str = "") ->
         )
     else:
         kind, reference = "invoice_refused", _reason(error)
-        about = f" for order {order}" if order else ""
-        what = f"CryptoCloud makes no invoice{about}: {error}. {_advice(error)}"
+        not_done = (
+            f"makes no invoice for order {order}" if order else "does not answer about invoices"
+        )
+        what = f"CryptoCloud {not_done}: {error}. {_advice(error)}"
     raise_attention(session, kind, reference, what.strip())
 
 

@@ -15,17 +15,15 @@ def figures_in_words(figures: Figures | None) -> str:
         return ""
     if figures.too_much:
         return gettext(
-            "%(came)s %(coin)s came, %(difference)s %(coin)s more than was asked for.",
+            "%(came)s came, %(difference)s more than was asked for.",
             came=figures.came,
             difference=figures.difference,
-            coin=figures.coin,
         )
     return gettext(
-        "%(came)s of %(asked)s %(coin)s came; %(difference)s %(coin)s is missing.",
+        "%(came)s of %(asked)s came; %(difference)s is missing.",
         came=figures.came,
         asked=figures.asked,
         difference=figures.difference,
-        coin=figures.coin,
     )
 
 

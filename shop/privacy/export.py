@@ -68,6 +68,8 @@ def _payment(payment: Payment) -> dict[str, Any]:
         "due": payment.due,
         "received": payment.received,
         "transaction": payment.transaction_id,
+        "error": payment.error,
+        "unclear_because": payment.unclear_because,
         "created_at": _at(payment.created_at),
         "paid_at": _at(payment.paid_at),
     }
@@ -103,6 +105,7 @@ def _event(event: OrderEvent) -> dict[str, Any]:
 def _item(item: AttentionItem) -> dict[str, Any]:
     return {
         "kind": item.kind,
+        "reference": item.reference,
         "note": item.note,
         "created_at": _at(item.created_at),
         "resolved_at": _at(item.resolved_at),

@@ -34,7 +34,7 @@ def orders_of(email: str) -> Sequence[Order]:
 
 def items_naming(text: str) -> Sequence[AttentionItem]:
     """Attention items in whose words this text stands."""
-    fields = (AttentionItem.note, AttentionItem.resolution)
+    fields = (AttentionItem.reference, AttentionItem.note, AttentionItem.resolution)
     named = or_(*(func.lower(field).contains(text.lower(), autoescape=True) for field in fields))
     return db.session.scalars(select(AttentionItem).where(named).order_by(AttentionItem.id)).all()
 

@@ -17,6 +17,7 @@ from ..mail import forget_written
 from ..ops.isolation import each
 from ..orders.models import Order
 from ..orders.service import lock_order
+from ..payments.queries import payments_of
 from .queries import erasable_orders, items_naming, why_kept
 
 log = structlog.get_logger()
@@ -78,7 +79,7 @@ def _erase_if_it_can_be(order_id: int, why: str) -> None:
 
 
 def _erase_from_words(session: Session, order: Order) -> None:
-    """People write addresses into their reasons: those go, wherever they stand."""
+    """People write addresses into their reasons, and the provider into its own: those go everywhere."""
     if not order.email:
         return
     pattern = re.compile(re.escape(order.email), re.IGNORECASE)
@@ -87,6 +88,11 @@ def _erase_from_words(session: Session, order: Order) -> None:
         event.who = pattern.sub(ERASED, event.who)[:80]
     for mail in session.scalars(select(OutboxMail).where(OutboxMail.order_id == order.id)):
         mail.last_error = pattern.sub(ERASED, mail.last_error)[:200]
+    for payment in payments_of(order.id):
+        payment.error = pattern.sub(ERASED, payment.error)[:300]
+        payment.unclear_because = pattern.sub(ERASED, payment.unclear_because)[:300]
     for item in items_naming(order.email):
+        # Another buyer's may be the same but for the address, and no two open ones are alike.
+        item.reference = pattern.sub(f"[erased {item.id}]", item.reference)[:120]
         item.note = pattern.sub(ERASED, item.note)
         item.resolution = pattern.sub(ERASED, item.resolution)

@@ -132,8 +132,8 @@ def test_one_signed_with_our_key_for_no_invoice_is_no_failure(
     app: Flask, settings: Settings, because: Refusal, values: dict[str, object]
 ) -> None:
     at = ago(hours=2)
-    more = {"paid_at": ago(hours=1)} if values else {}
-    refused(app, refused_because=because, refused_at=at, **more, **values)
+    when = {"paid_at" if values else "checked_at": ago(hours=1)}
+    refused(app, refused_because=because, refused_at=at, **values | when)
 
     found = checks.postbacks(settings)
 
@@ -142,6 +142,24 @@ def test_one_signed_with_our_key_for_no_invoice_is_no_failure(
     assert "names no invoice" in found.text
     assert f"{at:%Y-%m-%d %H:%M}" in found.text
     assert "CryptoCloud was asked at once instead" in found.text
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"checked_at": 3}, {"checked_at": 1, "unclear_since": 1}],
+    ids=["never told", "told before", "told unclearly"],
+)
+def test_one_that_the_api_says_nothing_clear_about_is_a_warning_that_names_it(
+    app: Flask, settings: Settings, values: dict[str, int]
+) -> None:
+    moments = {name: ago(hours=hours) for name, hours in values.items()}
+    because = Refusal.NOT_FOR_INVOICE
+    refused(app, refused_because=because, refused_at=ago(hours=2), **moments)
+
+    found = checks.postbacks(settings)
+
+    assert found.level == "warn"
+    assert f"has told nothing clear about invoice {INVOICE}" in found.text
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(5, "warn"), (40, "fail")])
@@ -197,7 +215,8 @@ class TestPostbacks:
         refused(app, paid_at=ago(minutes=50), refused_at=ago(minutes=50), **PAID)
         assert checks.postbacks(settings).level == "fail"
 
-        refused(app, "SIGNED12", refused_because=Refusal.NOT_FOR_INVOICE, refused_at=ago(minutes=9))
+        signed = {"refused_because": Refusal.NOT_FOR_INVOICE, "refused_at": ago(minutes=9)}
+        refused(app, "SIGNED12", checked_at=ago(minutes=8), **signed)
         assert checks.postbacks(settings).level == "ok"
 
         refused(app, "WRONG123", paid_at=ago(minutes=5), refused_at=ago(minutes=5), **PAID)

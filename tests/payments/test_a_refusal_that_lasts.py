@@ -233,5 +233,6 @@ def test_it_is_told_when_the_provider_is_asked_about_a_payment_as_well(
                 refresh(payment, gateway(app))
 
         (item,) = open_attention()
+        assert item.note.startswith("CryptoCloud does not answer about invoices: ")
         assert words in item.note
         assert where in item.note

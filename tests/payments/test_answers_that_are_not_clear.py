@@ -16,8 +16,9 @@ from shop.db import db, utcnow
 from shop.fulfilment.models import OutboxMail
 from shop.orders.models import OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
-from shop.payments.inbox import receive_postback
-from shop.payments.models import PaymentState
+from shop.payments.cryptocloud import SIGNED, Refusal
+from shop.payments.inbox import nudge, receive_postback
+from shop.payments.models import Payment, PaymentState
 from shop.payments.service import open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import (
@@ -119,15 +120,28 @@ def test_every_spelling_of_the_end_gives_the_stock_back(
         assert (order.status, payment.state) == (OrderStatus.EXPIRED, PaymentState.CANCELED)
 
 
-@pytest.mark.parametrize("says", ["<html>", '{"status":"success"}', '{"status":"error"}'])
+def receive(app: Flask, settings: Settings, payment: Payment) -> None:
+    """A notice about this payment comes, and is proven."""
+    form = make_postback(settings, payment)
+    body = "&".join(f"{name}={value}" for name, value in form.items()).encode()
+    receive_postback(gateway(app).read_postback("application/x-www-form-urlencoded", body))
+
+
+NOT_FOUND = '{"status":"error","error":"Invoice is not found"}'
+
+
+@pytest.mark.parametrize("says", ["<html>", '{"status":"success"}', NOT_FOUND])
+@pytest.mark.parametrize("refused", [None, *SIGNED])
 def test_a_notice_of_money_that_the_api_says_nothing_usable_about_is_before_a_person_in_minutes(
-    app: Flask, settings: Settings, clock: Clock, says: str
+    app: Flask, settings: Settings, clock: Clock, says: str, refused: Refusal | None
 ) -> None:
+    """Also one that was refused for another reason than its signature: only CryptoCloud has our key."""
     with app.app_context():
         _order, payment = make_open_order(app)
-        form = make_postback(settings, payment)
-        body = "&".join(f"{name}={value}" for name, value in form.items()).encode()
-        receive_postback(gateway(app).read_postback("application/x-www-form-urlencoded", body))
+        if refused:
+            nudge(payment.invoice_id, refused, clock.now)
+        else:
+            receive(app, settings, payment)
 
         for _ in range(6):
             clock.now += timedelta(minutes=1)
@@ -137,6 +151,24 @@ def test_a_notice_of_money_that_the_api_says_nothing_usable_about_is_before_a_pe
 
         assert kinds() == ["answer_unclear"]
         assert str(payment.invoice_id) in open_attention()[0].note
+
+
+@pytest.mark.parametrize("refused", [None, Refusal.UNSIGNED, Refusal.SIGNATURE])
+def test_without_a_notice_that_our_key_signed_an_api_that_says_nothing_usable_bothers_nobody(
+    app: Flask, clock: Clock, refused: Refusal | None
+) -> None:
+    with app.app_context():
+        _order, payment = make_open_order(app)
+        if refused:
+            nudge(payment.invoice_id, refused, clock.now)
+
+        for _ in range(6):
+            clock.now += timedelta(minutes=1)
+            with provider(app) as calls:
+                calls.get(calls.info_url, body=NOT_FOUND)
+                sweep(gateway(app), clock.now)
+
+        assert kinds() == []
 
 
 def test_an_invoice_that_is_not_ours_is_told_as_the_api_says(
@@ -162,6 +194,25 @@ class TestApiVersion2:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"cryptocloud_api_version": "2"})
+
+    @pytest.mark.parametrize("noticed", [True, False])
+    def test_one_that_is_left_out_where_others_are_told_is_not_known_to_the_provider(
+        self, app: Flask, settings: Settings, clock: Clock, noticed: bool
+    ) -> None:
+        with app.app_context():
+            _, payment = make_open_order(app)
+            _, other = make_open_order(app)
+            if noticed:
+                receive(app, settings, payment)
+
+            for _ in range(6):
+                clock.now += timedelta(minutes=1)
+                with provider(app) as calls:
+                    told = [{"uuid": f"INV-{other.invoice_id}", "status": "created"}]
+                    calls.post(calls.info_url, json={"status": "success", "result": told})
+                    sweep(gateway(app), clock.now)
+
+            assert kinds() == (["answer_unclear"] if noticed else [])
 
     @pytest.mark.parametrize(
         "less",
@@ -238,6 +289,38 @@ class TestApiVersion2:
             else:
                 assert payment.state is PaymentState.OPEN
 
+    @pytest.mark.parametrize(
+        ("link", "told"),
+        [
+            (None, {"test_mode": None}),
+            (None, {"test_mode": False}),
+            ("https://pay.elsewhere.example/X", {"test_mode": None}),
+        ],
+    )
+    def test_what_was_made_as_a_test_invoice_buys_nothing_whatever_is_told_of_it_later(
+        self, app: Flask, clock: Clock, link: str | None, told: dict[str, object]
+    ) -> None:
+        app.config["SETTINGS"] = production(app)
+        with app.app_context():
+            order, payment = make_order(app)
+            with provider(app) as calls:
+                assert isinstance(calls, ProviderV2)
+                number = calls.invoice_is_made()
+                calls.made[number] = {
+                    "uuid": f"INV-{number}",
+                    "link": link or f"{calls.pay_origin}/{number}",
+                    "test_mode": True,
+                }
+                made = {"status": "success", "result": calls.made[number]}
+                calls.upsert(responses.POST, calls.create_url, json=made)
+                open_invoice(payment, gateway(app))
+
+            minutes(app, clock, 1, "paid", **told)
+
+            assert (order.status, order.flag) == (OrderStatus.REVIEW, OrderFlag.AMOUNT_MISMATCH)
+            assert kinds() == ["reply_refused", "amount_mismatch"]
+            assert "test invoice" in open_attention()[1].note
+
 
 def production(app: Flask) -> Settings:
     settings: Settings = app.config["SETTINGS"]
@@ -255,10 +338,13 @@ class TestAWholePaymentThatIsNotConfirmedYet:
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"cryptocloud_api_version": "2"})
 
-    def test_nobody_is_asked_for_the_rest_of_what_is_whole(self, app: Flask, clock: Clock) -> None:
+    @pytest.mark.parametrize("came", [10.01, 10.009999999999998, 10.010000000000002])
+    def test_nobody_is_asked_for_the_rest_of_what_is_whole(
+        self, app: Flask, clock: Clock, came: float
+    ) -> None:
         with app.app_context():
             order, payment = make_open_order(app)
-            whole = {"amount_to_pay": 10.01, "amount_paid": 10.01}
+            whole = {"amount_to_pay": 10.01, "amount_paid": came}
 
             minutes(app, clock, 30, "partial", **whole)
 
@@ -266,7 +352,7 @@ class TestAWholePaymentThatIsNotConfirmedYet:
             assert payment.part_came
             assert mails() == []
             minutes(app, clock, 1, "paid", **whole)
-            assert order.status is OrderStatus.FULFILLED
+            assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.NONE)
 
     def test_what_is_known_to_be_missing_is_asked_for_at_once(
         self, app: Flask, clock: Clock

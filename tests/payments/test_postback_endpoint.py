@@ -19,7 +19,7 @@ import pytest
 import responses
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shop.config import Settings
@@ -413,10 +413,10 @@ def test_a_refused_notice_has_the_sweep_ask_about_its_invoice_once_a_minute(
         with provider(app) as calls:
             calls.invoice_is("created")
             sweep(gateway(app), utcnow())
-            nudge(payment.invoice_id, Refusal.SIGNATURE, first + timedelta(seconds=59))
+            nudge(payment.invoice_id, Refusal.MALFORMED, first + timedelta(seconds=59))
             db.session.refresh(payment)
             assert payment.refused_postbacks == 1
-            nudge(payment.invoice_id, Refusal.SIGNATURE, first + timedelta(seconds=60))
+            nudge(payment.invoice_id, Refusal.MALFORMED, first + timedelta(seconds=60))
             db.session.refresh(payment)
             assert payment.refused_postbacks == 2
             calls.invoice_is("paid")
@@ -439,8 +439,8 @@ def test_a_forger_gets_neither_the_write_lock_nor_a_second_count_in_the_same_min
 
     monkeypatch.setattr("shop.payments.inbox.transaction", taking)
     with app.app_context():
-        assert not nudge(invoice_id, Refusal.EXPIRED, now)
-        assert not nudge(invoice_id, Refusal.EXPIRED, now + timedelta(seconds=59))
+        assert not nudge(invoice_id, Refusal.SIGNATURE, now)
+        assert not nudge(invoice_id, Refusal.SIGNATURE, now + timedelta(seconds=59))
 
         assert db.session.scalars(select(Payment.refused_because)).all() == ["signature"]
         assert db.session.scalars(select(Payment.refused_postbacks)).all() == [1]
@@ -658,6 +658,38 @@ def test_why_a_notice_was_refused_is_kept_and_logged(
 
     assert payment_of(app).refused_because == because
     assert f"'because': '{because}'" in caplog.text
+
+
+SHOWS_MORE = [
+    (Refusal.SIGNATURE, Refusal.UNSIGNED),
+    (Refusal.SIGNATURE, Refusal.MALFORMED),
+    (Refusal.EXPIRED, Refusal.UNREADABLE),
+    (Refusal.NO_INVOICE, Refusal.SIGNATURE),
+]
+"""The provider's own refused notice, and what anybody can send for nothing."""
+
+
+@pytest.mark.parametrize(("own", "free"), SHOWS_MORE)
+@pytest.mark.parametrize("seconds", [1, 61])
+def test_a_stranger_cannot_hide_what_is_wrong_with_our_key_or_clock(
+    app: Flask, notice: Notice, own: Refusal, free: Refusal, seconds: int
+) -> None:
+    invoice_id, first = str(notice["invoice_id"]), utcnow()
+    second = first + timedelta(seconds=seconds)
+    with app.app_context():
+        nudge(invoice_id, free, first)
+        assert nudge(invoice_id, own, second)
+        assert (payment_of(app).refused_because, payment_of(app).refused_at) == (own, second)
+
+        with transaction() as session:  # nobody would ask for an hour
+            later = second + timedelta(hours=1)
+            session.execute(update(Payment).values(next_check_at=later))
+        assert nudge(invoice_id, free, second + timedelta(seconds=61))
+        assert not nudge(invoice_id, free, second + timedelta(seconds=62))
+
+        payment = payment_of(app)
+        assert (payment.refused_because, payment.refused_at) == (own, second)
+        assert payment.next_check_at == second + timedelta(seconds=121)
 
 
 TRANSACTIONS = [f"0x{n:0128x}" for n in range(600)]

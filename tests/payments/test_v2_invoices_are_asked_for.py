@@ -160,10 +160,21 @@ def test_a_test_invoice_is_told_as_one(told: bool | None, is_test: bool) -> None
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"link": "https://elsewhere.example/DZLF4212"}, {"amount_in_fiat": 10.01}]
+    "wrong",
+    [
+        {"link": "https://elsewhere.example/DZLF4212"},
+        {"link": "https://elsewhere.example/DZLF4212", "test_mode": True},
+        {"amount_in_fiat": 10.01},
+        {"amount_in_fiat": "ten", "test_mode": True},
+        {"test_mode": "true"},
+        {"test_mode": 1},
+        {"test_mode": ""},
+    ],
 )
 @responses.activate
-def test_a_refused_reply_says_which_invoice_was_made(wrong: dict[str, object]) -> None:
+def test_a_refused_reply_says_which_invoice_was_made_and_whether_it_may_be_a_test(
+    wrong: dict[str, object],
+) -> None:
     """It exists, so that somebody has to watch it."""
     responses.post(CREATE_V2, json=well(MADE_V2 | wrong))
 
@@ -171,6 +182,7 @@ def test_a_refused_reply_says_which_invoice_was_made(wrong: dict[str, object]) -
         ask(make_client_v2())
 
     assert refused.value.invoice_id == "DZLF4212"
+    assert refused.value.test_mode is bool(wrong.get("test_mode"))
 
 
 @responses.activate

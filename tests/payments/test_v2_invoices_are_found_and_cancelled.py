@@ -218,7 +218,14 @@ def test_a_strangers_invoice_may_be_as_odd_as_it_likes() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"uuid": "?"}, {"amount_in_fiat": "ten"}, {"fiat_currency": 1}]
+    "changes",
+    [
+        {"uuid": "?"},
+        {"amount_in_fiat": "ten"},
+        {"amount_in_fiat": 9.99},
+        {"fiat_currency": 1},
+        {"test_mode": "true"},
+    ],
 )
 @responses.activate
 def test_our_own_may_not(changes: dict[str, object]) -> None:

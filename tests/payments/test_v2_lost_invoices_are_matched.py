@@ -126,3 +126,31 @@ def test_a_lost_invoice_that_nobody_can_look_for_is_not_given_up_for_a_day(app: 
         assert payment.state is PaymentState.UNKNOWN
         sweep(gateway(app), utcnow() + timedelta(hours=25))
         assert payment.state is PaymentState.ABANDONED
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"link": "https://pay.elsewhere.example/X"},
+        {"amount_in_fiat": 9.99},
+        {"amount_in_fiat": "ten"},
+        {"test_mode": "true"},
+    ],
+)
+def test_a_listed_invoice_that_nobody_may_be_shown_is_watched_and_a_person_is_told(
+    app: Flask, odd: dict[str, object]
+) -> None:
+    with app.app_context(), provider(app) as calls:
+        _, payment = make_order(app)
+        is_left(payment, PaymentState.UNKNOWN)
+        assert isinstance(calls, ProviderV2)
+        good = {"uuid": f"INV-{LOST}", "link": f"{calls.pay_origin}/{LOST}", "amount_in_fiat": 10.0}
+        calls.made[LOST] = good | {"order_id": payment.reference} | odd
+        calls.invoices_are_listed(LOST)
+
+        sweep(gateway(app), utcnow() + timedelta(minutes=1))
+
+        bound = (payment.state, payment.invoice_id, payment.pay_url)
+        assert bound == (PaymentState.ABANDONED, LOST, "")
+        assert [item.kind for item in open_attention()] == ["reply_refused"]
+        assert payment.next_check_at is not None

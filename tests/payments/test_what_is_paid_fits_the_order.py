@@ -17,6 +17,7 @@ from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import open_invoice, start_payment
 from shop.payments.settling import settle
+from shop.payments.words import figures_in_words
 from tests.factories import confirm, gateway, make_open_order, make_product, provider
 from tests.fulfilment.sold import goods_mails, templates
 
@@ -230,6 +231,9 @@ COIN = {"coin": "USDT_TRC20", "due": Decimal("10.010")}
         ("10.01", OrderFlag.NONE, ""),
         ("9", OrderFlag.NONE, ""),  # the merchant said that it is enough
         ("12.01", OrderFlag.PAID_OVER, "12.01 USDT TRC20 came, 2.00 USDT TRC20 more"),
+        ("12.010000000000002", OrderFlag.PAID_OVER, "12.01 USDT TRC20 came, 2.00 USDT TRC20 more"),
+        ("10.010000000000002", OrderFlag.NONE, ""),
+        ("10.009999999999998", OrderFlag.NONE, ""),
     ],
 )
 def test_only_a_surplus_is_told_with_the_goods(
@@ -242,11 +246,39 @@ def test_only_a_surplus_is_told_with_the_goods(
 
         assert order.flag is flag
         assert (payment.coin, payment.due, payment.received) == ("USDT_TRC20", "10.010", came)
-        assert order.paid_with == {"9": "9.00"}.get(came, came) + " USDT TRC20"
+        assert order.paid_with == f"{Decimal(came):.2f} USDT TRC20"
         assert templates() == ["order-placed", "order-delivered"]
         (letter,) = goods_mails()
         assert letter.note.startswith(note)
         assert bool(letter.note) is bool(note)
+
+
+@pytest.mark.parametrize(
+    ("received", "due", "coin", "words"),
+    [
+        ("10.000000000000002", "10.0", "", ""),
+        ("9.999999999999998", "10.0", "", ""),
+        ("5", "10.0", "", "5.00 of 10.00 came; 5.00 is missing."),
+        ("11", "10.0", "", "11.00 came, 1.00 more than was asked for."),
+        ("0", "0.00012345", "BTC", "0.00000000 of 0.00012345 BTC came; 0.00012345 BTC is missing."),
+        (
+            "0.003000000000000001",
+            "0.003456789012",
+            "ETH",
+            "0.003000000000 of 0.003456789012 ETH came; 0.000456789012 ETH is missing.",
+        ),
+        ("1234567.891234567891234568", "1234567.891234567891234560", "SHIB", ""),
+        ("0.002", "0.001", "A_B", "0.002 A B came, 0.001 A B more than was asked for."),
+        ("123456789012345678", "123456789012345670", "", ""),
+    ],
+)
+def test_people_read_figures_without_the_noise_of_floats(
+    received: str, due: str, coin: str, words: str
+) -> None:
+    payment = Payment(received=received, due=due, coin=coin)
+
+    assert str(payment.figures or "") == words
+    assert figures_in_words(payment.figures) == words
 
 
 def test_figures_that_are_long_or_missing_are_kept_as_far_as_they_go(app: Flask) -> None:

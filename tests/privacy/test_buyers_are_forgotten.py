@@ -127,7 +127,7 @@ def test_the_sweep_is_what_erases(app: Flask) -> None:
 
 
 def test_an_erased_address_is_nowhere_any_more(app: Flask, settings: Settings) -> None:
-    """Not in the words that people wrote, nor in mails that lie in a folder, in whatever capitals."""
+    """Not in what people or the provider wrote, nor in mails that lie in a folder, in whatever capitals."""
     with app.app_context():
         order, _ = make_open_order(app)
         with transaction() as session:
@@ -135,10 +135,14 @@ def test_an_erased_address_is_nowhere_any_more(app: Flask, settings: Settings) -
             raise_attention(session, "seen", "a", "buyer@example.com wrote to us")
             item = session.query(AttentionItem).one()
             item.resolved_at, item.resolution = utcnow(), "answered BUYER@example.COM"
+            for spelt in (ADDRESS, ADDRESS.upper()):  # else alike, and both open
+                raise_attention(session, "refused", f"no {spelt}", "refused")
         confirm(app, order)
         with transaction() as session:
             session.get_one(Order, order.id).record("note", f"says {ADDRESS}", who=f"for {ADDRESS}")
-            session.execute(update(Payment).values(next_check_at=None))
+            said = f"{ADDRESS} is refused"
+            words = {"error": said, "unclear_because": said}
+            session.execute(update(Payment).values(next_check_at=None, **words))
         mails_go()
         assert ADDRESS in everything(settings.shop_data_dir)
 

@@ -48,6 +48,7 @@ def test_export_tells_everything_about_an_address(app: Flask, runner: FlaskCliRu
     assert order["email"] == ADDRESS
     assert order["lines"][0]["total"] == "10.00 USD"
     assert order["payments"][0]["state"] == "paid"
+    assert order["payments"][0]["error"] == ""
     assert order["deliveries"][0]["keys"][0].startswith("KEY-")
     assert "sent" in [mail["state"] for mail in order["mails"]]
     assert order["events"][0]["kind"] == "placed"

@@ -30,7 +30,14 @@ from .errors import (
     Untrusted,
 )
 from .hosts import named_host
-from .invoices import Invoice, InvoiceInfo, InvoiceStatus, normalise_invoice_id, same_to_the_cent
+from .invoices import (
+    Invoice,
+    InvoiceInfo,
+    InvoiceStatus,
+    normalise_invoice_id,
+    same_to_the_cent,
+    surplus,
+)
 from .postbacks import LARGEST_POSTBACK, Postback, token_in, unproven_fields
 from .v1 import CryptoCloud
 from .v2 import CryptoCloudV2
@@ -65,6 +72,7 @@ __all__ = [
     "named_host",
     "normalise_invoice_id",
     "same_to_the_cent",
+    "surplus",
     "token_in",
     "unproven_fields",
 ]

@@ -103,6 +103,9 @@ class Untrusted(Unclear):
 
     lasts = True
 
+    test_mode = False
+    """Whether that invoice is, or may be, a test."""
+
     def __init__(self, message: str, invoice_id: str | None = None) -> None:
         super().__init__(message)
         self.invoice_id = invoice_id
@@ -115,6 +118,8 @@ class OtherHost(Untrusted):
 
 class InTestMode(Untrusted):
     """The invoice is a test: what is sent to it is never credited."""
+
+    test_mode = True
 
 
 class Refusal(enum.StrEnum):

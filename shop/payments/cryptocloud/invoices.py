@@ -18,6 +18,8 @@ from .hosts import named_host, with_scheme
 LONGEST_PAY_URL = 512
 NOISE = Decimal("0.0001")
 """A hundredth of a cent: 9.999999999999998 is what floats make of 10."""
+COIN_NOISE = Decimal("1e-12")
+"""The same for coins, of which a hundredth of a cent may be much: this part of what is due."""
 INVOICE_ID = re.compile(r"(?:INV-)?([A-Z0-9]{4,32})")
 
 
@@ -72,10 +74,16 @@ class InvoiceInfo:
     """The whole of what has arrived, in `coin`, before the provider's fees."""
 
     @property
+    def surplus(self) -> Decimal | None:
+        """How much more came than was due, in `coin`: negative while some is missing; None if untold."""
+        if self.due is None or self.received is None:
+            return None
+        return surplus(self.received, self.due)
+
+    @property
     def is_over(self) -> bool:
         """Whether more came than was asked for, whichever of its words the provider uses."""
-        surplus = self.due is not None and self.received is not None and self.received > self.due
-        return self.status is InvoiceStatus.OVERPAID or surplus
+        return self.status is InvoiceStatus.OVERPAID or (self.surplus or 0) > 0
 
     @property
     def is_part(self) -> bool:
@@ -128,6 +136,12 @@ def checked_pay_url(pay_url: object, origins: Sequence[str], invoice_id: str) ->
 def same_to_the_cent(told: Decimal, asked: Money) -> bool:
     """Whether an amount that the provider tells is the one that was asked for, but for float noise."""
     return abs(told - asked.decimal) < NOISE
+
+
+def surplus(received: Decimal, due: Decimal) -> Decimal:
+    """How much more came than was due, in a coin; 0 for what floats make of the same amount."""
+    more = received - due
+    return more if abs(more) > due * COIN_NOISE else Decimal(0)
 
 
 def status_of(word: object) -> tuple[InvoiceStatus, str]:

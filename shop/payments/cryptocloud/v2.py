@@ -52,16 +52,21 @@ class CryptoCloudV2(CryptoCloud):
         made = self._calls.call("POST", "/v2/invoice/create", json=body).get("result")
         if not isinstance(made, dict):
             raise Unreadable("the reply holds no invoice")
-        invoice = self._invoice(made)
-        if not _is_about(made, amount):
-            raise Untrusted("the invoice was made for another amount", invoice.id)
-        return invoice
+        return self._invoice(made, amount)
 
-    def _invoice(self, facts: dict[str, Any]) -> Invoice:
-        invoice_id = named_invoice(facts.get("uuid"))
-        pay_url = checked_pay_url(facts.get("link"), self.pay_origins, invoice_id)
-        expires_at, is_test = self._expiry(facts.get("expiry_date")), facts.get("test_mode") is True
-        return Invoice(invoice_id, pay_url, expires_at, test_mode=is_test)
+    def _invoice(self, facts: dict[str, Any], amount: Money) -> Invoice:
+        invoice_id, told = named_invoice(facts.get("uuid")), facts.get("test_mode")
+        try:
+            if told is not None and not isinstance(told, bool):
+                raise Untrusted("the reply does not say clearly whether it is a test", invoice_id)
+            if not _is_about(facts, amount, invoice_id):
+                raise Untrusted("the invoice was made for another amount", invoice_id)
+            pay_url = checked_pay_url(facts.get("link"), self.pay_origins, invoice_id)
+        except Untrusted as error:
+            error.test_mode = bool(told)  # it is watched, and must not buy anything
+            raise
+        expires_at = self._expiry(facts.get("expiry_date"))
+        return Invoice(invoice_id, pay_url, expires_at, test_mode=bool(told))
 
     def _expiry(self, text: object) -> datetime | None:
         """The end of the invoice's life as told; None for one that cannot be, to hold no goods for it."""
@@ -100,16 +105,16 @@ class CryptoCloudV2(CryptoCloud):
         )
 
     def find_invoice(self, reference: str, amount: Money, since: datetime) -> Invoice | None:
-        """The invoice made for exactly this reference and amount since then, or None when there is none.
+        """The invoice made for exactly this reference since then, or None when there is none.
 
-        Raises what any call does; and Unclear when it could not look through all of them, so that
-        nobody takes that for a no. Of several, the one with the money.
+        Raises what `create_invoice` does of an invoice that may not be shown; and Unclear when it could
+        not look through all of them, so that nobody takes that for a no. Of several, the one with the money.
         """
         made, whole = self._made_since(since)
         named = [facts for facts in made if facts.get("order_id") == reference]
-        found = [facts for facts in named if _is_about(facts, amount)]
-        if found:
-            return self._invoice(min(found, key=lambda facts: MONEY_FIRST.index(_status(facts)[0])))
+        if named:
+            best = min(named, key=lambda facts: MONEY_FIRST.index(_status(facts)[0]))
+            return self._invoice(best, amount)
         if not whole:
             raise Unclear("the list of invoices does not come to an end")
         return None
@@ -211,12 +216,12 @@ def _amount(facts: dict[str, Any]) -> Decimal | None:
     return amount or None
 
 
-def _is_about(facts: dict[str, Any], amount: Money) -> bool:
-    """Whether nothing of what the reply tells is about another amount."""
+def _is_about(facts: dict[str, Any], amount: Money, invoice_id: str) -> bool:
+    """Whether nothing of what the reply tells is about another amount; Untrusted when it is not clear."""
     try:
         told, currency = _amount(facts), _currency(facts.get("fiat_currency"))
     except UnclearInvoice as error:
-        raise Unreadable(str(error)) from None
+        raise Untrusted(str(error), invoice_id) from None
     return currency in ("", amount.currency) and (told is None or same_to_the_cent(told, amount))
 
 
