@@ -26,7 +26,7 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 STARTS_WITHIN = 60
-MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of a random name is made in it
+MEMORY = Path("/dev/shm")  # a folder of a random name is made in it
 ROOM = 2**30
 """Bytes that are to be free there: a copied database has 300 files, and a disk takes its time for them."""
 UNSAFE_AND_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")

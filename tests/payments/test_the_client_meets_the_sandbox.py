@@ -17,11 +17,11 @@ from shop.payments.cryptocloud import (
     InvoiceStatus,
     KeyRefused,
     Moved,
+    OtherHost,
     Rejected,
     Unavailable,
     Unclear,
     Unreadable,
-    Untrusted,
 )
 from shop.sandbox.invoices import Action
 from shop.sandbox.links import pay_page
@@ -128,7 +128,7 @@ FAULTS: dict[str, tuple[type[CryptoCloudError], int]] = {
     "500": (Unclear, 0),
     "reset": (Unclear, 1),
     "redirect": (Moved, 0),
-    "foreign_link": (Untrusted, 1),
+    "foreign_link": (OtherHost, 1),
     "slow": (Unclear, 1),
 }
 """What a fault means for a create call, and how many invoices there are afterwards."""
