@@ -43,6 +43,7 @@ class CryptoCloudV2(CryptoCloud):
     """One CryptoCloud project, spoken to in API v2."""
 
     batch: ClassVar[int] = 100
+    told_in: ClassVar[str] = "result"
 
     def create_invoice(self, amount: Money, *, reference: str, email: str | None = None) -> Invoice:
         """As in v1; the invoice lives for `invoice_life`."""
