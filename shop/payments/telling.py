@@ -41,8 +41,10 @@ def tell_a_person(session: Session, error: CryptoCloudError, order: str = "") ->
         )
     else:
         kind, reference = "invoice_refused", _reason(error)
-        fails = f"makes no invoice for order {order}" if order else "tells nothing about invoices"
-        what = f"CryptoCloud {fails}: {error}. {_advice(error)}"
+        not_done = (
+            f"makes no invoice for order {order}" if order else "does not answer about invoices"
+        )
+        what = f"CryptoCloud {not_done}: {error}. {_advice(error)}"
     raise_attention(session, kind, reference, what.strip())
 
 
