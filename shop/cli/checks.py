@@ -17,8 +17,9 @@ from ..payments.cryptocloud import (
     ASKED_AT_ONCE,
     CryptoCloudError,
     KeyRefused,
+    NotTheApi,
+    ProjectRefused,
     Refusal,
-    Rejected,
     named_host,
 )
 from ..payments.models import Payment
@@ -51,11 +52,17 @@ def provider(settings: Settings) -> list[Finding]:
                 "Copy CRYPTOCLOUD_API_KEY from the project's settings.",
             )
         ]
-    except Rejected as error:
+    except NotTheApi as error:
+        mend = (
+            f"Is {settings.cryptocloud_api_url} the API's address (CRYPTOCLOUD_API_URL)? A test "
+            "invoice shows it: `invoices create`."
+        )
+        return [Finding("warn", "provider", str(error), mend)]
+    except ProjectRefused as error:
         mend = "Look at the project in your account; `attention list` may say more."
         return [Finding("fail", "provider", str(error), mend)]
     except CryptoCloudError as error:
-        mend = f"Is {settings.cryptocloud_api_url} reachable from here?"
+        mend = f"Is {settings.cryptocloud_api_url} reachable from here, with nothing in between?"
         return [Finding("fail", "provider", str(error), mend)]
     taken = Finding("ok", "provider", f"{settings.cryptocloud_api_url} takes the API key")
     return [taken, _clock(ahead)]
@@ -86,14 +93,17 @@ def invoices(settings: Settings) -> Finding:
     if not failed:
         made = f"{attempts[0].created_at:%Y-%m-%d %H:%M}"
         return Finding("ok", "invoices", f"the last one was made on {made}")
+    waits = "See `attention list`." if failed[0].error_lasts else ""  # what passes is not there
     text = (
         f"{len(failed)} of {len(today) or 1} could not be made within a day; "
         f"the last time: {failed[0].error or 'no answer came'}"
     )
     if failed[0] is attempts[0]:
         level: Level = "fail" if failed[0].error_lasts else "warn"
-        return Finding(level, "invoices", text, f"See `attention list`. Mended since? {proof}")
-    return Finding("warn", "invoices", f"{text}, and one was made since", "See `attention list`.")
+        return Finding(
+            level, "invoices", text, f"{waits} Mended since? {proof}" if waits else proof
+        )
+    return Finding("warn", "invoices", f"{text}, and one was made since", waits)
 
 
 def redirects(settings: Settings) -> list[Finding]:

@@ -301,7 +301,8 @@ def refresh_all(
 
 def _note_no_answer(asked: Iterable[tuple[int, int]], error: CryptoCloudError) -> None:
     """An answer about none of these: of the invoices, it is noted; of us, a person is told if it lasts."""
-    if error.lasts and not error.about_invoice:
+    alarming = error.lasts and not isinstance(error, Unreadable)  # one garbled answer is not
+    if alarming and not error.about_invoice:
         with transaction("attention") as session:
             tell_a_person(session, error)
     elif isinstance(error, Unreadable | Rejected) and not isinstance(error, Unavailable):

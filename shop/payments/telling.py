@@ -16,12 +16,13 @@ from .cryptocloud import (
     Moved,
     OtherHost,
     ProjectRefused,
+    Unreadable,
     Untrusted,
 )
 
 LONGEST_REFERENCE = 120
-NUMBERED = re.compile(r"(?=[0-9A-Za-z-]*[0-9])[0-9A-Za-z-]{8,}")
-"""What is most likely the number of one request or invoice, and no part of the reason."""
+OF_ONE_CASE = re.compile(r"\S*[0-9@]\S*")
+"""A figure, a time, an address, the number of a request: no part of the reason, and another each time."""
 
 
 def tell_a_person(session: Session, error: CryptoCloudError, order: str = "") -> None:
@@ -32,7 +33,7 @@ def tell_a_person(session: Session, error: CryptoCloudError, order: str = "") ->
     if isinstance(error, KeyRefused):
         kind, reference = "key_refused", current_settings().cryptocloud_shop_id
         what = "CryptoCloud refused the API key: nobody can pay. Check CRYPTOCLOUD_API_KEY."
-    elif isinstance(error, Untrusted):
+    elif isinstance(error, Untrusted | Unreadable):
         kind, reference = "reply_refused", _reason(error)
         what = (
             f"CryptoCloud's answer for order {order} was refused, and the buyer was sent nowhere: "
@@ -49,22 +50,24 @@ def tell_a_person(session: Session, error: CryptoCloudError, order: str = "") ->
 
 def _reason(error: CryptoCloudError) -> str:
     """The reason, the same for every order that it stops."""
-    return NUMBERED.sub("…", str(error))[:LONGEST_REFERENCE]
+    return OF_ONE_CASE.sub("…", str(error))[:LONGEST_REFERENCE]
 
 
 def _advice(error: CryptoCloudError) -> str:
     """Where to look, by the setting or the place in the provider's account."""
     settings, words = current_settings(), str(error).lower()
-    if isinstance(error, Moved):
+    if isinstance(error, Moved) and error.host:
         return (
             f"CRYPTOCLOUD_API_URL is {settings.cryptocloud_api_url}. If CryptoCloud (Trybit) says that "
             "its API has moved there, set it to that address and restart. The key was not sent there."
         )
-    if isinstance(error, Blocked):
+    if isinstance(error, Blocked | Moved | Unreadable):
+        made = " An invoice may have been made: see your account."
         return (
-            f"{settings.cryptocloud_api_url} is not reached: look at CRYPTOCLOUD_API_URL, and at "
-            "firewalls and proxies on the way. A wall against robots: ask CryptoCloud to let this "
-            "server's address through."
+            f"{settings.cryptocloud_api_url} does not answer as CryptoCloud's (Trybit's) API does: look "
+            "at CRYPTOCLOUD_API_URL, and at firewalls and proxies on the way. A wall against robots: "
+            "ask CryptoCloud to let this server's address through."
+            f"{made if isinstance(error, Unreadable) else ''}"
         )
     if isinstance(error, InTestMode):
         return "Leave test mode: in your account, open the project and switch it off."

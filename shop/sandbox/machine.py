@@ -71,14 +71,14 @@ def act(number: str, action: str) -> ResponseReturnValue:
     """Let something happen; with `wait` the postback is sent, and answered, before this answers."""
     wishes = _wishes({"postback", "coin", "wait"})
     code = wishes.get("coin")
-    if code is not None and code not in COINS:
+    if code is not None and (not isinstance(code, str) or code not in COINS):
         raise ValueError(f"coin must be one of {', '.join(COINS)}.")
     after = happen(
         current_sandbox(),
         number,
         Action(action),
         Mode(str(wishes.get("postback", Mode.NORMAL))),
-        coin=COINS[str(code)] if code else None,
+        coin=COINS[code] if code else None,
         wait=wishes.get("wait") is True,
     )
     return jsonify(describe(after))

@@ -69,7 +69,10 @@ class TestInvoices:
     ) -> None:
         is_refused(app, status=503)
 
-        assert checks.invoices(settings).level == "warn"
+        found = checks.invoices(settings)
+
+        assert found.level == "warn"
+        assert "attention list" not in found.mend  # it is not there
 
     def test_without_any_nothing_is_known(self, app: Flask, settings: Settings) -> None:
         found = checks.invoices(settings)

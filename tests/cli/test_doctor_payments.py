@@ -363,7 +363,8 @@ class TestTheProvider:
     def test_the_clock_is_read_from_the_providers_own_answer(self, app: Flask) -> None:
         with provider(app) as calls:
             headers = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
-            calls.add(responses.GET, calls.info_url, status=400, headers=headers)
+            no = {"status": "error", "error": "Invoice is not found"}
+            calls.add(responses.GET, calls.info_url, status=400, json=no, headers=headers)
             client: CryptoCloud = app.extensions["cryptocloud"]
 
             ahead = client.check_key()
@@ -378,6 +379,30 @@ class TestTheProvider:
         assert found["provider"]["text"] == "refuses the API key"
         assert "CRYPTOCLOUD_API_KEY" in found["provider"]["mend"]
         assert found["exit"] == 1
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (400, ""),
+            (400, '{"error":"bad request"}'),
+            (402, '{"detail":"pay"}'),
+            (404, ""),
+            (404, '{"detail":"Not found."}'),
+            (410, '{"message":"v1 was switched off"}'),
+            (200, '{"status":"success"}'),
+        ],
+    )
+    def test_what_any_web_server_might_say_does_not_show_that_the_key_is_taken(
+        self, app: Flask, status: int, body: str
+    ) -> None:
+        found = findings(app, status=status, body=body)
+
+        assert found["provider"]["level"] == "warn"
+        assert str(status) in found["provider"]["text"]
+        assert "CRYPTOCLOUD_API_URL" in found["provider"]["mend"]
+
+    def test_something_in_between_is_a_failure(self, app: Flask) -> None:
+        assert findings(app, status=403, body="error code: 1020")["provider"]["level"] == "fail"
 
     def test_a_silent_provider_is_a_failure(self, app: Flask) -> None:
         assert findings(app, status=500)["provider"]["level"] == "fail"

@@ -97,7 +97,7 @@ class Fault:
     unreachable: bool = False
     """Whether it ends by the patience for a connection."""
     astray: bool = False
-    """Whether buyer or money would be led astray: that is put before a person."""
+    """Whether buyer or money would be led astray: that is put before a person, and so is UNREAD."""
 
     @property
     def state(self) -> str:
@@ -146,6 +146,7 @@ FAULTS = [
     Fault("pay_url that looks alike", UNSHOWN, None, says_made(pay_url="https://pay.cryptoc1oud.plus"), astray=True),
     Fault("pay_url with another port", UNSHOWN, None, says_made(pay_url=f"{PAY_HOST}:8443/X"), astray=True),
 ]  # fmt: skip
+UNREAD = ("200 with a page", "200 without fields", "200 with null", "200 with lists")
 BY_NAME = {fault.name: fault for fault in FAULTS}
 ENGINES = ("sqlite", "postgresql")
 
@@ -302,7 +303,7 @@ def misbehaves_at_checkout(shop: Shop, fault: Fault, deadline: float = 0.3) -> N
         assert buyer.sends("/checkout", email=buyer.email).headers["Location"] == where
         address = address_of(buyer)
         assert shop.order(address) == ("pending", [fault.state])
-        assert shop.asks_for_a_person() is fault.astray
+        assert shop.asks_for_a_person() is (fault.astray or fault.name in UNREAD)
         assert where == address or (
             fault.outcome == "open" and where.startswith(shop.sandbox.settings.pay_origins())
         )

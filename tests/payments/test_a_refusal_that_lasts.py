@@ -50,6 +50,26 @@ SAYS: dict[str, tuple[dict[str, Any], str, str]] = {
         "something in between answered in the API's place (403), which calls itself cloudflare",
         "CRYPTOCLOUD_API_URL",
     ),
+    "a page that says 200": (
+        {"status": 200, "body": HTML},
+        "something in between answered in the API's place (200)",
+        "CRYPTOCLOUD_API_URL",
+    ),
+    "a reply that cannot be read": (
+        {"status": 200, "json": {"status": "success"}},
+        "was refused, and the buyer was sent nowhere",
+        "CRYPTOCLOUD_API_URL",
+    ),
+    "an API that is gone": (
+        {"status": 410, "json": {"message": "This version was switched off"}},
+        "no such API at this address (410): This version was switched off",
+        "CRYPTOCLOUD_API_URL",
+    ),
+    "a redirect within": (
+        {"status": 302, "headers": {"Location": "/maintenance"}},
+        "a redirect to no other host",
+        "firewalls and proxies",
+    ),
     "an API that has moved": (
         {"status": 301, "headers": {"Location": "https://api.trybit.com/v2"}},
         "sends to api.trybit.com",
@@ -165,14 +185,36 @@ def test_many_orders_that_it_stops_are_one_item_and_another_reason_is_another(ap
         assert len(open_attention()) == 2
 
 
-def test_a_reason_that_holds_the_number_of_a_request_is_one_reason(app: Flask) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("Project blocked, request 4f1d2c3b9a", "Project blocked, request 77e0c1d2aa"),
+        ("Minimum amount is 0.000141 BTC", "Minimum amount is 0.2 BTC"),
+        ("Closed until 10:05", "Closed until 10:06"),
+    ],
+)
+def test_a_reason_with_another_figure_each_time_is_one_reason(
+    app: Flask, words: tuple[str, str]
+) -> None:
     with app.app_context():
-        for number in ("4f1d2c3b9a", "77e0c1d2aa"):
-            says = {"status": "error", "error": f"Project blocked, request {number}"}
-            refuse(app, make_order(app)[1], status=400, json=says)
+        for error in words:
+            refuse(app, make_order(app)[1], status=400, json={"status": "error", "error": error})
 
-        assert len(open_attention()) == 1
-        assert "4f1d2c3b9a" in open_attention()[0].note
+        (item,) = open_attention()
+        assert words[0] in item.note
+
+
+def test_a_buyers_address_in_the_words_is_kept_nowhere(app: Flask) -> None:
+    with app.app_context():
+        _, payment = make_order(app)
+        address = payment.order.email
+
+        says = {"status": "error", "error": f"Email {address} is blacklisted"}
+        refuse(app, payment, status=400, json=says)
+
+        (item,) = open_attention()
+        assert address not in f"{item.reference} {item.note} {payment.error}"
+        assert "is blacklisted" in item.note
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
@@ -218,7 +260,8 @@ def test_a_pay_link_to_a_host_that_is_not_listed_names_it_and_the_setting(
 
 
 @pytest.mark.parametrize(
-    "kind", ["a project that is not active", "a wall", "an API that has moved"]
+    "kind",
+    ["a project that is not active", "a wall", "an API that is gone", "an API that has moved"],
 )
 def test_it_is_told_when_the_provider_is_asked_about_a_payment_as_well(
     app: Flask, kind: str
@@ -236,3 +279,17 @@ def test_it_is_told_when_the_provider_is_asked_about_a_payment_as_well(
         assert item.note.startswith("CryptoCloud does not answer about invoices: ")
         assert words in item.note
         assert where in item.note
+
+
+@pytest.mark.parametrize("kind", ["a page that says 200", "a reply that cannot be read"])
+def test_one_unreadable_answer_about_a_payment_bothers_nobody(app: Flask, kind: str) -> None:
+    with app.app_context():
+        _order, payment = make_open_order(app)
+        with provider(app) as calls:
+            method = responses.POST if "merchant" in calls.info_url else responses.GET
+            calls.add(method, calls.info_url, **SAYS[kind][0])
+            with pytest.raises(CryptoCloudError):
+                refresh(payment, gateway(app))
+
+        assert open_attention() == []
+        assert payment.unclear_since is not None

@@ -16,7 +16,8 @@ from shop.db import db, utcnow
 from shop.fulfilment.models import OutboxMail
 from shop.orders.models import OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
-from shop.payments.cryptocloud import SIGNED, Refusal
+from shop.payments.cryptocloud import SIGNED, InvoiceStatus, Refusal
+from shop.payments.cryptocloud.invoices import status_of
 from shop.payments.inbox import nudge, receive_postback
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import open_invoice
@@ -106,6 +107,20 @@ def test_an_order_whose_status_nobody_knows_keeps_its_stock_for_a_day(
         clock.now += timedelta(hours=2)
         minutes(app, clock, 1, "processing")
         assert order.status is OrderStatus.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ("processing", 'it has the status "processing"'),
+        (["paid"], "it has a status that is a list"),
+        ({}, "it has a status that is a dict"),
+        (None, "it has no status"),
+        ("", "it has no status"),
+    ],
+)
+def test_what_stands_for_a_status_is_told_by_what_it_is(told: object, words: str) -> None:
+    assert status_of(told) == (InvoiceStatus.UNKNOWN, f"{words}, which this shop does not know")
 
 
 @pytest.mark.parametrize("word", ["cancelled", "expired", "canceled"])

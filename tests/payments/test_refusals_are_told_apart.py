@@ -18,6 +18,7 @@ from shop.payments.cryptocloud import (
     KeyRefused,
     Moved,
     NotSent,
+    NotTheApi,
     ProjectRefused,
     Rejected,
     TooManyCalls,
@@ -30,6 +31,9 @@ from shop.payments.cryptocloud import (
 from tests.payments.wire import CREATE, INFO, MADE, ask, make_client, patient
 
 HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+CLOUDFLARE = json.dumps(
+    {"title": "Error 1010: Access denied", "status": 403, "cloudflare_error": True}
+)
 WELL = json.dumps(MADE | {"status_invoice": "paid"})
 """What would be believed if it came with 200."""
 ANSWERS = [
@@ -38,6 +42,9 @@ ANSWERS = [
     (400, "", Rejected),
     (401, '{"message":"Unauthenticated."}', KeyRefused),
     (401, HTML, Blocked),
+    (401, f"\ufeff{HTML}", Blocked),
+    (401, "Access denied", Blocked),
+    (401, CLOUDFLARE, Blocked),
     (401, "", KeyRefused),
     (403, '{"detail":"Forbidden"}', ProjectRefused),
     (403, '{"detail":"Project is not active"}', ProjectRefused),
@@ -45,6 +52,14 @@ ANSWERS = [
     (403, '{"detail":"Authentication credentials were not provided."}', KeyRefused),
     (403, "", KeyRefused),
     (403, HTML, Blocked),
+    (403, "error code: 1020", Blocked),
+    (403, CLOUDFLARE, Blocked),
+    (403, '{"type":"https://developers.cloudflare.com/1xxx/","title":"Error 1010"}', Blocked),
+    (403, '["Project is not active"]', ProjectRefused),
+    (400, '["Minimum amount is 1 USD"]', Rejected),
+    (400, '"Minimum amount is 1 USD"', Rejected),
+    (400, '{"shop_id":["Unknown"]}', Rejected),
+    (402, '{"detail":"Pay first"}', Rejected),
     (400, '{"status":"error","error":"Minimum amount is 0.1 USD"}', Rejected),
     (400, '{"status":"error","result":{"shop_id":"Unknown shop"}}', Rejected),
     (200, '{"status":"error","result":{"shop_id":"Unknown shop"}}', Rejected),
@@ -52,27 +67,40 @@ ANSWERS = [
     (400, '{"status":"error","result":{"rate_limit":"5 per minute"}}', Unavailable),
     (200, '{"status":"error","result":{"rate_limit":"5 per minute"}}', Unavailable),
     (403, '{"status":"error","result":{"rate_limit":"5 per minute"}}', Unavailable),
+    (400, '{"status":"error","error":"Too many requests per minute"}', Unavailable),
+    (400, '{"detail":"Request was throttled."}', Unavailable),
+    (400, '{"status":"error","error":"Too many decimals"}', Rejected),
     (405, HTML, Blocked),
+    (405, '{"detail":"Method not allowed"}', NotTheApi),
+    (410, '{"message":"API v1 was switched off"}', NotTheApi),
+    (404, '{"detail":"Not found."}', NotTheApi),
+    (404, '{"status":"error","error":"Invoice is not found"}', Rejected),
     (410, "gone", Blocked),
     (404, HTML, Blocked),
-    (404, "", Rejected),
+    (404, "", NotTheApi),
     (406, '{"error":"Service not available"}', Unavailable),
     (408, "", Unclear),
     (409, "", Unclear),
     (422, '{"status":"error","result":{"amount":"too small"}}', Rejected),
     (425, "", Unclear),
     (429, "", Unavailable),
-    (401, "[" * 60_000, KeyRefused),
+    (401, "[" * 60_000, Blocked),
     (206, WELL, Unreadable),
     (204, "", Unreadable),
-    (301, "", Unreadable),
-    (302, '{"status":"error"}', Unreadable),
+    (301, "", Moved),
+    (302, '{"status":"error"}', Moved),
     (500, '{"status":"error","error":"boom"}', Unclear),
     (502, HTML, Unclear),
     (503, "", Unclear),
     (504, "", Unclear),
     (200, '{"status":"error","error":"shop not found"}', Rejected),
     (200, '{"status":"error"}', Rejected),
+    (200, '{"status":"ERROR"}', Rejected),
+    (200, '{"status":"fail","message":"Project is blocked"}', Rejected),
+    (200, '{"status":400,"error":"Project is blocked"}', Rejected),
+    (200, '{"status":"fail"}', Unreadable),
+    (200, '{"status":"Success","message":"Made"}', Unreadable),
+    (200, '{"status":"ok","result":{"uuid":"INV-DZLF4212"}}', Unreadable),
     (200, HTML, Unreadable),
     (200, "", Unreadable),
     (200, '{"status":"success","pay_url":"https://pay.crypto', Unreadable),
@@ -127,6 +155,29 @@ def test_a_redirect_is_not_followed_and_its_host_is_named(status: int) -> None:
     assert len(responses.calls) == 1  # the key went to nobody else
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Location": "/maintenance"}, {"Location": CREATE + "/"}, {"Location": "http://["}],
+)
+@responses.activate
+def test_a_redirect_to_no_other_host_is_not_called_a_move(headers: dict[str, str]) -> None:
+    responses.post(CREATE, status=302, headers=headers)
+
+    with pytest.raises(Moved, match=r"redirect to no other host \(302\)") as error:
+        ask(make_client())
+
+    assert not error.value.host
+
+
+@responses.activate
+def test_a_page_that_says_200_is_called_something_in_between() -> None:
+    """And it stays unclear: an invoice may have been made behind it."""
+    responses.post(CREATE, body=HTML, headers={"Server": "cloudflare"})
+
+    with pytest.raises(Unreadable, match=r"in between .* \(200\), which calls itself cloudflare"):
+        ask(make_client())
+
+
 @responses.activate
 def test_something_in_between_is_called_by_the_name_it_gives_itself() -> None:
     responses.post(CREATE, status=403, body=HTML, headers={"Server": "cloudflare\u00ff" + "x" * 99})
@@ -148,8 +199,10 @@ def test_a_rate_limit_waits_for_its_minute() -> None:
     assert error.value.retry_after == 60
 
 
-LASTING = (KeyRefused, ProjectRefused, Blocked, Rejected, Moved, Untrusted)
-PASSING = (NotSent, TooManyCalls, Unavailable, Unclear, UnclearInvoice, Unreadable)
+LASTING = (
+    KeyRefused, ProjectRefused, Blocked, NotTheApi, Rejected, Moved, Untrusted, Unreadable,
+)  # fmt: skip
+PASSING = (NotSent, TooManyCalls, Unavailable, Unclear, UnclearInvoice)
 
 
 def test_each_error_says_whether_it_lasts() -> None:
@@ -166,6 +219,7 @@ def test_the_error_tree_is_as_drawn() -> None:
     assert issubclass(Unavailable, Rejected)
     assert issubclass(ProjectRefused, Rejected)
     assert issubclass(Blocked, Rejected)
+    assert issubclass(NotTheApi, Blocked)
     assert issubclass(Unreadable, Unclear)
     assert issubclass(Moved, Unclear)
 
@@ -180,6 +234,11 @@ def test_the_error_tree_is_as_drawn() -> None:
         ({"error": "", "message": "the second name"}, "the second name"),
         ({"error": None}, "no reason given"),
         ({"status": "error"}, "no reason given"),
+        ({"amount": ["Not less than 10.", "Odd."]}, "amount: Not less than 10., Odd"),
+        (["Minimum amount is 1 USD"], "Minimum amount is 1 USD"),
+        ({"error": "Email a.b+c@x.example is bad"}, "Email <an email address> is bad"),
+        ({"error": [{"to": "a%40x.example"}]}, "{'to': '<an email address>'}"),
+        ({"a@x.example": "known"}, "<an email address>: known"),
     ],
 )
 @responses.activate

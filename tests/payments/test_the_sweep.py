@@ -96,7 +96,8 @@ def test_an_invoice_the_provider_never_tells_about_is_shown_to_a_person_and_give
         make_open_order(app)
         start, asked = utcnow(), {}
         with provider(app) as calls:
-            calls.add(responses.GET, calls.info_url, status=404)
+            no = {"status": "error", "error": "Invoice is not found"}
+            calls.add(responses.GET, calls.info_url, status=400, json=no)
             for hour in (*range(0, 48, 6), *range(48, 24 * 3), *range(24 * 3, 24 * 33, 12)):
                 before = len(calls.calls)
                 sweep(gateway(app), start + timedelta(hours=hour))
@@ -400,7 +401,8 @@ def test_while_the_provider_is_silent_nobody_is_told_that_an_invoice_belongs_to_
         sweep(gateway(app), utcnow() + timedelta(minutes=6))  # nobody answers there
         assert open_attention() == []
         with provider(app) as calls:
-            calls.add(responses.GET, calls.info_url, status=404)
+            no = {"status": "error", "error": "Invoice is not found"}
+            calls.add(responses.GET, calls.info_url, status=400, json=no)
             sweep(gateway(app), utcnow() + timedelta(minutes=7))
 
         assert [item.kind for item in open_attention()] == ["unmatched_invoice"]

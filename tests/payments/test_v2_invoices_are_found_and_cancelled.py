@@ -99,7 +99,7 @@ def test_every_page_is_looked_through(position: int) -> None:
     assert len(responses.calls) == 3
 
 
-@pytest.mark.parametrize(("count", "calls"), [(0, 1), (99, 1), (100, 1), (101, 2), (200, 2)])
+@pytest.mark.parametrize(("count", "calls"), [(0, 1), (99, 1), (100, 2), (101, 2), (200, 3)])
 @responses.activate
 def test_it_is_missing_only_when_all_were_seen(count: int, calls: int) -> None:
     responses.add_callback(responses.POST, LIST_V2, paged([made(n) for n in range(count)]))
@@ -144,7 +144,7 @@ def test_a_short_page_is_not_the_end_of_the_list() -> None:
     assert find() == FOUND
 
 
-@pytest.mark.parametrize("count", [..., None, "1", 2, 1.0, True])
+@pytest.mark.parametrize("count", [..., None, "1", 2, 1.0, True, 0, -1])
 @responses.activate
 def test_a_list_that_does_not_say_how_long_it_is_is_no_no(count: object) -> None:
     more = {} if count is ... else {"all_count": count}
@@ -152,6 +152,21 @@ def test_a_list_that_does_not_say_how_long_it_is_is_no_no(count: object) -> None
 
     with pytest.raises(Unclear, match="end"):
         find()
+
+
+@pytest.mark.parametrize("count", [lambda page: len(page), lambda page: 0, lambda page: -1])
+@responses.activate
+def test_a_count_that_cannot_be_hides_no_page(count: Callable[[list[Any]], int]) -> None:
+    everything = [*(made(number) for number in range(250)), TOLD_V2]
+
+    def page(request: PreparedRequest) -> Any:
+        asked = json.loads(request.body or "")
+        there = everything[asked["offset"] :][: asked["limit"]]
+        return 200, {}, json.dumps(well(there) | {"all_count": count(there)})
+
+    responses.add_callback(responses.POST, LIST_V2, page)
+
+    assert find() == FOUND
 
 
 @responses.activate

@@ -149,6 +149,8 @@ def test_an_invoice_past_its_deadline_is_canceled_by_itself(shop: Listener) -> N
         ("{}/steal", {}, 400),
         ("{}/pay", {"postback": "eaten"}, 400),
         ("{}/pay", {"coin": "DOGE"}, 400),
+        ("{}/pay", {"coin": []}, 400),
+        ("{}/pay", {"coin": {}}, 400),
         ("{}/pay", {"postbakc": "lose"}, 400),
         ("{}/pay", [], 400),
     ],

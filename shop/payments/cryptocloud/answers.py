@@ -1,11 +1,28 @@
-"""What came back over the wire, and what it means. Both versions of the API wrap replies alike."""
+"""What came back over the wire, and what it means. Both versions of the API wrap replies alike.
+
+The first line that fits an answer says what it is:
+
+    success in a JSON object (200, 201)                         the reply
+    a redirect (3xx)                                            Moved
+    not now (406, 429)                                          Unavailable
+    out of order (5xx, 408, 409, 425)                           Unclear
+    2xx with a page, or without a no                            Unreadable
+    no JSON at all, or Cloudflare's own                         Blocked
+    404, 405, 410, and not the API's own {"status": "error"}    NotTheApi
+    a no that asks for fewer calls                              Unavailable
+    403 with a reason that is not about the key                 ProjectRefused
+    401, 403, a reason for "authorization"                      KeyRefused
+    any other no                                                Rejected
+
+After a 2xx an invoice may be there, whatever stands in it: it is no refusal unless the reply says no.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
@@ -14,8 +31,10 @@ from typing import Any
 
 from .errors import (
     Blocked,
+    CryptoCloudError,
     KeyRefused,
     Moved,
+    NotTheApi,
     ProjectRefused,
     Rejected,
     Unavailable,
@@ -32,6 +51,10 @@ DONE = (200, 201)
 REASONS = ("error", "message", "detail")
 OF_THE_KEY = re.compile(r"authenticat|authoriz|credential|token|api.?key", re.IGNORECASE)
 """What a 403 speaks of when it is about the key, and not about the project."""
+HASTE = re.compile(r"too many (?:request|call|attempt)|rate.?limit|throttl", re.IGNORECASE)
+"""What any no speaks of when it is for the moment."""
+EMAIL = re.compile(r"[^\s@\"'<>(),;:]{1,64}(?:@|%40)[^\s@\"'<>(),;:]{1,255}")
+"""Rather too much than too little: reasons stand in logs and before people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,66 +69,84 @@ class Answer:
     server: str = ""
     """What the answering program calls itself."""
     location: str = ""
-    """The host that a redirect leads to."""
+    """The other host that a redirect leads to."""
 
     @classmethod
-    def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-        """The answer that has just come in."""
-        now = time.time()
+    def of(cls, status: int, headers: Mapping[str, str], body: bytes, url: str = "") -> Answer:
+        """The answer that has just come in from this address."""
+        now, host = time.time(), named_host(headers.get("Location", ""))
         return cls(
             status,
             body,
             retry_after=_wait(headers.get("Retry-After", ""), now),
             clock_ahead=_seconds_until(headers.get("Date", ""), now),
             server=_plain(headers.get("Server", ""))[:60],
-            location=named_host(headers.get("Location", "")),
+            location="" if host == named_host(url) else host,
         )
+
+    @property
+    def is_own_no(self) -> bool:
+        """Whether this is the object in which the API itself says no."""
+        told = _parsed(self.body)
+        return isinstance(told, dict) and told.get("status") == "error"
 
     def reply(self) -> dict[str, Any]:
         """The reply's JSON object when it says success; otherwise the error it amounts to."""
-        status, reply = self.status, _parsed(self.body)
-        if status in (*DONE, 400, 401, 403):
-            self._refuse_us(reply)
+        told = _parsed(self.body)
+        if self.status in DONE and isinstance(told, dict) and told.get("status") == "success":
+            return told
+        raise self._error(told)
+
+    def _error(self, told: object) -> CryptoCloudError:
+        """By the table above, from its first line to its last."""
+        status, words = self.status, _reason(told)
+        if 300 <= status < 400:
+            return self._moved()
         if status in (406, 429):
-            raise Unavailable(
-                f"the provider cannot serve this now ({status})", retry_after=self.retry_after
-            )
-        if 300 <= status < 400 and self.location:
-            raise Moved(f"the API's address sends to {self.location} ({status})")
-        if 400 <= status < 500 and status not in (408, 409, 425):
-            if not isinstance(reply, dict) and self.body.strip():
-                raise Blocked(self._in_between())
-            raise Rejected(f"the provider said no ({status}): {_reason(reply)}")
-        if status not in DONE and status >= 400:
-            raise Unclear(f"the answer ({status}) is not one that the API gives")
-        if status not in DONE or not isinstance(reply, dict):
-            raise Unreadable(f"the answer ({status}) is not one that the API gives")
-        # An object without a status says no where it gives a reason; a result alone may be an invoice.
-        if reply.get("status") == "error" or ("status" not in reply and _words(reply, of=REASONS)):
-            raise Rejected(f"the provider said no: {_reason(reply)}")
-        if reply.get("status") != "success":
-            raise Unreadable("the answer says neither success nor error")
-        return reply
-
-    def _refuse_us(self, reply: object) -> None:
-        """Raise what the answer says about our key, our project or our haste, if it does."""
-        status, said_no = self.status, isinstance(reply, dict) and reply.get("status") == "error"
-        if isinstance(reply, dict) and said_no and _names("rate_limit", reply):
+            why = f"the provider cannot serve this now ({status})"
+            return Unavailable(why, retry_after=self.retry_after)
+        if status >= 500 or status in (408, 409, 425):
+            return Unclear(f"the answer ({status}) is not one that the API gives")
+        if status < 400 and self._is_page:
+            return Unreadable(self._in_between(words))
+        if status < 400 and not (status in DONE and _says_no(told)):
+            return Unreadable(f"the answer ({status}) says neither success nor error")
+        if self._is_wall(told):
+            return Blocked(self._in_between(words))
+        if status in (404, 405, 410) and not self.is_own_no:
+            return NotTheApi(_with(f"there is no such API at this address ({status})", words))
+        if HASTE.search(words):
             wait = self.retry_after or RATE_LIMIT_SECONDS
-            raise Unavailable(f"the provider asks for fewer calls: {_reason(reply)}", wait)
-        if isinstance(reply, dict) and said_no and _names("authorization", reply):
-            raise KeyRefused(f"the provider refused the API key ({status})")
-        if status not in (401, 403):
-            return
-        if not isinstance(reply, dict) and self.body.lstrip()[:1] == b"<":
-            raise Blocked(self._in_between())
-        if status == 403 and _words(reply) and not OF_THE_KEY.search(_reason(reply)):
-            raise ProjectRefused(f"the provider refused the project ({status}): {_reason(reply)}")
-        raise KeyRefused(f"the provider refused the API key ({status})")
+            return Unavailable(f"the provider asks for fewer calls: {words}", wait)
+        if status == 403 and words and not OF_THE_KEY.search(words):
+            return ProjectRefused(f"the provider refused the project ({status}): {words}")
+        if status in (401, 403) or _names_the_key(told):
+            return KeyRefused(f"the provider refused the API key ({status})")
+        return Rejected(f"the provider said no ({status}): {words or 'no reason given'}")
 
-    def _in_between(self) -> str:
+    def _moved(self) -> Moved:
+        if self.location:
+            return Moved(
+                f"the API's address sends to {self.location} ({self.status})", self.location
+            )
+        return Moved(f"the API's address answers with a redirect to no other host ({self.status})")
+
+    @property
+    def _is_page(self) -> bool:
+        """Whether it is HTML. Half of a reply is no JSON either, and comes from the API."""
+        return self.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+    def _is_wall(self, told: object) -> bool:
+        """Whether something answered that does not speak JSON, or says itself that it is no API."""
+        if isinstance(told, dict):
+            return "cloudflare_error" in told or "cloudflare" in str(told.get("type"))
+        return bool(self.body.strip()) and not isinstance(told, list | str)
+
+    def _in_between(self, words: str) -> str:
         name = f", which calls itself {self.server}" if self.server else ""
-        return f"something in between answered in the API's place ({self.status}){name}"
+        return _with(
+            f"something in between answered in the API's place ({self.status}){name}", words
+        )
 
 
 def _parsed(body: bytes) -> object:
@@ -115,25 +156,46 @@ def _parsed(body: bytes) -> object:
         return None
 
 
-def _names(field: str, reply: dict[str, Any]) -> bool:
-    """Whether v2's map of reasons has one for this field."""
-    result = reply.get("result")
-    return isinstance(result, dict) and bool(result.get(field))
+def _says_no(told: object) -> bool:
+    """Whether a reply under 200 says no: by its status, or by another than success and a reason.
+
+    A result alone is no reason: it may be an invoice.
+    """
+    if not isinstance(told, dict):
+        return False
+    status = told.get("status")
+    word = status.lower() if isinstance(status, str) else ""
+    return word == "error" or (word != "success" and any(map(told.get, REASONS)))
 
 
-def _words(reply: object, of: Sequence[str] = (*REASONS, "result")) -> object:
-    """What the provider gives for a reason, under whichever of these names; None without any."""
-    if not isinstance(reply, dict):
-        return None
-    return next(filter(None, map(reply.get, of)), None)
+def _names_the_key(told: object) -> bool:
+    """Whether v2's map of reasons has one for the field that the key came in."""
+    result = told.get("result") if isinstance(told, dict) else None
+    return isinstance(result, dict) and bool(result.get("authorization"))
 
 
-def _reason(reply: object) -> str:
-    """The provider's own words, shortened to a line of plain characters."""
-    words = _words(reply)
+def _reason(told: object) -> str:
+    """The provider's own words as a short line of plain characters, without any email address.
+
+    Under whichever name they came: some are known, and else all are taken that are there.
+    """
+    words = told
+    if isinstance(told, dict):
+        known = filter(None, map(told.get, (*REASONS, "result")))
+        rest = {name: text for name, text in told.items() if text and name != "status"}
+        words = next(known, rest)
     if isinstance(words, dict):
-        words = "; ".join(f"{field}: {text}" for field, text in words.items())
-    return _plain(str(words))[:200] if words else "no reason given"
+        words = "; ".join(f"{name}: {_joined(text)}" for name, text in words.items())
+    text = EMAIL.sub("<an email address>", _joined(words)) if words else ""
+    return _plain(text)[:200].strip(" .")
+
+
+def _joined(words: object) -> str:
+    return ", ".join(map(str, words)) if isinstance(words, list) else str(words)
+
+
+def _with(said: str, words: str) -> str:
+    return f"{said}: {words}" if words else said
 
 
 def _plain(text: str) -> str:

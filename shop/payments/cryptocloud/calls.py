@@ -116,7 +116,7 @@ class Calls:
                     body = _read(response, deadline, largest)
                     # A page about a mistake may show the request that made it.
                     body = body.replace(self.api_key.encode(), b"-")
-                    return Answer.of(response.status_code, response.headers, body)
+                    return Answer.of(response.status_code, response.headers, body, self.url)
             except CryptoCloudError:
                 raise
             except requests.ConnectTimeout:

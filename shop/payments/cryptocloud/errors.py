@@ -7,6 +7,7 @@ CryptoCloudError
 │   ├── KeyRefused     … to our API key (401, 403)
 │   ├── ProjectRefused … to our project as a whole (403)
 │   ├── Blocked        … or rather something between us and its API did
+│   │   └── NotTheApi  … or what is there in its place (404, 405, 410)
 │   └── Unavailable    … for the moment (406, 429, a rate limit)
 └── Unclear            sent, but no answer that can be trusted: an invoice may exist
     ├── UnclearInvoice … because what it tells about this invoice cannot be understood
@@ -67,6 +68,10 @@ class Blocked(Rejected):
     about_invoice = False
 
 
+class NotTheApi(Blocked):
+    """What stands at this address answers, and not as the API does."""
+
+
 class Unavailable(Rejected):
     """The provider says it cannot serve this now; trying again later is safe."""
 
@@ -91,11 +96,18 @@ class UnclearInvoice(Unclear):
 class Unreadable(Unclear):
     """The answer is not one that the API gives: another page, half of one, or other fields."""
 
+    lasts = True
+
 
 class Moved(Unclear):
     """The API's address answers with a redirect. It is never followed: the key would go along."""
 
     lasts = True
+
+    def __init__(self, message: str, host: str = "") -> None:
+        super().__init__(message)
+        self.host = host
+        """The other host that it leads to; empty when it leads to none."""
 
 
 class Untrusted(Unclear):

@@ -151,7 +151,10 @@ def status_of(word: object) -> tuple[InvoiceStatus, str]:
     if isinstance(word, str) and word != InvoiceStatus.UNKNOWN:
         with contextlib.suppress(ValueError):
             return InvoiceStatus(word), ""
-    said = f'the status "{plain_text(word)[:40]}"' if word else "no status"
+    if text := plain_text(word)[:40]:
+        said = f'the status "{text}"'
+    else:
+        said = "no status" if word in (None, "") else f"a status that is a {type(word).__name__}"
     return InvoiceStatus.UNKNOWN, f"it has {said}, which this shop does not know"
 
 

@@ -12,7 +12,7 @@ from ...money import Money
 from . import postbacks
 from .answers import Answer
 from .calls import CALL_SECONDS, Calls
-from .errors import Rejected
+from .errors import NotTheApi, Rejected
 from .invoices import Invoice, InvoiceInfo, checked_pay_url, named_invoice, status_of
 from .postbacks import Postback
 
@@ -38,6 +38,8 @@ class CryptoCloud:
 
     batch: ClassVar[int] = 1
     """How many invoices `invoice_infos` asks about in one call, at most."""
+    told_in: ClassVar[str] = "status_invoice"
+    """The field of a reply in which it is told about them."""
 
     _calls: Calls = field(init=False)
 
@@ -99,14 +101,18 @@ class CryptoCloud:
         """See whether the API answers and accepts the key, by asking about an invoice that nobody has.
 
         Gives the seconds that the provider's clock is ahead of ours, if it tells its time. Raises
-        what `invoice_infos` would, except for the answer that there is no such invoice.
+        what `invoice_infos` would, except for the answer that there is no such invoice; and NotTheApi
+        for one that any web server might give.
         """
         answer = self._ask_about([NOBODYS_INVOICE])
         try:
-            self._calls.judge(answer)
+            if self.told_in not in self._calls.judge(answer):
+                raise NotTheApi(f"its answer ({answer.status}) says success and nothing else")
         except Rejected as error:
             if not error.about_invoice:
                 raise
+            if not answer.is_own_no:
+                raise NotTheApi(f"it answers, and not as the API does: {error}") from None
             # It has no such invoice, and said so to this key.
         return answer.clock_ahead
 

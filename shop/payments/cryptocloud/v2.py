@@ -43,6 +43,7 @@ class CryptoCloudV2(CryptoCloud):
     """One CryptoCloud project, spoken to in API v2."""
 
     batch: ClassVar[int] = 100
+    told_in: ClassVar[str] = "result"
 
     def create_invoice(self, amount: Money, *, reference: str, email: str | None = None) -> Invoice:
         """As in v1; the invoice lives for `invoice_life`."""
@@ -124,7 +125,8 @@ class CryptoCloudV2(CryptoCloud):
 
         A day more at both ends, for the provider's day may be another. `limit` is how many to tell in
         some of its documents, and the number of the last one in others: where the one way leads to
-        nothing new, the other is tried, and only as many as `all_count` says are all.
+        nothing new, the other is tried, and only as many as `all_count` says are all. After a full page
+        that may be the length of the page alone, and one more is asked for.
         """
         span = {
             "start": f"{since.astimezone(UTC) - A_DAY:%d.%m.%Y}",
@@ -140,9 +142,10 @@ class CryptoCloudV2(CryptoCloud):
             )
             told, count = _list_in(reply), reply.get("all_count")
             made |= {str(facts.get("uuid") or facts): facts for facts in told}
-            if type(count) is int and len(made) >= count:
+            nothing_new = len(made) == offset
+            if type(count) is int and len(made) == count and (nothing_new or len(told) < PAGE):
                 return list(made.values()), True
-            if len(made) == offset:
+            if nothing_new:
                 if by_number or not offset:
                     break
                 by_number = True
