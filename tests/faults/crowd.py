@@ -21,7 +21,7 @@ def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
     gate = threading.Barrier(count)
 
     def run(number: int) -> Any:
-        gate.wait(30)
+        gate.wait(120)
         return work(number)
 
     with ThreadPoolExecutor(count) as pool:

@@ -51,5 +51,5 @@ def locked(url: str) -> Iterator[None]:
         yield
     finally:
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()

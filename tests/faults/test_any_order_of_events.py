@@ -227,7 +227,7 @@ def test_poll_and_postback_that_ask_at_the_same_moment_fulfil_once(
 ) -> None:
     """With the control: if settling did not look again under its lock, both would sell the goods."""
     gateway = stand_in(app)
-    gateway.before_answer = threading.Barrier(2, timeout=20).wait
+    gateway.before_answer = threading.Barrier(2, timeout=60).wait
     if not guarded:
         believe_old_news(app, monkeypatch)
     for _ in range(rounds):

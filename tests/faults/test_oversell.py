@@ -169,7 +169,7 @@ def test_rows_that_are_locked_in_the_order_of_the_carts_block_each_other(app: Fl
         try:
             with app.app_context(), transaction() as session:
                 take_stock(session, first, 1)
-                gate.wait(10)
+                gate.wait(60)
                 take_stock(session, second, 1)
         except OperationalError as error:
             return type(error.orig).__name__

@@ -85,7 +85,7 @@ def test_duplicates_that_have_all_asked_before_the_first_settles_fulfil_once(
     own = stand_in(app)
     notices = place(app, own, 1)
     own.truth = {notices[0]["invoice_id"]: "paid"}
-    own.before_answer = threading.Barrier(4, timeout=20).wait
+    own.before_answer = threading.Barrier(4, timeout=60).wait
     if not guarded:
         believe_old_news(app, monkeypatch)
 

@@ -340,7 +340,7 @@ def test_a_running_server_whose_disk_is_full_recovers_by_itself(
 
     def post(path: str, fields: dict[str, Any], **more: Any) -> requests.Response:
         address = f"{web.url}{path}"
-        return requests.post(address, fields, timeout=20, allow_redirects=False, **more)
+        return requests.post(address, fields, timeout=60, allow_redirects=False, **more)
 
     for number in range(times):
         invoices = len(sandbox.invoices())
@@ -349,7 +349,7 @@ def test_a_running_server_whose_disk_is_full_recovers_by_itself(
                 assert answer.status_code == 503
                 assert int(answer.headers["Retry-After"]) > 0
             assert len(sandbox.invoices()) == invoices
-            assert requests.get(f"{web.url}/products/{slug}", timeout=20).status_code == 200
+            assert requests.get(f"{web.url}/products/{slug}", timeout=60).status_code == 200
 
         promise.cases += 1
         assert order(number).headers["Location"].startswith(sandbox.settings.pay_origins())

@@ -105,7 +105,7 @@ def test_the_threads_of_four_processes_get_their_turns(
             env=environment(settings, SHOP_LOG_LEVEL="ERROR"),
             capture_output=True,
             check=True,
-            timeout=120,
+            timeout=300,
         )
         found: list[str] = json.loads(done.stdout.splitlines()[-1])
         return found

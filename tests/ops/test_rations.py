@@ -46,7 +46,7 @@ def test_control_without_the_unique_number_they_get_more(
     barrier = threading.Barrier(8)
 
     def careless(*arguments: object, **values: object) -> bool:
-        barrier.wait(10)
+        barrier.wait(60)
         return True
 
     monkeypatch.setattr(rations, "insert_if_new", careless)

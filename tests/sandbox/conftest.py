@@ -99,7 +99,7 @@ class Driver:
 
     def create(self, **call: Any) -> requests.Response:
         call = {"headers": self.headers} | (call or {"json": self.wishes})
-        return requests.post(f"{self.url}/v1/invoice/create", timeout=10, **call)
+        return requests.post(f"{self.url}/v1/invoice/create", timeout=60, **call)
 
     def new(self) -> str:
         return str(self.create().json()["invoice_id"])
@@ -107,7 +107,7 @@ class Driver:
     def info(self, number: str) -> requests.Response:
         query = {"uuid": number}
         url = f"{self.url}/v1/invoice/info"
-        return requests.get(url, params=query, headers=self.headers, timeout=10)
+        return requests.get(url, params=query, headers=self.headers, timeout=60)
 
     def status(self, number: str) -> str:
         return str(self.info(number).json()["status_invoice"])
@@ -120,11 +120,11 @@ class Driver:
         return str(reply["pay_url"] if version == "v1" else reply["result"]["link"])
 
     def opens(self, number: str, **call: Any) -> requests.Response:
-        return requests.get(f"{self.url}/{number}", timeout=10, **call)
+        return requests.get(f"{self.url}/{number}", timeout=60, **call)
 
     def v2(self, path: str, **call: Any) -> requests.Response:
         url = f"{self.url}/v2/invoice/{path}"
-        return requests.post(url, timeout=10, **{"headers": self.headers} | call)
+        return requests.post(url, timeout=60, **{"headers": self.headers} | call)
 
     def new_v2(self, **wishes: object) -> dict[str, Any]:
         reply = self.v2("create", json=self.wishes | wishes)
@@ -133,7 +133,7 @@ class Driver:
 
     def balance(self) -> requests.Response:
         url = f"{self.url}/v2/merchant/wallet/balance/all"
-        return requests.post(url, headers=self.headers, timeout=10)
+        return requests.post(url, headers=self.headers, timeout=60)
 
     def told(self, number: str) -> dict[str, Any]:
         (facts,) = self.v2("merchant/info", json={"uuids": [number]}).json()["result"]
@@ -141,19 +141,19 @@ class Driver:
 
     def act(self, number: str, action: str, **wishes: Any) -> requests.Response:
         url = f"{self.url}/_sandbox/invoices/{number}/{action}"
-        return requests.post(url, json={"wait": True} | wishes, timeout=10)
+        return requests.post(url, json={"wait": True} | wishes, timeout=60)
 
     def show(self, number: str) -> dict[str, Any]:
-        reply = requests.get(f"{self.url}/_sandbox/invoices/{number}", timeout=10)
+        reply = requests.get(f"{self.url}/_sandbox/invoices/{number}", timeout=60)
         assert reply.status_code == 200
         return dict(reply.json())
 
     def switch(self, **positions: Any) -> requests.Response:
-        return requests.post(f"{self.url}/_sandbox/switch", json=positions, timeout=10)
+        return requests.post(f"{self.url}/_sandbox/switch", json=positions, timeout=60)
 
     def press(self, number: str, action: str, postback: str = "normal") -> requests.Response:
         form = {"action": action, "postback": postback, "coin": "LTC"}
-        return requests.post(f"{self.url}/{number}", data=form, allow_redirects=False, timeout=10)
+        return requests.post(f"{self.url}/{number}", data=form, allow_redirects=False, timeout=60)
 
 
 @pytest.fixture

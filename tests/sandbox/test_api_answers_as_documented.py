@@ -89,7 +89,7 @@ def test_a_wrong_key_is_unauthenticated(sandbox: Driver, key: str) -> None:
 def test_the_key_is_asked_for_before_anything_is_told(sandbox: Driver) -> None:
     number = sandbox.new()
 
-    reply = requests.get(f"{sandbox.url}/v1/invoice/info?uuid={number}", timeout=10)
+    reply = requests.get(f"{sandbox.url}/v1/invoice/info?uuid={number}", timeout=60)
 
     assert reply.status_code == 401
 

@@ -106,7 +106,7 @@ def test_a_redirect_leads_to_another_host_and_makes_nothing(sandbox: Driver, pat
     sandbox.switch(api="redirect")
 
     reply = requests.post(
-        f"{sandbox.url}/{path}", json=sandbox.wishes, allow_redirects=False, timeout=10
+        f"{sandbox.url}/{path}", json=sandbox.wishes, allow_redirects=False, timeout=60
     )
 
     assert reply.status_code == 302
@@ -143,8 +143,8 @@ def test_pages_work_while_the_api_is_down(sandbox: Driver) -> None:
     number = sandbox.new()
     sandbox.switch(api="down")
 
-    assert requests.get(f"{sandbox.url}/{number}", timeout=10).status_code == 200
-    assert requests.get(f"{sandbox.url}/healthz", timeout=10).json() == {"status": "ok"}
+    assert requests.get(f"{sandbox.url}/{number}", timeout=60).status_code == 200
+    assert requests.get(f"{sandbox.url}/healthz", timeout=60).json() == {"status": "ok"}
 
 
 def test_switched_up_again_the_api_works(sandbox: Driver) -> None:

@@ -22,7 +22,7 @@ def test_the_brands_have_an_origin_each_and_one_server(sandbox: Driver) -> None:
 
     assert (new.hostname, old.hostname) == ("localhost", "127.0.0.1")
     assert new.port == old.port
-    assert requests.get(f"{sandbox.trybit}/healthz", timeout=10).json() == {"status": "ok"}
+    assert requests.get(f"{sandbox.trybit}/healthz", timeout=60).json() == {"status": "ok"}
 
 
 @BOTH_BRANDS
@@ -35,7 +35,7 @@ def test_a_link_leads_to_the_host_of_the_brand(sandbox: Driver, brand: str, vers
 
     (made,) = sandbox.sandbox.invoices()
     assert link == f"{home}/{made.id}"
-    assert requests.get(link, timeout=10).status_code == 200
+    assert requests.get(link, timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_a_link_can_redirect_to_the_other_brand(sandbox: Driver, brand: str, ver
 
     (made,) = sandbox.sandbox.invoices()
     assert link == f"{home}/r/{made.id}"
-    reply = requests.get(link, allow_redirects=False, timeout=10)
+    reply = requests.get(link, allow_redirects=False, timeout=60)
     assert (reply.status_code, reply.headers["Location"]) == (302, f"{other}/{made.id}")
-    assert requests.get(link, timeout=10).status_code == 200
+    assert requests.get(link, timeout=60).status_code == 200
 
 
 def test_a_link_can_redirect_to_a_host_of_neither_brand(sandbox: Driver) -> None:
@@ -76,13 +76,13 @@ def test_a_link_can_redirect_to_a_host_of_neither_brand(sandbox: Driver) -> None
 
     (made,) = sandbox.sandbox.invoices()
     assert link == f"{sandbox.trybit}/r/{made.id}"
-    reply = requests.get(link, allow_redirects=False, timeout=10)
+    reply = requests.get(link, allow_redirects=False, timeout=60)
     location = f"https://elsewhere.invalid/{made.id}"
     assert (reply.status_code, reply.headers["Location"]) == (302, location)
 
 
 def test_nothing_leads_on_to_an_invoice_that_is_not_there(sandbox: Driver) -> None:
-    assert requests.get(f"{sandbox.url}/r/NOSUCH00", timeout=10).status_code == 404
+    assert requests.get(f"{sandbox.url}/r/NOSUCH00", timeout=60).status_code == 404
 
 
 def test_info_tells_the_same_link_as_create(sandbox: Driver) -> None:

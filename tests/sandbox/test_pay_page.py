@@ -16,7 +16,7 @@ def page(sandbox: Driver, name: str) -> requests.Response:
     if name in actions:
         sandbox.act(number, actions[name])
     path = {"panel": "", "missing": "NOSUCH00"}.get(name, number)
-    return requests.get(f"{sandbox.url}/{path}", timeout=10)
+    return requests.get(f"{sandbox.url}/{path}", timeout=60)
 
 
 def test_the_page_says_what_to_pay_for_which_order_and_until_when(sandbox: Driver) -> None:
@@ -30,7 +30,7 @@ def test_the_page_says_what_to_pay_for_which_order_and_until_when(sandbox: Drive
 
 
 def test_another_coin_has_another_amount(sandbox: Driver) -> None:
-    text = requests.get(f"{sandbox.url}/{sandbox.new()}?coin=LTC", timeout=10).text
+    text = requests.get(f"{sandbox.url}/{sandbox.new()}?coin=LTC", timeout=60).text
 
     assert "0.12500000" in text
     assert 'name="coin" value="LTC"' in text
@@ -40,7 +40,7 @@ def test_each_host_shows_the_same_invoice_under_its_own_brand(sandbox: Driver) -
     number = sandbox.new()
 
     new, old = (
-        requests.get(f"{origin}/{number}", timeout=10).text
+        requests.get(f"{origin}/{number}", timeout=60).text
         for origin in (sandbox.trybit, sandbox.url)
     )
 
@@ -138,7 +138,7 @@ def test_an_expired_page_leads_back_to_failure(sandbox: Driver, shop: Listener) 
 def test_a_partial_page_offers_to_pay_the_rest(sandbox: Driver) -> None:
     number = sandbox.new()
     sandbox.press(number, "short")
-    text = requests.get(f"{sandbox.url}/{number}", timeout=10).text
+    text = requests.get(f"{sandbox.url}/{number}", timeout=60).text
 
     assert "Still missing" in text
     assert "Pay the rest" in text
@@ -182,7 +182,7 @@ def test_pages_hold_no_inline_style_or_script(sandbox: Driver, name: str) -> Non
 def test_what_the_merchant_sends_is_shown_as_text(sandbox: Driver) -> None:
     sandbox.create(json=sandbox.wishes | {"order_id": "<script>", "email": "<b>"})
 
-    text = requests.get(sandbox.url, timeout=10).text
+    text = requests.get(sandbox.url, timeout=60).text
 
     assert "&lt;script&gt;" in text
     assert "<b>" not in text
@@ -195,7 +195,7 @@ def test_the_panel_lists_invoices_and_the_answers_to_postbacks(
     number = sandbox.new()
     sandbox.act(number, "pay")
 
-    text = requests.get(sandbox.url, timeout=10).text
+    text = requests.get(sandbox.url, timeout=60).text
 
     assert text.count(f'href="/{number}"') == 2
     assert "418" in text
@@ -204,7 +204,7 @@ def test_the_panel_lists_invoices_and_the_answers_to_postbacks(
 def test_a_switch_the_panel_cannot_turn_is_explained(sandbox: Driver) -> None:
     form = {"api": "up", "seconds": "soon", "postback_format": "form"}
 
-    reply = requests.post(f"{sandbox.url}/panel/switch", data=form, timeout=10)
+    reply = requests.post(f"{sandbox.url}/panel/switch", data=form, timeout=60)
 
     assert reply.status_code == 400
     assert "seconds must be a number" in reply.text
@@ -213,6 +213,6 @@ def test_a_switch_the_panel_cannot_turn_is_explained(sandbox: Driver) -> None:
 def test_the_panel_forgets_everything(sandbox: Driver) -> None:
     sandbox.new()
 
-    requests.post(f"{sandbox.url}/panel/reset", timeout=10)
+    requests.post(f"{sandbox.url}/panel/reset", timeout=60)
 
     assert sandbox.sandbox.invoices() == []

@@ -64,10 +64,10 @@ def test_reset_forgets_everything_and_sets_every_switch_back(sandbox: Driver) ->
     sandbox.new()
     sandbox.switch(api="slow", seconds=60, postback_format="json", brand="cryptocloud", hold=True)
 
-    requests.post(f"{sandbox.url}/_sandbox/reset", timeout=10)
+    requests.post(f"{sandbox.url}/_sandbox/reset", timeout=60)
 
-    assert requests.get(f"{sandbox.url}/_sandbox/invoices", timeout=10).json() == []
-    assert requests.get(f"{sandbox.url}/_sandbox/switch", timeout=10).json() == AT_FIRST
+    assert requests.get(f"{sandbox.url}/_sandbox/invoices", timeout=60).json() == []
+    assert requests.get(f"{sandbox.url}/_sandbox/switch", timeout=60).json() == AT_FIRST
 
 
 def test_a_sandbox_begins_with_the_brand_and_the_encoding_of_its_settings() -> None:
@@ -82,7 +82,7 @@ def test_the_panel_offers_every_position_and_shows_the_present_one(sandbox: Driv
     last = {name: list(kind)[-1] for name, kind in KINDS.items() if issubclass(kind, StrEnum)}
     sandbox.switch(**last)
 
-    text = html.unescape(requests.get(sandbox.url, timeout=10).text)
+    text = html.unescape(requests.get(sandbox.url, timeout=60).text)
 
     for name, kind in KINDS.items():
         assert f'name="{name}"' in text
@@ -97,7 +97,7 @@ def test_what_the_panel_sends_turns_every_switch(sandbox: Driver) -> None:
     chosen = {name: list(kind)[-1] for name, kind in KINDS.items() if issubclass(kind, StrEnum)}
     form = chosen | {"seconds": "1.5", "noise": "on", "hold": "on"}
 
-    requests.post(f"{sandbox.url}/panel/switch", data=form, timeout=10)
+    requests.post(f"{sandbox.url}/panel/switch", data=form, timeout=60)
 
     positions = dataclasses.asdict(sandbox.sandbox.switches)
     assert {name for name, position in positions.items() if position is True} == {"noise", "hold"}
