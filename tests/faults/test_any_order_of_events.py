@@ -42,7 +42,7 @@ class HeldBack(StandIn):
         made = super().create_invoice(amount, reference=reference)
         self.truth[made.id], self.newest = "paid", made.id
         self.asked_for.set()
-        assert self.may_reply.wait(30)
+        assert self.may_reply.wait(120)
         return made
 
 
@@ -65,7 +65,7 @@ class Sale:
             )
         self.call = threading.Thread(target=self._open)
         self.call.start()
-        assert self.gateway.asked_for.wait(30)
+        assert self.gateway.asked_for.wait(120)
 
     def _open(self) -> None:
         with self.app.app_context():

@@ -141,7 +141,7 @@ def test_with_a_deferred_begin_most_writers_are_locked_out(
 
     def in_step(session: Session, product_id: int) -> int | None:
         found = read(session, product_id)
-        pairs.wait(30)
+        pairs.wait(120)
         return found
 
     def deferred(connection: Connection, until: float) -> None:

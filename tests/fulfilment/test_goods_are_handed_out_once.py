@@ -151,7 +151,7 @@ def test_thirty_two_deliverers_at_once_hand_out_each_key_once(app: Flask) -> Non
     gate = threading.Barrier(32)
 
     def deliver(turn: int) -> None:
-        gate.wait(30)
+        gate.wait(120)
         with app.app_context():
             deliver_order(numbers[turn % 8])
 
