@@ -8,11 +8,15 @@ import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import Engine
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.util import LRUCache
 
 import shop.db
 from shop import create_app
@@ -53,6 +57,18 @@ class CompiledTemplates(BytecodeCache):
 def _templates_are_compiled_once() -> None:
     """Not by each test's app anew, which took longer than most tests themselves."""
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_are_compiled_once() -> None:
+    """Not by each test's engine anew, which took as long as the rest of a test.
+
+    SQLAlchemy keeps them for each engine and dialect; here, all dialects of a kind are the same one.
+    """
+    compiled = LRUCache[Any, Any](5000)
+    Engine._compiled_cache = property(lambda _: compiled, lambda *_: None)  # type: ignore[assignment]
+    DefaultDialect.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
+    DefaultDialect.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -168,9 +184,17 @@ def runner(app: Flask) -> FlaskCliRunner:
     return app.test_cli_runner()
 
 
-ONE_IN_THREE = ("catalogue", "cli", "fulfilment", "journeys", "web")
-"""Folders of tests that reach the database through what `payments`, `checkout` and `faults` show on both
-engines. Of their PostgreSQL halves the quick tier runs every third, always the same; the rest is `long`."""
+ONE_IN_THREE = tuple(
+    f"tests/{part}"
+    for part in (
+        *("catalogue/", "cli/", "fulfilment/", "journeys/", "ops/", "privacy/", "web/"),
+        *("payments/test_a_refusal_that_lasts", "payments/test_answers_that_are_not_clear"),
+        *("payments/test_postback_endpoint", "faults/test_the_provider_misbehaves"),
+    )
+)
+"""Tests that reach the database through what the rest of `payments`, `checkout` and `faults` show on both
+engines, or that write the same rows for many different answers. Of their PostgreSQL halves the quick tier
+runs every third, always the same; the rest is `long`."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -179,7 +203,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     CI sets REQUIRE_BROWSER, and then they fail instead.
     """
     on_postgres = [each for each in items if "postgresql" in each.nodeid]
-    spared = [i for i in on_postgres if i.nodeid.split("/")[1] in ONE_IN_THREE]
+    spared = [each for each in on_postgres if each.nodeid.startswith(ONE_IN_THREE)]
     for item in spared:
         if zlib.crc32(item.nodeid.encode()) % 3:
             item.add_marker(pytest.mark.long)

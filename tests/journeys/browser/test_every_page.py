@@ -119,7 +119,9 @@ def test_the_form_when_it_was_not_taken(
     assert watch.troubles == []
 
 
-@pytest.mark.parametrize("code", ["en", "ru", "uk"])
+@pytest.mark.parametrize(
+    "code", ["en", "ru", pytest.param("uk", marks=pytest.mark.long)]
+)  # Russian has the longest words
 def test_the_form_whose_way_to_the_pay_page_was_stopped(world: World, code: str) -> None:
     """Here and no kind of page: what is shown is gone when its address is opened again."""
     page = world.page

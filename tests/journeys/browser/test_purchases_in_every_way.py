@@ -145,7 +145,9 @@ def test_a_purchase(browser: Browser, stocked: str, books: Books, way: str, lang
     assert [trouble for trouble in watch.troubles if "/downloads/" not in trouble] == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "language", ["en", *(pytest.param(other, marks=pytest.mark.long) for other in LANGUAGES[1:])]
+)
 def test_a_purchase_by_keyboard_alone(
     browser: Browser, stocked: str, books: Books, language: str
 ) -> None:
