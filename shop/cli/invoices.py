@@ -179,7 +179,7 @@ def _tell_what_to_do(watch: Watch, made: dict[str, Any], problem: str, minutes: 
     watch.say(
         "\nIn your account at the provider, under Payments with test invoices shown, press\n"
         f'"Confirm invoice without payment" for {watch.invoice_id}. Send no money: to a test invoice it is lost.\n'
-        f"Watching for up to {minutes} minutes; Ctrl-C ends it, and writes the report too.\n"
+        f"Watching for up to {minutes} min; Ctrl-C ends it, and writes the report too.\n"
     )
 
 
