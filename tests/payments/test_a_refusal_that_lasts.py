@@ -73,7 +73,7 @@ SAYS: dict[str, tuple[dict[str, Any], str, str]] = {
     "an API that has moved": (
         {"status": 301, "headers": {"Location": "https://api.trybit.com/v2"}},
         "sends to api.trybit.com",
-        "CRYPTOCLOUD_API_URL",
+        "set it to that address",
     ),
     "a wrong key": (
         {"status": 401, "json": {"message": "Unauthenticated."}},

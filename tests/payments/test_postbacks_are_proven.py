@@ -211,6 +211,14 @@ def test_json_may_be_in_any_encoding(encoding: str, name: str) -> None:
     assert make_client().read_postback(f"{JSON}; charset={encoding}", body, now=NOW) == PROVEN
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "koi8-r"])
+def test_so_may_the_parts_of_a_form_and_hold_empty_lines(encoding: str) -> None:
+    fields = [(CYRILLIC, "a"), ("comment", f"{CYRILLIC}\r\n\r\n{CYRILLIC}"), *notice().items()]
+    body = in_parts(fields).decode().encode(encoding)
+
+    assert make_client().read_postback("multipart/form-data", body, now=NOW) == PROVEN
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "koi8-r", "utf-8-sig"])
 def test_so_may_a_form(encoding: str) -> None:
     raw = "&".join(f"{n}={v}" for n, v in (notice() | {"comment": CYRILLIC}).items())
@@ -854,6 +862,16 @@ def test_a_refusal_says_which_invoice_was_named_without_believing_it(
         read_json(**fields)
 
     assert error.value.invoice_id == named
+
+
+@pytest.mark.parametrize(
+    "told", ['{"uuid": "INV-DZLF4212"}', '{"status":1,"invoice_id":"DZLF4212"}']
+)
+def test_a_form_names_its_invoice_in_a_text_that_holds_json_too(told: str) -> None:
+    with pytest.raises(BadPostback) as error:
+        read_form(invoice_id=..., invoice_info=told, token="x")
+
+    assert error.value.invoice_id == "DZLF4212"
 
 
 def test_a_signed_notice_that_names_none_is_refused_for_that_and_about_the_tokens() -> None:

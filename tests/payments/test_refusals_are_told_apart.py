@@ -151,6 +151,7 @@ def test_a_redirect_is_not_followed_and_its_host_is_named(status: int) -> None:
         ask(make_client())
 
     assert str(error.value) == f"the API's address sends to api.trybit.com ({status})"
+    assert error.value.host == "api.trybit.com"
     assert error.value.lasts
     assert len(responses.calls) == 1  # the key went to nobody else
 
@@ -175,6 +176,27 @@ def test_a_page_that_says_200_is_called_something_in_between() -> None:
     responses.post(CREATE, body=HTML, headers={"Server": "cloudflare"})
 
     with pytest.raises(Unreadable, match=r"in between .* \(200\), which calls itself cloudflare"):
+        ask(make_client())
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, Unreadable), (403, Blocked)])
+@responses.activate
+def test_what_has_neither_name_nor_words_is_told_without_them(
+    status: int, kind: type[CryptoCloudError]
+) -> None:
+    responses.post(CREATE, status=status, body=HTML)
+
+    with pytest.raises(kind) as error:
+        ask(make_client())
+
+    assert str(error.value) == f"something in between answered in the API's place ({status})"
+
+
+@responses.activate
+def test_a_wall_that_speaks_json_is_told_in_its_words() -> None:
+    responses.post(CREATE, status=403, json={"cloudflare_error": True, "detail": "1010 banned"})
+
+    with pytest.raises(Blocked, match=r"in the API's place \(403\): 1010 banned$"):
         ask(make_client())
 
 

@@ -170,6 +170,17 @@ def test_a_count_that_cannot_be_hides_no_page(count: Callable[[list[Any]], int])
 
 
 @responses.activate
+def test_an_invoice_that_is_paid_between_two_pages_is_counted_once() -> None:
+    """It moves on to the second page then, and the one that is looked for beyond the count."""
+    everything = [made(number) for number in range(100)]
+    again = [everything[99] | {"status": "paid"}, *(made(number) for number in range(100, 120))]
+    for rows in (everything, again, [TOLD_V2]):
+        responses.post(LIST_V2, json=well(rows) | {"all_count": 121})
+
+    assert find() == FOUND
+
+
+@responses.activate
 def test_a_list_that_repeats_one_page_for_ever_is_no_answer() -> None:
     responses.post(LIST_V2, json=well([made(number) for number in range(100)]))
 
