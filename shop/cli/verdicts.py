@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..payments.cryptocloud import SIGNED
+from ..payments.cryptocloud import SIGNED, CryptoCloud, CryptoCloudV2
 from ..payments.masking import INVOICE, JSON_IN_TEXT, REFERENCE
 from ..payments.recording import PROVEN
 
@@ -23,8 +23,8 @@ Report = dict[str, Any]
 Question = Callable[[Report], Iterator["Verdict"]]
 
 CREATE = ("POST /v1/invoice/create", "POST /v2/invoice/create")
-INFO_V1 = "GET /v1/invoice/info"
-INFO_V2 = "POST /v2/invoice/merchant/info"
+INFO_V1 = f"GET {CryptoCloud.info_path}"
+INFO_V2 = f"POST {CryptoCloudV2.info_path}"
 
 FIELDS_V1 = frozenset(["status", "pay_url", "currency", "invoice_id"])
 EXTRAS_V1 = frozenset(["amount", "amount_usd"])
@@ -128,10 +128,15 @@ def _extras(notice: dict[str, Any]) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def _notice(report: Report) -> dict[str, Any] | None:
-    """The notice that says most: the last that was signed with our key, or else the last."""
+def _came(report: Report) -> list[dict[str, Any]]:
+    """The notices that were signed with our key; where there is none, what else came, from whomever."""
     signed = [each for each in report["notices"] if each["judged"] in (PROVEN, *SIGNED)]
-    return next(reversed(signed or report["notices"]), None)
+    return signed or report["notices"]
+
+
+def _notice(report: Report) -> dict[str, Any] | None:
+    """The notice that says most, which is the last of those."""
+    return next(reversed(_came(report)), None)
 
 
 def _told(report: Report) -> dict[str, dict[str, Any]]:
@@ -308,7 +313,7 @@ def status_words(report: Report) -> Iterator[Verdict]:
 
 def notices(report: Report) -> Iterator[Verdict]:
     """Whether notices came, when, and what the shop answered."""
-    came, inbox = report["notices"], report["inbox"]
+    came, inbox = _came(report), report["inbox"]
     if not came and inbox["hits"]:
         yield otherwise(
             "notice",

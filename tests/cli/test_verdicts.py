@@ -130,6 +130,8 @@ def test_clocks_apart_are_seen_and_repeats_are_told_with_their_intervals() -> No
 
     assert found("clock", answers=late) == ("otherwise", "the provider's is -75.0 s from ours")
     assert "2 came, 30 s apart" in found("notice", notices=[notice(), again])[1]
+    stranger = notice(at="2026-11-29T07:59:00+00:00", judged="unsigned", answered=403)
+    assert found("notice", notices=[stranger, notice()]) == ("as expected", "1 came")
     tried = [notice(answered=503), again]
     assert found("repeats after a failure", notices=tried)[0] == "as expected"
 

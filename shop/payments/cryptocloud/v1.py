@@ -38,6 +38,8 @@ class CryptoCloud:
 
     batch: ClassVar[int] = 1
     """How many invoices `invoice_infos` asks about in one call, at most."""
+    info_path: ClassVar[str] = "/v1/invoice/info"
+    """Where it asks."""
     told_in: ClassVar[str] = "status_invoice"
     """The field of a reply in which it is told about them."""
 
@@ -87,7 +89,7 @@ class CryptoCloud:
     def _ask_about(self, ids: Sequence[str], seconds: float | None = None) -> Answer:
         (invoice_id,) = ids
         return self._calls.ask(
-            "GET", "/v1/invoice/info", params={"uuid": f"INV-{invoice_id}"}, seconds=seconds
+            "GET", self.info_path, params={"uuid": f"INV-{invoice_id}"}, seconds=seconds
         )
 
     def find_invoice(self, reference: str, amount: Money, since: datetime) -> Invoice | None:

@@ -43,6 +43,7 @@ class CryptoCloudV2(CryptoCloud):
     """One CryptoCloud project, spoken to in API v2."""
 
     batch: ClassVar[int] = 100
+    info_path: ClassVar[str] = "/v2/invoice/merchant/info"
     told_in: ClassVar[str] = "result"
 
     def create_invoice(self, amount: Money, *, reference: str, email: str | None = None) -> Invoice:
@@ -99,7 +100,7 @@ class CryptoCloudV2(CryptoCloud):
             raise ValueError("too many invoices for one call")
         return self._calls.ask(
             "POST",
-            "/v2/invoice/merchant/info",
+            self.info_path,
             json={"uuids": [f"INV-{invoice_id}" for invoice_id in ids]},
             seconds=seconds,
             largest=LARGEST_LIST,
