@@ -32,7 +32,6 @@ CLOCK_OFF, CLOCK_WRONG = 10, 60
 
 A_DAY = timedelta(days=1)
 LATELY = timedelta(days=30)
-INFO_PATH = "/v1/invoice/info"
 ON_ITS_WAY = timedelta(minutes=10)
 """The sweep may know that an invoice is paid before its postback is here."""
 
@@ -85,7 +84,8 @@ def invoices(settings: Settings) -> Finding:
     """Invoices are made: only that shows whether the shop id is right and the project is active."""
     attempts = evidence.attempts_since(utcnow() - LATELY)
     today = [payment for payment in attempts if payment.created_at > utcnow() - A_DAY]
-    failed = [payment for payment in today or attempts[:1] if not payment.pay_url]
+    asked_for = today or attempts[:1]
+    failed = [payment for payment in asked_for if not payment.pay_url]
     proof = "Look whether one can be made: `invoices create` is the proof."
     if not attempts:
         text = "none was asked for lately, so nothing shows that the shop id is right"
@@ -95,8 +95,8 @@ def invoices(settings: Settings) -> Finding:
         return Finding("ok", "invoices", f"the last one was made on {made}")
     waits = "See `attention list`." if failed[0].error_lasts else ""  # what passes is not there
     text = (
-        f"{len(failed)} of {len(today) or 1} could not be made within a day; "
-        f"the last time: {failed[0].error or 'no answer came'}"
+        f"{len(failed)} of {len(asked_for)} could not be made; the last time, on "
+        f"{failed[0].created_at:%Y-%m-%d %H:%M}: {failed[0].error or 'no answer came'}"
     )
     if failed[0] is attempts[0]:
         level: Level = "fail" if failed[0].error_lasts else "warn"
@@ -112,8 +112,7 @@ def redirects(settings: Settings) -> list[Finding]:
 
 
 def _api_redirect(settings: Settings) -> Finding:
-    path = "/v2/invoice/merchant/info" if settings.cryptocloud_api_version == "2" else INFO_PATH
-    hops = follow(settings.cryptocloud_api_url + path)
+    hops = follow(settings.cryptocloud_api_url + gateway().info_path)
     if hops is None:
         text = f"{settings.cryptocloud_api_url} cannot be reached from here"
         return Finding("warn", "api address", text, "See the line about the provider.")

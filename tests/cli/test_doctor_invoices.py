@@ -87,6 +87,19 @@ class TestInvoices:
 
         assert checks.invoices(settings).level == "ok"
 
+    def test_a_refusal_of_last_week_is_told_by_its_day(
+        self, app: Flask, settings: Settings
+    ) -> None:
+        is_refused(app, **WRONG_SHOP)
+        last_week = utcnow() - timedelta(days=7)
+        with transaction() as session:
+            session.query(Payment).one().created_at = last_week
+
+        found = checks.invoices(settings)
+
+        assert found.level == "fail"
+        assert f"1 of 1 could not be made; the last time, on {last_week:%Y-%m-%d}" in found.text
+
 
 @pytest.mark.parametrize("engine", ["sqlite"])
 class TestWhereTheProvidersAddressesLead:
