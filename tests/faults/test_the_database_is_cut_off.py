@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask, Response
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
 import shop.db
@@ -251,3 +251,13 @@ def setting(connection: psycopg.Connection[Any]) -> str:
     row = connection.execute("SHOW synchronous_commit").fetchone()
     assert row
     return str(row[0])
+
+
+def test_each_connection_has_the_time_limits_of_the_shop(app: Flask) -> None:
+    """Else a buyer would wait for as long as somebody holds a lock."""
+    names = list(shop.db.POSTGRES_LIMITS)
+    asked = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)")
+    with app.app_context(), db.engine.connect() as connection:
+        told = {name: int(ms) for name, ms in connection.execute(asked, {"names": names})}
+
+    assert told == shop.db.POSTGRES_LIMITS
