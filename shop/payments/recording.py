@@ -169,9 +169,8 @@ def _token(token: object, mask: Mask, at: datetime) -> dict[str, Any]:
         "signature": f"<text of {len(parts[2])}>",
     }
     expires = shown.get("exp") if isinstance(shown, dict) else None
-    if isinstance(expires, int | float) and not isinstance(
-        expires, bool
-    ):  # not masked, so a moment
+    # A figure that was not masked, so a moment.
+    if isinstance(expires, int | float) and not isinstance(expires, bool):
         found["seconds_left"] = round(expires - at.astimezone(UTC).timestamp(), 1)
     return found
 

@@ -108,7 +108,7 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
 
     Such an invoice is watched all the same, in case somebody pays it, but never shown. Raises
     Untrusted when the invoice belongs to another payment, or a proven notice says so; and when it is
-    a test invoice, to which a buyer would send money that nobody ever gets.
+    a test invoice that has a page to pay on, where a buyer would send money that nobody ever gets.
     """
     with transaction("bind") as session:
         order, payment = lock_payment(session, order_id, payment_id)

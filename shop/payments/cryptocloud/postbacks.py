@@ -207,9 +207,8 @@ def _told(name: str, value: object) -> str | None:
         return None
     if isinstance(value, dict):
         return _bare(value.get("uuid"))
-    return (
-        _found(value) if isinstance(value, str) else None
-    )  # JSON in a form, or what looks like it
+    # JSON in a form, or what looks like it.
+    return _found(value) if isinstance(value, str) else None
 
 
 def _found(text: str) -> str | None:
