@@ -50,7 +50,11 @@ def init_app(app: Flask, folder: Path, settings: Settings) -> None:
     app.wsgi_app = files  # type: ignore[method-assign]
     bundles.mkdir(exist_ok=True)
     urls: dict[str, str] = {}
+    main = folder / MAIN
+    parts = {main.parent / match[1] for match in IMPORT.finditer(main.read_text("utf-8"))}
     for path in sorted(path for path in folder.rglob("*") if path.suffix in SERVED):
+        if path in parts:
+            continue
         name = path.relative_to(folder).as_posix()
         content = _bundle(path) if path.suffix == ".css" else path.read_bytes()
         if name == MAIN:
@@ -59,7 +63,9 @@ def init_app(app: Flask, folder: Path, settings: Settings) -> None:
         if path.suffix in COMPRESSED:
             path = _written(bundles / f"{path.stem}.{digest}{path.suffix}", content)
             # WhiteNoise hands it to whoever takes it. Pages with tokens are not compressed (BREACH).
-            _written(path.with_name(f"{path.name}.gz"), gzip.compress(content, mtime=0))
+            packed = path.with_name(f"{path.name}.gz")
+            if not packed.exists():
+                _written(packed, gzip.compress(content, mtime=0))
         urls[name] = f"/static/{name.removesuffix(path.suffix)}.{digest}{path.suffix}"
         files.add_file_to_dictionary(urls[name], str(path))
     if settings.shop_logo:
