@@ -17,6 +17,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import Engine
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
+from werkzeug.routing import Rule
 
 import shop.db
 from shop import create_app
@@ -69,6 +70,20 @@ def _statements_are_compiled_once() -> None:
     Engine._compiled_cache = property(lambda _: compiled, lambda *_: None)  # type: ignore[assignment]
     DefaultDialect.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
     DefaultDialect.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _routes_are_compiled_once() -> None:
+    """Not by each test's app anew: what builds an address is the same for the same rule."""
+    compile_builder, known = Rule._compile_builder, dict[tuple[object, ...], Any]()
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, *rule._trace, repr(rule.defaults), append_unknown)
+        if key not in known:
+            known[key] = compile_builder(rule, append_unknown)
+        return known[key]
+
+    Rule._compile_builder = compile_once  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -424,14 +424,20 @@ FULL = (2000, 50) if os.environ.get("NIGHTLY") else (200, 30)
 """The nightly figure takes hours: `NIGHTLY=1 python3 dev.py test -m long -n 2 tests/faults/…`."""
 
 
+TIERS = [
+    # In the quick tier each version and each engine once; the long one has them crossed.
+    ("sqlite", "2", 4, 20),
+    ("postgresql", "1", 4, 20),
+    *(
+        pytest.param(engine, api, *FULL, marks=pytest.mark.long)
+        for engine in ("sqlite", "postgresql")
+        for api in ("1", "2")
+    ),
+]
+
+
 @pytest.mark.promise(22)
-@pytest.mark.parametrize(
-    ("runs", "steps"),
-    [
-        (4, 20),
-        pytest.param(*FULL, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize(("engine", "api", "runs", "steps"), TIERS, indirect=["engine", "api"])
 def test_nothing_is_lost_whatever_happens(
     world: World, promise: Promise, runs: int, steps: int
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -36,12 +37,17 @@ WAYS: dict[str, dict[str, object]] = {
     },
 }
 LANGUAGES = ["en", "ru", "uk"]
-PURCHASES = [
-    pytest.param(way, language, marks=[pytest.mark.long] if language != "en" and number else [])
-    for number, way in enumerate(WAYS)
-    for language in LANGUAGES
+QUICK = [
+    *(("on a small phone", language) for language in ("en", "ru")),
+    ("in colours of one's own", "en"),
+    ("small, dark and without JavaScript", "en"),
 ]
-"""Every language on a small phone, where its longer words have the least room; all of them in the long run."""
+"""Russian where its long words have the least room. That pages are right enlarged or dark, the quick
+run sees on every kind of page."""
+PURCHASES = [
+    pytest.param(*pair, marks=[] if pair in QUICK else [pytest.mark.long])
+    for pair in product(WAYS, LANGUAGES)
+]
 
 FOCUSED = """() => {
   const element = document.activeElement;
