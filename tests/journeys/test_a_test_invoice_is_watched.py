@@ -7,7 +7,7 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,16 @@ class Pauses:
         self.slept.append(seconds)
         if self.happenings:
             self.happenings.pop(0)()
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_as_in_a_terminal() -> Iterator[None]:
+    """Whoever runs the tests with `nohup`, or by a script in the background, has them ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
