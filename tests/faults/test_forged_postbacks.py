@@ -189,20 +189,24 @@ def test_a_genuine_token_with_lies_around_it_is_kept_and_has_no_effect(
     target: Target, rounds: int, promise: Promise
 ) -> None:
     client, before = target.app.test_client(), rows(target.app, CHECKED)
-    kinds = lying(target)
-    notices = [notice for several in kinds.values() for notice in several] * rounds
+    answers, sent = set[int](), 0
 
     with nothing_was_paid(target.app) as calls:
-        answers = {client.post(ADDRESS, **notice).status_code for notice in notices}
+        for _ in range(0, rounds, AT_A_TIME):
+            kinds = lying(target)
+            notices = [notice for several in kinds.values() for notice in several]
+            notices *= min(rounds, AT_A_TIME)
+            answers |= {client.post(ADDRESS, **notice).status_code for notice in notices}
+            sent += len(notices)
         asked = len(calls.calls)
 
-    promise.cases += len(notices)
+    promise.cases += sent
     after = rows(target.app, CHECKED)
     before.pop("postbacks")
     assert answers == {200}
     assert len(after.pop("postbacks")) == 2, "one for each invoice that was named"
     assert after == before
-    assert 0 < asked <= len(notices)
+    assert 0 < asked <= sent
     with target.app.app_context():
         stored = db.session.get_one(Postback, target.invoice)
         assert stored.done_at is None, "the sweep goes on looking"
