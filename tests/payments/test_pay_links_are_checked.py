@@ -9,7 +9,7 @@ import responses
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shop.payments.cryptocloud import Unclear, Untrusted
+from shop.payments.cryptocloud import Unclear, Untrusted, named_host
 from shop.payments.cryptocloud.invoices import checked_pay_url
 from tests.payments.wire import (
     CREATE,
@@ -205,3 +205,38 @@ def test_no_mixture_of_pieces_leads_elsewhere(pieces: list[str]) -> None:
     assert accepted.endswith(link)
     assert urlsplit(accepted).hostname == HOST
     assert urlsplit(accepted).netloc in (HOST, f"{HOST}:443")
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("https://Pay.Example:8443/secret?key=1#top", "pay.example:8443"),
+        ("//pay.example/x", "pay.example"),
+        ("https://name:pass@word@pay.example/", "pay.example"),
+        ("https://п\u0430y.example\x7f/", "??y.example?"),
+        (f"https://{'x' * 90}/", "x" * 80),
+        ("pay.example/x", ""),
+        ("https://[::1/", ""),
+        ("", ""),
+    ],
+)
+def test_the_host_of_an_address_is_named_fit_to_be_shown(address: str, named: str) -> None:
+    assert named_host(address) == named
+
+
+@pytest.mark.parametrize(
+    ("link", "origin"),
+    [
+        ("http://127.0.0.1:80/DZLF4212", "http://127.0.0.1"),
+        ("127.0.0.1:5001/DZLF4212", "http://127.0.0.1:5001"),
+        (f"{HOST}?invoice=DZLF4212", f"https://{HOST}"),
+        (f"{HOST}#DZLF4212", f"https://{HOST}"),
+        (HOST, f"https://{HOST}"),
+    ],
+)
+def test_a_link_is_measured_by_the_scheme_and_port_of_its_own_origin(link: str, origin: str) -> None:
+    with_its_scheme = link if "://" in link else f"{origin.partition('://')[0]}://{link}"
+
+    assert checked_pay_url(link, [origin], "DZLF4212") == with_its_scheme
+    with pytest.raises(Untrusted):
+        checked_pay_url(link, ["https://pay.elsewhere.example"], "DZLF4212")

@@ -21,10 +21,8 @@ def named_host(address: str) -> str:
 
 def with_scheme(link: str, origins: Sequence[str]) -> str:
     """The link; one without a scheme gets that of the origin whose host it names, if there is one."""
-    if re.match(r"[a-z][a-z0-9+.-]*://", link, re.IGNORECASE):
-        return link
     bare = link.removeprefix("//")
-    host = re.split(r"[/?#]", bare, maxsplit=1)[0].lower()
+    host = re.split(r"[/?#]", bare, maxsplit=1)[0].lower()  # of a link with a scheme: the scheme
     for origin in origins:
         scheme, _, known = origin.partition("://")
         if host == known:
