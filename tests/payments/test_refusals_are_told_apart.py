@@ -87,6 +87,7 @@ ANSWERS = [
     (401, "[" * 60_000, Blocked),
     (206, WELL, Unreadable),
     (204, "", Unreadable),
+    (300, "", Moved),
     (301, "", Moved),
     (302, '{"status":"error"}', Moved),
     (500, '{"status":"error","error":"boom"}', Unclear),
@@ -193,6 +194,14 @@ def test_what_has_neither_name_nor_words_is_told_without_them(
 
 
 @responses.activate
+def test_an_answer_that_says_neither_yes_nor_no_is_told_with_its_status() -> None:
+    responses.post(CREATE, status=206, body=WELL)
+
+    with pytest.raises(Unreadable, match=r"^the answer \(206\) says neither success nor error$"):
+        ask(make_client())
+
+
+@responses.activate
 def test_a_wall_that_speaks_json_is_told_in_its_words() -> None:
     responses.post(CREATE, status=403, json={"cloudflare_error": True, "detail": "1010 banned"})
 
@@ -258,6 +267,10 @@ def test_the_error_tree_is_as_drawn() -> None:
         ({"status": "error"}, "no reason given"),
         ({"amount": ["Not less than 10.", "Odd."]}, "amount: Not less than 10., Odd"),
         (["Minimum amount is 1 USD"], "Minimum amount is 1 USD"),
+        ({"amount": "too small", "currency": ["odd"]}, "amount: too small; currency: odd"),
+        ({"error": " . Not X. "}, "Not X"),
+        ({"error": "XX"}, "XX"),
+        ({"error": "w" * 201}, "w" * 200),
         ({"error": "Email a.b+c@x.example is bad"}, "Email <an email address> is bad"),
         ({"error": [{"to": "a%40x.example"}]}, "{'to': '<an email address>'}"),
         ({"a@x.example": "known"}, "<an email address>: known"),

@@ -14,6 +14,7 @@ from shop.fulfilment.models import Delivery
 from shop.orders.models import AttentionItem, HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
+from shop.payments.cryptocloud.invoices import surplus
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import open_invoice, start_payment
 from shop.payments.settling import settle
@@ -251,6 +252,21 @@ def test_only_a_surplus_is_told_with_the_goods(
         (letter,) = goods_mails()
         assert letter.note.startswith(note)
         assert bool(letter.note) is bool(note)
+
+
+@pytest.mark.parametrize(
+    ("received", "due", "more"),
+    [
+        ("3", "2", "1"),
+        ("1", "2", "-1"),
+        ("2", "2", "0"),
+        ("1.000000000001", "1", "0"),  # as much as floats may add to it
+        ("1.0000000000011", "1", "1.1e-12"),
+        ("0.000000000001", "0", "1e-12"),
+    ],
+)
+def test_what_floats_make_of_an_amount_is_no_surplus(received: str, due: str, more: str) -> None:
+    assert surplus(Decimal(received), Decimal(due)) == Decimal(more)
 
 
 @pytest.mark.parametrize(
