@@ -234,7 +234,9 @@ def test_the_host_of_an_address_is_named_fit_to_be_shown(address: str, named: st
         (HOST, f"https://{HOST}"),
     ],
 )
-def test_a_link_is_measured_by_the_scheme_and_port_of_its_own_origin(link: str, origin: str) -> None:
+def test_a_link_is_measured_by_the_scheme_and_port_of_its_own_origin(
+    link: str, origin: str
+) -> None:
     with_its_scheme = link if "://" in link else f"{origin.partition('://')[0]}://{link}"
 
     assert checked_pay_url(link, [origin], "DZLF4212") == with_its_scheme
