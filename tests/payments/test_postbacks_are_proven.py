@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.warnings import InsecureKeyLengthWarning
 
-from shop.payments.cryptocloud import SIGNED, BadPostback, Postback, Refusal
+from shop.payments.cryptocloud import SIGNED, BadPostback, Postback, Refusal, unproven_fields
 from tests.payments.wire import API_KEY, SECRET_KEY, make_client, patient
 
 NOW = 1_790_000_000
@@ -175,6 +175,10 @@ def test_parts_may_look_different(old: str, new: str) -> None:
             '--limit\r\nContent-Disposition: form-data; name="token"',
             '--limit2\r\nContent-Disposition: form-data; name="token"',
         ),
+        (
+            '--limit\r\nContent-Disposition: form-data; name="token"',
+            '--limitX\r\nContent-Disposition: form-data; name="token"',
+        ),
         ("Content-Disposition", "X" * 1100 + ": x\r\nContent-Disposition"),
         ("Content-Disposition", "Disposition"),
     ],
@@ -194,6 +198,24 @@ def test_parts_may_be_parted_by_line_feeds_alone() -> None:
     body = in_parts(list(notice().items()), end="\n")
 
     assert make_client().read_postback(None, body, now=NOW) == PROVEN
+
+
+def test_a_part_ends_its_head_at_the_first_empty_line() -> None:
+    assert read_parts(order_id="a\r\n\r\nb").order_id == "a????b"
+
+
+def test_a_form_in_parts_has_its_limits_too() -> None:
+    def in_many(parts: int, head: int) -> bytes:
+        more = [(f"a{n}", "") for n in range(parts - len(notice()) - 1)]
+        first = "\r\nContent-Disposition: form-data; name=z"
+        first += "\r\nX: ".ljust(head - len(first), "x")
+        return in_parts([*notice().items(), *more], before=f"{first[2:]}\r\n\r\n")
+
+    label = "multipart/form-data; boundary=limit"
+    assert make_client().read_postback(label, in_many(2000, 1000), now=NOW) == PROVEN
+    for parts, head in (2001, 1000), (2000, 1001):
+        with pytest.raises(BadPostback, match="neither JSON nor a form"):
+            make_client().read_postback(label, in_many(parts, head), now=NOW)
 
 
 CYRILLIC = "Перевод от Ивана"
@@ -738,6 +760,10 @@ def test_an_amount_written_as_a_number_keeps_every_digit() -> None:
         ("0", "0"),
         ("-0.0", "-0.0"),
         ("0.123456789012345678e-18", "0.000000000000000000123456789012345678"),
+        ("1e119", f"1{'0' * 119}"),
+        ("1e120", "1e120"),
+        ("1e-118", f"0.{'0' * 117}1"),
+        ("1e-119", "1e-119"),
         ("0e-400", "0e-400"),
         ("1e400", "1e400"),
         ("1e999999999", "1e999999999"),
@@ -857,6 +883,11 @@ def test_an_empty_previous_secret_proves_nothing() -> None:
         ({"invoice_id": ..., "invoice_info": '{"uuid": "INV-DZLF4212"}', "token": ...}, "DZLF4212"),
         ({"invoice_id": ..., "invoice_info": "{'uuid': 'INV-DZLF4212'}", "token": ...}, "DZLF4212"),
         ({"invoice_id": "PAIDPAID", "invoice_info": {"uuid": "INV-DZLF4212"}}, "PAIDPAID"),
+        (
+            {"invoice_id": ..., "invoice_info": "x" * 65_500 + "uuid: DZLF4212", "token": ...},
+            "DZLF4212",
+        ),
+        ({"invoice_id": ..., "invoice_info": "x" * 65_530 + "uuid: DZLF4212", "token": ...}, None),
     ],
 )
 def test_a_refusal_says_which_invoice_was_named_without_believing_it(
@@ -911,6 +942,24 @@ def test_what_cannot_be_read_may_name_an_invoice_all_the_same(
         make_client().read_postback(content_type, body.encode(), now=NOW)
 
     assert (error.value.because, error.value.invoice_id) == (Refusal.UNREADABLE, "DZLF4212")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "read"),
+    [
+        (JSON, b'{"token": "x", "amount": 1.5}', ("json", [("token", "x"), ("amount", 1.5)])),
+        (JSON, b"token=x&a=1&a=2", ("form", [("token", "x"), ("a", "1"), ("a", "2")])),
+        (FORM, b'{"token": "x&token=y"}', ("form", [('{"token": "x', ""), ("token", 'y"}')])),
+        (JSON, b'{"token": "x&token=y"}', ("json", [("token", "x&token=y")])),
+        (None, in_parts([("token", "x")]), ("multipart", [("token", "x")])),
+        (JSON, b"nothing", ("unreadable", [])),
+        (JSON, b"token=" + b"x" * 300_000, ("unreadable", [])),
+    ],
+)
+def test_an_unproven_notice_is_shown_as_it_was_written(
+    content_type: str, body: bytes, read: tuple[str, list[tuple[str, object]]]
+) -> None:
+    assert unproven_fields(content_type, body) == read
 
 
 @pytest.mark.parametrize(
