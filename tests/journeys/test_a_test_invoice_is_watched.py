@@ -611,6 +611,7 @@ def test_a_recording_that_fails_costs_no_notice(
 
     operator.pays()()
 
+    assert operator.till.invoices()[0]["postbacks"][0]["answer"] == 200
     assert books.state()[0] == "fulfilled"
     assert watched.path.stat().st_size == before or harm == "folder"
 
