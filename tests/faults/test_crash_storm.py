@@ -73,7 +73,7 @@ def every_point(chance: float) -> str:
 @pytest.mark.parametrize(
     ("engine", "api", "kills", "clients"),
     [
-        ("sqlite", "2", 12, 3),
+        ("sqlite", "2", 8, 3),
         pytest.param("sqlite", "1", 500, 6, marks=pytest.mark.long),
         pytest.param("sqlite", "2", 500, 6, marks=pytest.mark.long),
         pytest.param("postgresql", "1", 500, 6, marks=pytest.mark.long),

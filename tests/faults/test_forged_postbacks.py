@@ -271,6 +271,11 @@ BELIEVED: list[tuple[str, Loosened, set[str]]] = [
 ]
 
 
+CONTROLS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
+"""No check of a token asks the database; the quick tier sees on one engine that each is needed."""
+
+
+@pytest.mark.parametrize("engine", CONTROLS)
 def test_with_a_check_switched_off_the_same_attack_gets_through(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +290,7 @@ def test_with_a_check_switched_off_the_same_attack_gets_through(
             assert len(calls.calls) > 0
 
 
+@pytest.mark.parametrize("engine", CONTROLS)
 def test_without_the_comparison_of_orders_a_notice_for_another_order_gets_through(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:

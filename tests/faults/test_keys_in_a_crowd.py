@@ -34,7 +34,7 @@ pytestmark = pytest.mark.promise(7)
 
 BUYERS = 64
 SIZES = [
-    pytest.param(24, 40, 2, id="small"),
+    pytest.param(12, 20, 2, id="small"),
     pytest.param(BUYERS, 10_000, 25, id="full", marks=pytest.mark.long),
 ]
 """Buyers at a time, keys in stock, and how many of them each buyer wants."""
@@ -130,7 +130,7 @@ def test_keys_that_are_read_before_they_are_taken_go_to_many(
             key.delivery_id, key.unit = delivery.id, unit
         return True
 
-    few = 16
+    few = 8
     slug = stock_up(app, 2 * few)
     crowd = Crowd(app, sandbox, fill_in(app, slug, quantity=2), few)
     monkeypatch.setattr("shop.fulfilment.service._hand_out_keys", naive)
