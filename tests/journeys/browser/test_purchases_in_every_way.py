@@ -38,7 +38,7 @@ WAYS: dict[str, dict[str, object]] = {
 }
 LANGUAGES = ["en", "ru", "uk"]
 QUICK = [
-    *(("on a small phone", language) for language in ("en", "ru")),
+    ("on a small phone", "ru"),
     ("in colours of one's own", "en"),
     ("small, dark and without JavaScript", "en"),
 ]
