@@ -108,7 +108,7 @@ class Answer:
         if status >= 500 or status in (408, 409, 425):
             return Unclear(f"the answer ({status}) is not one that the API gives")
         if status < 400 and self._is_page:
-            return Unreadable(self._in_between(words=""))
+            return Unreadable(self._in_between(words=""))  # a page is no JSON, and has no reason
         if status < 400 and not (status in DONE and _says_no(told)):
             return Unreadable(f"the answer ({status}) says neither success nor error")
         if self._is_wall(told):

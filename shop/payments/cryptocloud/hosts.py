@@ -22,7 +22,8 @@ def named_host(address: str) -> str:
 def with_scheme(link: str, origins: Sequence[str]) -> str:
     """The link; one without a scheme gets that of the origin whose host it names, if there is one."""
     bare = link.removeprefix("//")
-    host = re.split(r"[/?#]", bare, maxsplit=1)[0].lower()  # of a link with a scheme: the scheme
+    # A link with a scheme has only that before its first slash, which is no host that is known.
+    host = re.split(r"[/?#]", bare, maxsplit=1)[0].lower()
     for origin in origins:
         scheme, _, known = origin.partition("://")
         if host == known:
