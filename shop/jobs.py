@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 from flask import current_app
 
+from . import books
 from .checkout.limits import forget_placements
 from .db import insert_if_new, transaction, utcnow
 from .fulfilment.outbox import send_due_mails
@@ -27,12 +28,21 @@ def sweep() -> None:
     A part that breaks does not keep the others from their work. It is raised in the end, so that
     the sweep does not count as done and `flask doctor` shows it.
     """
-    each((check_payments, deliveries, mails, forget), lambda part: part(), "the sweep's parts")
+    each(
+        (check_payments, compare_books, deliveries, mails, forget),
+        lambda part: part(),
+        "the sweep's parts",
+    )
 
 
 def check_payments() -> None:
     """Ask the provider about what is open, and close what is over."""
     payments.sweep(current_app.extensions["cryptocloud"])
+
+
+def compare_books() -> None:
+    """Compare the database with the journal and with the provider's list, in case it is an older copy."""
+    books.compare(current_app.extensions["cryptocloud"])
 
 
 def deliveries() -> None:

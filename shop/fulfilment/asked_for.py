@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from ..db import rows_changed, transaction, utcnow
 from ..mailbox import mailbox
+from ..ops import journal
 from ..ops.rations import UsedUp, subject, take
 from ..orders.models import Order, OrderStatus
 from ..orders.queries import find_order
@@ -121,6 +122,7 @@ def correct_address(order_id: int, email: str) -> None:
         for of in sorted(subject("mail", mailbox(address)) for address in (old, email)):
             take(session, of, TO_AN_ADDRESS)
         order.correct_address(email, at=utcnow())
+        journal.note("link", (order.number, order.link_version))
         plan_mail(session, order, CORRECTED_MAIL, address=old)
         _drop_waiting(session, order)
         _plan_link_or_goods(session, order)

@@ -117,6 +117,19 @@ class LicenceKey(Base):
     added_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
 
+class SpentKey(Base):
+    """A licence key that the journal says was handed out, and the database did not know of it: see spent.py."""
+
+    __tablename__ = "spent_keys"
+
+    fingerprint: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """A keyed hash of the key."""
+    key_id: Mapped[int]
+    """Which row the key had; after an older copy it may be another key's."""
+    owner: Mapped[str] = mapped_column(String(20), index=True)
+    """Who got it: the order's number and the line."""
+
+
 class OutboxMail(Base):
     """A mail to be sent. Its text is made from the order when it is sent, so none is stored here."""
 

@@ -6,18 +6,19 @@ Each stands in the order's history with the person's words (`why`) and name (`wh
 from __future__ import annotations
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..catalogue.models import DeliveryKind
 from ..catalogue.service import take_off_sale
 from ..db import transaction, utcnow
+from ..ops import journal
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order
 from ..queue import wake
 from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey
 from .queries import find_delivery
 from .service import plan_mail, report_few_keys
+from .spent import free_keys, note_handed_out
 
 log = structlog.get_logger()
 
@@ -53,6 +54,7 @@ def renew_link(order: Order, *, why: str, who: str) -> Order:
         order = lock_order(session, order_id)
         order.link_version += 1
         order.record("link_renewed", why, who=who)
+        journal.note("link", (order.number, order.link_version))
     log.info("link_renewed", order=order.number)
     return order
 
@@ -82,15 +84,11 @@ def _replace_key(session: Session, delivery: Delivery, unit: int | None) -> str:
     product = delivery.line.product
     if product is None or not take_off_sale(session, old.product_id, 1):
         raise NotReissued("No key is left that nobody has ordered: add some with `keys add`.")
-    new = session.scalar(
-        select(LicenceKey)
-        .where(LicenceKey.product_id == old.product_id, LicenceKey.delivery_id.is_(None))
-        .order_by(LicenceKey.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    if new is None:
+    free = free_keys(session, delivery, 1)
+    if not free:
         raise NotReissued("All keys are being handed out just now: try again.")
+    new = free[0]
+    note_handed_out(delivery, [new])
     which, old.unit, old.withdrawn_at = old.unit, None, utcnow()
     session.flush()  # a unit has one key, even for a moment
     new.delivery_id, new.unit = delivery.id, which

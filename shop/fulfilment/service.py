@@ -24,6 +24,7 @@ from ..orders.service import lock_order, raise_attention, resolve_attention
 from ..queue import wake
 from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
 from .queries import deliveries_of
+from .spent import free_keys, note_handed_out
 
 log = structlog.get_logger()
 
@@ -104,13 +105,7 @@ def deliver(session: Session, delivery: Delivery) -> None:
 
 def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bool:
     """Give each unit of the line its own key; a key's row can belong to one delivery only."""
-    keys = session.scalars(
-        select(LicenceKey)
-        .where(LicenceKey.product_id == product.id, LicenceKey.delivery_id.is_(None))
-        .order_by(LicenceKey.id)
-        .limit(delivery.line.quantity)
-        .with_for_update(skip_locked=True)
-    ).all()
+    keys = free_keys(session, delivery, delivery.line.quantity)
     if len(keys) < delivery.line.quantity:
         raise_attention(
             session,
@@ -121,6 +116,7 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
         )
         plan_mail(session, delivery.order, "key-waiting")
         return False
+    note_handed_out(delivery, keys)
     for unit, key in enumerate(keys, start=1):
         key.delivery_id, key.unit = delivery.id, unit
     report_few_keys(session, product)

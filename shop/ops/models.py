@@ -1,10 +1,10 @@
-"""When each job last ran, and what was counted today."""
+"""When each job last ran, what was counted today, and how far the journal has been read."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, UtcDateTime
@@ -27,3 +27,13 @@ class Ration(Base):
     subject: Mapped[str] = mapped_column(String(60), primary_key=True)
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class JournalMark(Base):
+    """How far a journal has been compared with the books: an older copy of them has an older mark."""
+
+    __tablename__ = "journal_marks"
+
+    journal: Mapped[str] = mapped_column(String(8), primary_key=True)
+    file: Mapped[int]
+    byte: Mapped[int] = mapped_column(BigInteger)

@@ -16,9 +16,10 @@ from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from ..config import current_settings
-from ..db import end_read, rows_changed, transaction, utcnow
+from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..failpoints import failpoint
 from ..fulfilment.service import deliver_order
+from ..ops import journal
 from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order, take_holds
@@ -110,6 +111,7 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
     Untrusted when the invoice belongs to another payment, or a proven notice says so; and when it is
     a test invoice that has a page to pay on, where a buyer would send money that nobody ever gets.
     """
+    journal.note("invoice", (invoice.id, db.session.get_one(Payment, payment_id).reference))
     with transaction("bind") as session:
         order, payment = lock_payment(session, order_id, payment_id)
         for_money = not order.is_test and not current_settings().development

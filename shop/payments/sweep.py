@@ -234,7 +234,7 @@ def _match(invoice_id: str, calls: Calls) -> tuple[Payment | None, str]:
     infos = calls.make(lambda: calls.gateway.invoice_infos([invoice_id]), invoice_id)
     info = infos.get(invoice_id) if infos else None
     payment = find_payment_by_reference(info.reference) if info and info.reference else None
-    return _bind_found(invoice_id, payment) if payment else None, _in_words(info)
+    return bind_found(invoice_id, payment) if payment else None, _in_words(info)
 
 
 def _in_words(info: InvoiceInfo | None) -> str:
@@ -247,7 +247,7 @@ def _in_words(info: InvoiceInfo | None) -> str:
     return f"CryptoCloud's API does not say that it was paid: {said}."
 
 
-def _bind_found(invoice_id: str, payment: Payment) -> Payment | None:
+def bind_found(invoice_id: str, payment: Payment) -> Payment | None:
     """The payment, with the invoice that was made for it; None where it has, or may yet get, another."""
     if payment.invoice_id:
         return None

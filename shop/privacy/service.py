@@ -14,6 +14,7 @@ from ..config import current_settings
 from ..db import transaction, utcnow
 from ..fulfilment.models import OutboxMail
 from ..mail import forget_written
+from ..ops import journal
 from ..ops.isolation import each
 from ..orders.models import Order
 from ..orders.service import lock_order
@@ -50,6 +51,7 @@ def erase_order(order_id: int, *, why: str, who: str) -> bool:
         order.erase_buyer(at=utcnow(), why=why, who=who)
         query = select(OutboxMail.message_id).where(OutboxMail.order_id == order_id)
         written = session.scalars(query).all()
+        journal.note("erased", (order.number,))
     for message_id in written:
         forget_written(message_id)
     log.info("buyer_erased", order=order.number)

@@ -15,6 +15,7 @@ CHECKS: list[Check] = [
     database.migrations,
     machine.disk,
     machine.backups,
+    machine.journal_file,
     machine.worker,
     mail.mail,
     address.public_address,

@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 
 from ...config import Settings
 from ...db import db, utcnow
+from .. import journal
 from ..models import JobRun
 from .findings import Finding, failure
 
@@ -52,6 +53,14 @@ def _written(settings: Settings) -> list[Path]:
     if url.get_backend_name() == "sqlite" and url.database:
         folders.append(Path(url.database).absolute().parent)
     return folders
+
+
+def journal_file(settings: Settings) -> Finding:
+    """The journal can be written, so that an older copy of the database can be told from a whole one."""
+    if not journal.is_writable():
+        text = f"{journal.folder()} cannot be written"
+        return Finding("fail", "journal", text, "Give the shop's user the right to write there.")
+    return Finding("ok", "journal", f"is written in {journal.folder()}")
 
 
 def backups(settings: Settings) -> Finding:

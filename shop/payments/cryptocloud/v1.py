@@ -96,6 +96,10 @@ class CryptoCloud:
         """The invoice made for this reference, if there is one. API v1 has no list to look through."""
         return None
 
+    def invoices_since(self, since: datetime) -> dict[str, InvoiceInfo]:
+        """What is true about every invoice made since that day. API v1 has no list of them."""
+        return {}
+
     def cancel_invoice(self, invoice_id: str) -> None:
         """Let an invoice that waits for money be payable no longer. API v1 has no such call."""
 

@@ -121,6 +121,13 @@ class CryptoCloudV2(CryptoCloud):
             raise Unclear("the list of invoices does not come to an end")
         return None
 
+    def invoices_since(self, since: datetime) -> dict[str, InvoiceInfo]:
+        """What is true about every invoice made since that day; Unclear when it could not look through all."""
+        made, whole = self._made_since(since)
+        if not whole:
+            raise Unclear("the list of invoices does not come to an end")
+        return {i: _info(told) for i, told in _by_id(made).items() if i}
+
     def _made_since(self, since: datetime) -> tuple[list[dict[str, Any]], bool]:
         """The invoices since that day, and whether these are all of them.
 

@@ -1,0 +1,146 @@
+"""Licence keys that were handed out although the database does not know it, because it is an older copy.
+
+The journal knows them. What the sweep has compared is in the table `spent_keys`; what has been
+written since is read from the journal itself, so that no key is sold twice in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy import case, select
+from sqlalchemy.orm import Session
+
+from ..catalogue.models import Product
+from ..catalogue.service import take_off_sale
+from ..db import db, insert_if_new, transaction
+from ..ops import journal
+from ..ops.models import JournalMark
+from ..orders.service import raise_attention
+from ..web.clients import keyed_hash
+from .models import Delivery, DeliveryState, LicenceKey, SpentKey
+from .queries import find_delivery
+
+log = structlog.get_logger()
+
+
+def fingerprint(value: str) -> str:
+    """What tells the same key from another and, without SECRET_KEY, nothing else."""
+    return keyed_hash("licence-key", value)
+
+
+def owner_of(delivery: Delivery) -> str:
+    """What stands in the journal for whoever got a key: the order's number and the line."""
+    return f"{delivery.order.number}.{delivery.line.position}"
+
+
+def note_handed_out(delivery: Delivery, keys: Iterable[LicenceKey]) -> None:
+    """Write into the journal that the delivery is about to get these keys."""
+    owner = owner_of(delivery)
+    journal.note("key", *((key.id, fingerprint(key.value), owner) for key in keys))
+
+
+def free_keys(session: Session, delivery: Delivery, count: int) -> Sequence[LicenceKey]:
+    """Up to `count` keys that nobody has got, by the database or by the journal; locked.
+
+    First those that the journal gives to this very delivery: its buyer may have seen them.
+    """
+    own: set[int] = set()
+    others: set[int] = set()
+    in_stock = select(LicenceKey).where(
+        LicenceKey.product_id == delivery.line.product_id,
+        LicenceKey.delivery_id.is_(None),
+        LicenceKey.withdrawn_at.is_(None),
+    )
+    while True:
+        keys = session.scalars(
+            in_stock.where(LicenceKey.id.not_in(others))
+            .order_by(case((LicenceKey.id.in_(own), 0), else_=1), LicenceKey.id)
+            .limit(count)
+            .with_for_update(skip_locked=True)
+        ).all()
+        known = len(own), len(others)
+        for key_id, its_own in _spent(session, keys, owner_of(delivery)):
+            (own if its_own else others).add(key_id)
+        if (len(own), len(others)) == known:
+            return keys
+
+
+def _spent(session: Session, keys: Sequence[LicenceKey], owner: str) -> Iterator[tuple[int, bool]]:
+    """The ids of all keys that the journal gives to this owner (True), and of these to others (False)."""
+    ids = {fingerprint(key.value): key.id for key in keys}
+    known = SpentKey.fingerprint.in_(ids) | (SpentKey.owner == owner)
+    told = [
+        (row.key_id, row.fingerprint, row.owner)
+        for row in session.scalars(select(SpentKey).where(known))
+    ]
+    for line in _not_compared(session, {owner, *ids}):
+        if line.kind == "key":
+            told.append((int(line.about[0]), line.about[1], line.about[2]))
+    for key_id, of, whose in told:
+        if whose == owner:
+            yield key_id, True
+        elif of in ids:
+            yield ids[of], False
+
+
+def _not_compared(session: Session, words: Collection[str]) -> list[journal.Line]:
+    """Lines with one of these words that no sweep has compared with the database yet."""
+    marks = session.execute(select(JournalMark.journal, JournalMark.file, JournalMark.byte))
+    since = {name: journal.Position(file, byte) for name, file, byte in marks}
+    try:
+        return [
+            line
+            for name in journal.files()
+            for line in journal.lines_with(words, name, since.get(name, journal.START))
+        ]
+    except OSError as error:  # the sweep tells a person; what the database knows is enough to go on
+        log.error("journal_not_read", error=type(error).__name__)
+        return []
+
+
+def note_spent(session: Session, key_id: int, of: str, owner: str) -> None:
+    """Keep a key off sale of which only the journal knows that it was handed out; tell a person."""
+    if not insert_if_new(session, SpentKey, fingerprint=of, key_id=key_id, owner=owner):
+        return
+    free = select(LicenceKey).where(LicenceKey.delivery_id.is_(None))
+    for key in session.scalars(free.where(LicenceKey.withdrawn_at.is_(None))):
+        if fingerprint(key.value) == of:
+            session.get_one(SpentKey, of).key_id = key.id
+
+
+def withdraw_spent(now: datetime) -> None:
+    """Take spent keys out of stock, but those that wait for the very order that has them already.
+
+    One that cannot be taken out yet, because an order holds the unit, is not handed out either.
+    """
+    for key_id in _spent_in_stock():
+        with transaction("spent_key") as session:
+            key = session.get_one(LicenceKey, key_id, with_for_update=True, populate_existing=True)
+            product = session.get_one(Product, key.product_id)
+            if key.delivery_id is None and take_off_sale(session, product.id, 1):
+                key.withdrawn_at = now
+                note = (
+                    f"A licence key of {product.slug} (number {key.id}) was handed out before, says the "
+                    "journal, and the database does not know it: it is not for sale any more."
+                )
+                raise_attention(session, "key_sold_before", f"key-{key.id}", note)
+
+
+def _spent_in_stock() -> list[int]:
+    query = select(LicenceKey, SpentKey).join(SpentKey, SpentKey.key_id == LicenceKey.id)
+    query = query.where(LicenceKey.delivery_id.is_(None), LicenceKey.withdrawn_at.is_(None))
+    return [
+        key.id
+        for key, spent in db.session.execute(query)
+        if fingerprint(key.value) == spent.fingerprint and not _waits(spent.owner)
+    ]
+
+
+def _waits(owner: str) -> bool:
+    """Whether the delivery that had the key, says the journal, waits for one by the database."""
+    number, _, position = owner.partition(".")
+    delivery = find_delivery(number, int(position))
+    return delivery is not None and delivery.state is DeliveryState.WAITING

@@ -1,0 +1,217 @@
+"""An older copy of the database is put back, and what it has forgotten is not lost, sold again or open again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from shop.books import SETTLED_AFTER, compare
+from shop.catalogue.models import DeliveryKind, Product
+from shop.db import db, end_read, utcnow
+from shop.fulfilment.asked_for import correct_address
+from shop.fulfilment.models import Delivery
+from shop.fulfilment.reissue import renew_link
+from shop.fulfilment.service import add_keys, deliver_order
+from shop.ops import journal
+from shop.orders.links import find_order_by_token, order_token
+from shop.orders.models import Order
+from shop.orders.queries import open_attention
+from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
+from shop.payments.invariants import findings
+from shop.payments.models import Payment, PaymentState
+from shop.payments.queries import find_payment_by_invoice
+from shop.payments.settling import settle
+from shop.privacy.service import erase_order
+from tests.copies import Copy
+from tests.factories import gateway, make_open_order, make_order, make_product, provider
+from tests.fulfilment.sold import sell
+
+LATER = SETTLED_AFTER + timedelta(seconds=2)
+WHO = {"why": "asked", "who": "ann"}
+
+
+def compare_later(app: Flask, status: str = "created", *, hours: int = 0) -> None:
+    """What a sweep does once the journal's youngest lines are settled."""
+    end_read()
+    with provider(app) as calls:
+        calls.invoice_is(status)
+        compare(gateway(app), utcnow() + LATER + timedelta(hours=hours))
+    end_read()
+    db.session.expire_all()
+
+
+def kinds() -> list[str]:
+    end_read()
+    return [item.kind for item in open_attention()]
+
+
+def keys_of(order: Order) -> list[str]:
+    end_read()
+    delivery = db.session.scalar(select(Delivery).where(Delivery.order_id == order.id))
+    assert delivery is not None
+    return [key.value for key in delivery.keys]
+
+
+def make_key_product(*values: str, slug: str = "rain-licence") -> Product:
+    product = make_product(slug=slug, kind=DeliveryKind.KEY, available=0)
+    add_keys(product, values)
+    end_read()
+    return db.session.get_one(Product, product.id, populate_existing=True)
+
+
+def test_an_invoice_that_the_database_forgot_is_before_a_person_and_asked_about(app: Flask) -> None:
+    with app.app_context():
+        product = make_product()
+        copy = Copy()
+        _, payment = make_open_order(app, product)
+        invoice_id = payment.invoice_id
+        copy.put_back()
+        assert find_payment_by_invoice(invoice_id) is None
+
+        compare_later(app)
+        assert kinds() == ["unknown_invoice"]
+        compare_later(app)
+        assert kinds() == ["unknown_invoice"], "told once"
+
+        compare_later(app, "paid", hours=1)
+
+        item = open_attention()[-1]
+        assert (item.kind, item.reference) == ("unmatched_invoice", invoice_id)
+        assert kinds() == ["unmatched_invoice"]
+
+
+def test_an_unknown_invoice_that_nobody_paid_waits_for_nobody(app: Flask) -> None:
+    with app.app_context():
+        product = make_product()
+        copy = Copy()
+        make_open_order(app, product)
+        copy.put_back()
+
+        compare_later(app, "canceled")
+
+        assert kinds() == []
+
+
+def test_what_the_database_knows_is_told_to_nobody(app: Flask) -> None:
+    with app.app_context():
+        order = sell(app, make_key_product("AAAA-1111", "BBBB-2222"))
+        renew_link(order, **WHO)
+        make_open_order(app)
+
+        compare_later(app)
+
+        assert kinds() == []
+        assert order.link_version == 2
+
+
+def test_an_invoice_whose_process_died_before_it_was_stored_is_watched(app: Flask) -> None:
+    """Under API v1, too, where no list of invoices can be looked through."""
+    with app.app_context():
+        _, payment = make_order(app)
+        payment_id, reference = payment.id, payment.reference
+        journal.note("invoice", ("LOST0001", reference))
+        payment.move(PaymentState.UNKNOWN)
+        db.session.commit()
+
+        compare_later(app)
+
+        end_read()
+        payment = db.session.get_one(Payment, payment_id)
+        assert payment.invoice_id == "LOST0001"
+        assert payment.next_check_at is not None
+        assert kinds() == []
+
+
+@pytest.mark.parametrize("swept", [False, True], ids=["at once", "after a sweep"])
+def test_a_key_that_was_handed_out_is_not_sold_again(app: Flask, *, swept: bool) -> None:
+    with app.app_context():
+        product = make_key_product("AAAA-1111", "BBBB-2222", "CCCC-3333")
+        copy = Copy()
+        first = sell(app, product)
+        assert keys_of(first) == ["AAAA-1111"]
+        copy.put_back()
+        if swept:
+            compare_later(app)
+            assert kinds() == ["unknown_invoice", "key_sold_before"]
+
+        second = sell(app, product)
+
+        assert keys_of(second) == ["BBBB-2222"]
+        compare_later(app)
+        assert "key_sold_before" in kinds()
+        shelf = db.session.get_one(Product, product.id, populate_existing=True)
+        assert (shelf.available, shelf.taken) == (1, 1)
+        assert [f.kind for f in findings()] == []
+
+
+def test_without_the_journal_a_key_is_sold_again(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control."""
+    monkeypatch.setattr(journal, "note", lambda *_: True)
+    with app.app_context():
+        product = make_key_product("AAAA-1111", "BBBB-2222")
+        copy = Copy()
+        first = keys_of(sell(app, product))
+        copy.put_back()
+
+        assert keys_of(sell(app, product)) == first
+
+
+def test_an_order_that_had_its_keys_already_gets_the_same_ones(app: Flask) -> None:
+    """The copy was made between the payment and the hand-over."""
+    with app.app_context():
+        product = make_key_product("AAAA-1111", "BBBB-2222", "CCCC-3333")
+        orders = [make_open_order(app, product) for _ in range(2)]
+        for order, payment in orders:
+            settle(order.id, payment.id, InvoiceInfo(InvoiceStatus.PAID))
+        copy = Copy()
+        for order, _ in reversed(orders):
+            deliver_order(order.id)
+        first, second = (keys_of(order) for order, _ in orders)
+        copy.put_back()
+
+        deliver_order(orders[0][0].id)
+        compare_later(app)
+        deliver_order(orders[1][0].id)
+
+        assert (keys_of(orders[0][0]), keys_of(orders[1][0])) == (first, second)
+        assert (first, second) == (["BBBB-2222"], ["AAAA-1111"])
+        assert kinds() == []
+
+
+def test_a_link_that_was_called_in_stays_so(app: Flask) -> None:
+    with app.app_context():
+        order, _ = make_open_order(app)
+        other, _ = make_open_order(app)
+        old, others = order_token(order), order_token(other)
+        copy = Copy()
+        renew_link(order, **WHO)
+        correct_address(other.id, "right@example.com")
+        copy.put_back()
+        assert find_order_by_token(old) is not None
+
+        compare_later(app)
+
+        assert find_order_by_token(old) is None
+        assert find_order_by_token(others) is None
+
+
+def test_an_address_that_was_erased_is_erased_again(app: Flask) -> None:
+    with app.app_context():
+        order = sell(app, make_product())
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE outbox_mails SET state = 'sent'")
+        end_read()
+        copy = Copy()
+        erase_order(order.id, **WHO)
+        copy.put_back()
+        assert db.session.get_one(Order, order.id, populate_existing=True).email
+
+        compare_later(app)
+
+        assert db.session.get_one(Order, order.id, populate_existing=True).email == ""
+        assert kinds() == []
