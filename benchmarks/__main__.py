@@ -146,6 +146,9 @@ def added_time(stack: Stack, product: str, size: Size, yardstick: float) -> None
     row("POST /checkout, median", f"{whole:.1f} ms")
     row("the provider's own part", f"{part:.1f} ms")
     row("added by the shop", f"{added:.1f} ms", "", "", goal=verdict(added <= 25, "<= 25 ms"))
+    line = checkouts.journal_milliseconds(stack, size.checkouts)
+    share = verdict(line <= 0.05 * whole, "<= 0.05")
+    row("one line of the journal", f"{line:.2f} ms", f"{line / whole:.3f}", "", goal=share)
     row("8 buyers at once", f"{rate:.1f} /s", f"{rate / yardstick:.3f}")
     print()
 

@@ -16,6 +16,9 @@ from urllib.request import Request, urlopen
 
 from demo.browser import Browser, Form
 from demo.stack import Stack
+from shop import create_app
+from shop.config import load
+from shop.ops import journal
 
 
 @dataclass
@@ -95,6 +98,18 @@ def added_milliseconds(stack: Stack, product: str, count: int) -> tuple[float, f
             raise RuntimeError(f"a checkout led to {location or 'a page'} instead of the pay page")
         whole.append(elapsed)
     return statistics.median(whole) * 1000, statistics.median(part) * 1000
+
+
+def journal_milliseconds(stack: Stack, count: int) -> float:
+    """The median of one line of the journal, in the shop's own data folder, till it is on the disk."""
+    with create_app(load(stack.environment)).app_context():
+        times = []
+        for number in range(count):
+            started = time.perf_counter()
+            if not journal.note("link", (f"BENCH-{number}", 1)):
+                raise RuntimeError("the journal cannot be written")
+            times.append(time.perf_counter() - started)
+    return statistics.median(times) * 1000
 
 
 def per_second(stack: Stack, product: str, count: int, buyers: int) -> float:
