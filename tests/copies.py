@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flask import Flask
 from sqlalchemy import func, select, text
 
 from shop.db import Base, db, end_read
+
+
+def forget_everything(app: Flask) -> None:
+    """No row in any table, and no journal that would know of them."""
+    shutil.rmtree(app.config["SETTINGS"].shop_data_dir / "journal", ignore_errors=True)
+    with app.app_context(), db.engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(table.delete())
 
 
 class Copy:

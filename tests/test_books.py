@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from shop import failpoints
 from shop.books import SETTLED_AFTER, compare
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, utcnow
@@ -215,3 +217,35 @@ def test_an_address_that_was_erased_is_erased_again(app: Flask) -> None:
 
         assert db.session.get_one(Order, order.id, populate_existing=True).email == ""
         assert kinds() == []
+
+
+@pytest.mark.parametrize("when", ["before", "inside", "after"])
+@pytest.mark.parametrize("name", ["spent_key", "link", "erase", "attention", "journal_mark"])
+def test_a_comparison_that_dies_is_made_again(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, when: str, name: str
+) -> None:
+    def die(*_: object) -> None:
+        failpoints.arm("")
+        raise SystemExit
+
+    monkeypatch.setattr(failpoints, "os", SimpleNamespace(kill=die, getpid=lambda: 0))
+    with app.app_context():
+        product = make_key_product("AAAA-1111", "BBBB-2222")
+        order = sell(app, make_product())
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE outbox_mails SET state = 'sent'")
+        copy = Copy()
+        sell(app, product)
+        renew_link(order, **WHO)
+        erase_order(order.id, **WHO)
+        copy.put_back()
+
+        failpoints.arm(f"{when}_{name}")
+        with pytest.raises(SystemExit):
+            compare_later(app)
+        compare_later(app)
+
+        assert kinds() == ["unknown_invoice", "key_sold_before"]
+        order = db.session.get_one(Order, order.id, populate_existing=True)
+        assert (order.link_version, order.email) == (2, "")
+        assert [event.kind for event in order.events].count("link_renewed") == 1

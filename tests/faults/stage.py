@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
-from shop.db import Base, db
+from shop.db import db
 from shop.fulfilment.models import MailState, OutboxMail
 from shop.orders.links import order_url
 from shop.orders.models import AttentionItem, Order
@@ -24,6 +24,7 @@ from shop.payments.queries import payments_of
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer, Form
+from tests.copies import forget_everything
 from tests.factories import make_product, make_token
 from tests.faults.crashing import Clock, End, Fresh, Nursery, Task, speak
 from tests.faults.ledger import PAID, UNSENT, Truth, violations
@@ -97,10 +98,8 @@ class Stage:
         self.sandbox.clock = self.clock.now
         self.kills = 0
         self.taken: set[str] = set()
+        forget_everything(self.app)
         with self.app.app_context():
-            with db.engine.begin() as connection:
-                for table in reversed(Base.metadata.sorted_tables):
-                    connection.execute(table.delete())
             text = make_product(stock=STOCK, title="A story")
             keys = make_product(kind=DeliveryKind.KEY, keys=KEYS, title="A game")
             self.slugs = [text.slug, keys.slug]

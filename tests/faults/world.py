@@ -24,10 +24,10 @@ from urllib3 import HTTPConnectionPool, HTTPResponse
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from shop import failpoints
-from shop.db import Base, db
 from shop.payments.cryptocloud import answers, v1, v2
 from shop.sandbox import create_app as create_sandbox
 from shop.sandbox.state import Sandbox
+from tests.copies import forget_everything
 
 SHOP, PROVIDER = "http://localhost", "http://127.0.0.1:5001"
 PAY_ORIGINS = (PROVIDER, "http://localhost:5001")
@@ -59,9 +59,7 @@ class World:
         self.wire, self.clock.ahead = "well", timedelta(0)
         failpoints.arm("")
         self.sandbox.reset()
-        with self.app.app_context(), db.engine.begin() as connection:
-            for table in reversed(Base.metadata.sorted_tables):
-                connection.execute(table.delete())
+        forget_everything(self.app)
 
     def carry(self, request: requests.PreparedRequest) -> requests.Response:
         """Bring a request to the other side, and the answer back, as far as the line allows."""
