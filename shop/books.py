@@ -136,6 +136,7 @@ def _see_to(lines: Sequence[Line]) -> None:
         of.setdefault(line.kind, []).append(line)
     opened = {line.about[0]: line for line in of.get("invoice", [])}
     each(_unknown(opened), lambda i: _see_to_invoice(opened[i]), "invoices in the journal")
+    _ask_again({line.about[0] for line in of.get("paid", [])})
     each(_not_handed_out(of.get("key", [])), _see_to_key, "keys in the journal")
     each(_with_older_links(of.get("link", [])), _see_to_link, "links in the journal")
     erased = {line.about[0] for line in of.get("erased", [])}
@@ -159,6 +160,15 @@ def _see_to_invoice(line: Line) -> None:
         "journal, and the database does not know it. It is asked about every hour."
     )
     _tell("unknown_invoice", invoice_id, what)
+
+
+def _ask_again(ids: Collection[str]) -> None:
+    """Have the sweep ask about invoices that were paid, and are not by an older copy."""
+    if not ids:
+        return
+    unpaid = update(Payment).where(Payment.invoice_id.in_(ids), ~Payment.is_closed)
+    with transaction("ask_again") as session:
+        rows_changed(session, unpaid.values(next_check_at=utcnow()))
 
 
 def _note_answer(invoice_id: str, info: InvoiceInfo) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from shop import failpoints
 from shop.books import SETTLED_AFTER, compare
 from shop.catalogue.models import DeliveryKind, Product
-from shop.db import db, end_read, utcnow
+from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.asked_for import correct_address
 from shop.fulfilment.models import Delivery
 from shop.fulfilment.reissue import renew_link
@@ -25,6 +25,7 @@ from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.invariants import findings
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import find_payment_by_invoice
+from shop.payments.service import refresh
 from shop.payments.settling import settle
 from shop.privacy.service import erase_order
 from tests.copies import Copy
@@ -83,6 +84,27 @@ def test_an_invoice_that_the_database_forgot_is_before_a_person_and_asked_about(
         item = open_attention()[-1]
         assert (item.kind, item.reference) == ("unmatched_invoice", invoice_id)
         assert kinds() == ["unmatched_invoice"]
+
+
+def test_money_that_an_older_copy_forgot_is_asked_for_even_if_its_watch_was_over(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        _, payment = make_open_order(app)
+        payment_id = payment.id
+        with transaction() as session:
+            session.get_one(Payment, payment_id).next_check_at = None
+        copy = Copy()
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            refresh(db.session.get_one(Payment, payment_id), gateway(app))
+        copy.put_back()
+
+        compare_later(app)
+
+        payment = db.session.get_one(Payment, payment_id, populate_existing=True)
+        assert payment.next_check_at is not None
+        assert payment.next_check_at <= utcnow()
 
 
 def test_an_unknown_invoice_that_nobody_paid_waits_for_nobody(app: Flask) -> None:

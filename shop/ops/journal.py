@@ -1,7 +1,8 @@
 """The journal: a second, append-only record beside the database of what must never be forgotten.
 
-If an older copy of the database is put back, the journal still knows which invoices were opened,
-which licence keys were handed out, which links were called in and which addresses were erased since.
+If an older copy of the database is put back, the journal still knows which invoices were opened
+and paid, which licence keys were handed out, which links were called in and which addresses were
+erased since.
 It holds ids, order numbers and keyed hashes: no address and no key. `shop/books.py` compares it with
 the database.
 
@@ -56,7 +57,7 @@ class Line:
 
     at: datetime
     kind: str
-    """`invoice`, `key`, `link` or `erased`."""
+    """`invoice`, `paid`, `key`, `link` or `erased`."""
     about: tuple[str, ...]
     end: Position
 

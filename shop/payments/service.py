@@ -38,7 +38,7 @@ from .cryptocloud import (
     Unreadable,
     Untrusted,
 )
-from .models import Payment, PaymentState, Postback, new_reference
+from .models import SAID_PAID, Payment, PaymentState, Postback, new_reference
 from .queries import (
     find_live_payment,
     find_payment_by_invoice,
@@ -289,6 +289,8 @@ def refresh_all(
 
     def act(told: tuple[str, InvoiceInfo]) -> None:
         invoice_id, info = told
+        if info.status in SAID_PAID:
+            journal.note("paid", (invoice_id,))
         if settle(*asked[invoice_id], info):
             deliver_order(asked[invoice_id][0])
 

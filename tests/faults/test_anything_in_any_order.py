@@ -26,10 +26,11 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from shop import failpoints, jobs
+from shop.books import SETTLED_AFTER
 from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
 from shop.db import db
-from shop.fulfilment.models import OutboxMail
+from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
 from shop.fulfilment.service import add_keys
 from shop.orders.links import order_token
 from shop.orders.models import AttentionItem, Order
@@ -40,6 +41,7 @@ from shop.payments.queries import find_payment_by_invoice, payments_of
 from shop.sandbox.invoices import Action, Invoice, Mode, Status
 from shop.sandbox.postbacks import _announce, happen
 from tests.conftest import make_settings
+from tests.copies import Copy
 from tests.factories import gateway, make_cart, make_product
 from tests.faults.ledger import UNSENT, truth_of, violations
 from tests.faults.world import PAY_ORIGINS, PROVIDER, SHOP, World, running_world
@@ -49,12 +51,13 @@ ANY = strategies.integers(0, 9)
 """Which of the orders, or invoices, there are."""
 WRITES = """order bind call_failed start_payment claim_check settle delivery inbox nudge claim
     check_again judge match expire lost_call audit confirm cancel refund mail_claim mail_sent
-    job_run"""
+    job_run journal_mark spent_key unknown_invoice ask_again"""
 POINTS = [
     "before_call",
     "after_call",
     "before_send",
     "after_send",
+    "after_journal",
     *(f"{when}_{name}" for name in WRITES.split() for when in ("before", "inside", "after")),
 ]
 TROUBLE = [
@@ -121,6 +124,9 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
         world.begin()
         self.forms: list[Form] = []
         self.promised: set[str] = set()
+        self.copy: tuple[Copy, set[str]] | None = None
+        self.owners: dict[str, str] = {}
+        """Who got each licence key that was ever handed out, by the number of their order."""
         with world.app.app_context():
             made = [
                 make_product(stock=2),
@@ -260,12 +266,40 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
                 done = {"transaction_id": "tx"} if what == "refunded" else {}
                 refund_order(order, why="asked", who="me", **done)
 
+    @rule()
+    def the_database_is_copied(self) -> None:
+        with self.world.app.app_context():
+            self.copy = Copy(), set(self.promised)
+
+    @rule()
+    def the_copy_is_put_back(self) -> None:
+        """Orders made since are gone, and it is only the journal that knows of them."""
+        if self.copy is None:
+            return
+        failpoints.arm("")
+        with self.world.app.app_context():
+            self.copy[0].put_back()
+        self.promised &= self.copy[1]
+        for form in self.forms:
+            form.shown.clear()
+        self.time_passes(SETTLED_AFTER + timedelta(seconds=1), sweep=True)
+
     # What must hold
 
     @invariant()
     def nothing_is_lost_and_nothing_doubled(self) -> None:
         if found := self._found():
             raise Lost("\n".join(found))
+
+    @invariant()
+    def a_key_has_one_owner(self) -> None:
+        with self.world.app.app_context():
+            handed = (
+                select(LicenceKey.value, Order.number).join_from(LicenceKey, Delivery).join(Order)
+            )
+            for value, number in db.session.execute(handed.where(LicenceKey.unit.is_not(None))):
+                if self.owners.setdefault(value, number) != number:
+                    raise Lost(f"doubled: the key {value} went to {self.owners[value]} before")
 
     @invariant()
     def no_order_vanishes(self) -> None:
@@ -467,6 +501,10 @@ def mutant(target: str, replacement: Callable[..., object], *, quick: bool = Fal
         mutant("shop.orders.service._change_hold", always(True), quick=True),
         # nobody asks when a notice got lost
         mutant("shop.payments.sweep.due_checks", always([]), quick=True),
+        # what an older copy has forgotten is forgotten
+        mutant("shop.books._see_to", always(None)),
+        # a key that only the journal knows is for sale
+        mutant("shop.fulfilment.spent._spent", always([])),
         # what is sold out is sold all the same
         mutant("shop.payments.settling._hold_again", always(True)),
         # money that buys nothing is shown to nobody

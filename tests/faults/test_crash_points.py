@@ -247,7 +247,7 @@ ELSEWHERE = {
         "dies in tests/fulfilment/test_download_links.py: no money and no goods move",
     ),
     **dict.fromkeys(
-        ("spent_key", "journal_mark", "unknown_invoice"),
+        ("spent_key", "journal_mark", "unknown_invoice", "ask_again"),
         "dies in tests/test_books.py: it does again what the journal says was done",
     ),
     "probe": "writes nothing that stays: it finds out whether the database can be written to",
