@@ -9,7 +9,7 @@ import responses
 from responses.matchers import json_params_matcher, query_param_matcher
 
 from shop.money import Money
-from shop.payments.cryptocloud import CryptoCloudError, Invoice, Unclear
+from shop.payments.cryptocloud import CryptoCloudError, Invoice, Rejected, Unclear
 from tests.payments.wire import API_KEY, CREATE, MADE, TEN_EUROS, ask, make_client
 
 
@@ -42,6 +42,15 @@ def test_the_headers_name_the_key_and_forbid_packing() -> None:
     assert headers["Accept"] == "application/json"
     assert headers["Accept-Encoding"] == "identity"
     assert "Cookie" not in headers
+
+
+@responses.activate
+def test_an_amount_with_three_decimals_is_refused_and_not_rounded() -> None:
+    """Nothing is sold in dinars; were it, 1.235 of them would have been billed as 1.24."""
+    with pytest.raises(Rejected, match="an invoice has 2 decimals, and KWD has more"):
+        make_client().create_invoice(Money(1235, "KWD"), reference="order-1")
+
+    assert len(responses.calls) == 0
 
 
 @responses.activate

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from ...money import Money
+from ...money import Money, exponent
 from . import postbacks
 from .answers import Answer
 from .calls import CALL_SECONDS, Calls
@@ -17,6 +17,8 @@ from .invoices import Invoice, InvoiceInfo, checked_pay_url, named_invoice, stat
 from .postbacks import Postback
 
 NOBODYS_INVOICE = "DOCTOR00"
+DECIMALS = 2
+"""Of an amount, as the provider's own modules send it. One that has more would be rounded."""
 
 
 @dataclass(eq=False)
@@ -67,9 +69,11 @@ class CryptoCloud:
         return Invoice(invoice_id, pay_url)
 
     def _order(self, amount: Money, reference: str, email: str | None) -> dict[str, object]:
+        if exponent(amount.currency) > DECIMALS:
+            raise Rejected(f"an invoice has {DECIMALS} decimals, and {amount.currency} has more")
         body: dict[str, object] = {
             "shop_id": self.shop_id,
-            "amount": f"{amount.decimal:.2f}",
+            "amount": f"{amount.decimal:.{DECIMALS}f}",
             "currency": amount.currency,
             "order_id": reference,
         }
