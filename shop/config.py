@@ -178,7 +178,10 @@ class Settings(BaseModel):
         "",
         description="Where you are told what needs a person; empty means the support address",
     )
-    shop_base_currency: str = Field("USD", description="The currency every product has a price in")
+    shop_base_currency: str = Field(
+        "USD",
+        description="The currency every product has a price in, and that exchange rates are for",
+    )
     shop_currencies: CommaList = Field(
         tuple(CURRENCIES), description="Currencies a buyer may choose from, separated by commas"
     )

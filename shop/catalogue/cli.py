@@ -77,33 +77,38 @@ def set_(pairs: tuple[str, ...]) -> None:
         for problem in error.problems:
             click.echo(problem, err=True)
         raise click.ClickException("No rate was set.") from None
-    click.echo(f"{len(given)} set: {', '.join(given)}.")
+    base = current_settings().shop_base_currency
+    click.echo(f"{len(given)} set: 1 {base} = {', '.join(f'{r} {c}' for c, r in given.items())}.")
 
 
 @rates.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def list_(as_json: bool) -> None:
-    """List the exchange rates, and say which are too old to be used."""
-    rows = [_rate(row, fresh) for row, fresh in queries.rates_with_age()]
+    """List the exchange rates, and say which are not used, and why."""
+    rows = [_rate(row, unused) for row, unused in queries.rates_with_faults()]
     if as_json:
         click.echo(json.dumps(rows))
         return
     base = current_settings().shop_base_currency
     for row in rows:
-        note = "" if row["usable"] else "  too old, not used"
-        click.echo(f"1 {base} = {row['rate']} {row['currency']}  set {row['set_at']}{note}")
+        note = f"  not used: {row['unused_because']}" if row["unused_because"] else ""
+        click.echo(
+            f"1 {row['base'] or '?'} = {row['rate']} {row['currency']}  set {row['set_at']}{note}"
+        )
     known = {row["currency"] for row in rows}
     for code in current_settings().shop_currencies:
         if code != base and code not in known:
             click.echo(f"{CURRENCIES[code]} ({code}) has no rate")
 
 
-def _rate(row: queries.RateRow, fresh: bool) -> dict[str, str | bool]:
+def _rate(row: queries.RateRow, unused: str) -> dict[str, str | bool]:
     whole, fraction = divmod(row.rate_e8, 10**RATE_PLACES)
     digits = f"{fraction:0{RATE_PLACES}d}".rstrip("0")
     return {
+        "base": row.base_currency,
         "currency": row.currency,
         "rate": f"{whole}.{digits}" if digits else str(whole),
         "set_at": row.set_at.isoformat(timespec="seconds"),
-        "usable": fresh,
+        "usable": not unused,
+        "unused_because": unused,
     }

@@ -117,12 +117,14 @@ class Price(Base):
 
 
 class ExchangeRate(Base):
-    """How many units of `currency` one unit of the base currency is worth, and since when."""
+    """How many units of `currency` one unit of `base_currency` is worth, and since when."""
 
     __tablename__ = "exchange_rates"
     __table_args__ = (CheckConstraint("rate_e8 > 0", name="rate_e8"),)
 
     currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    base_currency: Mapped[str] = mapped_column(String(3))
+    """The shop's base currency when the rate was set: of another one it means nothing. Empty is not known."""
     rate_e8: Mapped[int] = mapped_column(BigInteger)
     """The rate times 10**8: a whole number, because SQLite would keep a decimal as a float."""
     set_at: Mapped[datetime] = mapped_column(UtcDateTime)

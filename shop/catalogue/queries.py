@@ -97,7 +97,7 @@ def offer_columns() -> Select[Any]:
         )
         .outerjoin(_own, _priced_in(_own, "currency"))
         .outerjoin(_base, _priced_in(_base, "base_currency"))
-        .outerjoin(rates, rates.c.currency == bindparam("currency"))
+        .outerjoin(rates, _rate_to("currency"))
         .outerjoin(images, and_(images.c.product_id == products.c.id, images.c.position == 0))
         .outerjoin(categories, categories.c.id == products.c.category_id)
         .where(products.c.active)
@@ -106,6 +106,12 @@ def offer_columns() -> Select[Any]:
 
 def _priced_in(table: Any, parameter: str) -> Any:
     return and_(table.c.product_id == products.c.id, table.c.currency == bindparam(parameter))
+
+
+def _rate_to(parameter: str) -> Any:
+    """The rate from the base currency of today; one of another base would be off by what lies between."""
+    of_base = rates.c.base_currency == bindparam("base_currency")
+    return and_(rates.c.currency == bindparam(parameter), of_base)
 
 
 # Built once: composing a statement costs more than running it.
@@ -173,20 +179,28 @@ def price_list(slugs: Iterable[str]) -> PriceList:
     for slug, currency, minor in rows:
         own[slug][currency] = minor
     settings = current_settings()
-    usable = {rate.currency: rate.rate_e8 for rate, fresh in rates_with_age() if fresh}
+    usable = {rate.currency: rate.rate_e8 for rate, unused in rates_with_faults() if not unused}
     return PriceList(settings.shop_base_currency, own, usable)
 
 
 RateRow = Row[Any]
-"""An exchange rate: currency, rate_e8, set_at."""
+"""An exchange rate: currency, base_currency, rate_e8, set_at."""
 
 
-def rates_with_age(now: datetime | None = None) -> list[tuple[RateRow, bool]]:
-    """Every exchange rate, and whether it is young enough to use."""
-    max_age = current_settings().shop_rate_max_age_days
-    now = now or utcnow()
+def rates_with_faults() -> list[tuple[RateRow, str]]:
+    """Every exchange rate, and why it is not used; empty for one that is."""
     rows = db.session.connection().execute(select(rates).order_by(rates.c.currency))
-    return [(row, is_fresh(row.set_at, max_age, now)) for row in rows]
+    return [(row, _why_unused(row)) for row in rows]
+
+
+def _why_unused(rate: RateRow) -> str:
+    settings = current_settings()
+    if not rate.base_currency:
+        return "its base currency is not known"
+    if rate.base_currency != settings.shop_base_currency:
+        return f"it is for 1 {rate.base_currency}, and the base currency is {settings.shop_base_currency}"
+    fresh = is_fresh(rate.set_at, settings.shop_rate_max_age_days, utcnow())
+    return "" if fresh else "too old"
 
 
 def _real(slugs: Iterable[str]) -> list[str]:

@@ -70,7 +70,9 @@ def set_rates(given: Mapping[str, str]) -> None:
     with transaction() as session:
         for code, text in given.items():
             rate_e8 = int(Decimal(text).scaleb(RATE_PLACES))
-            session.merge(ExchangeRate(currency=code, rate_e8=rate_e8, set_at=now))
+            session.merge(
+                ExchangeRate(currency=code, base_currency=base, rate_e8=rate_e8, set_at=now)
+            )
 
 
 def take_stock(session: Session, product_id: int, quantity: int) -> bool:

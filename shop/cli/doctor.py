@@ -8,6 +8,7 @@ import click
 from email_validator import EmailNotValidError, validate_email
 from flask.cli import with_appcontext
 
+from ..catalogue.checks import CATALOGUE_CHECKS
 from ..config import current_settings
 from ..ops.doctor import CHECKS, Finding, examine
 from ..ops.doctor.mail import send_test_mail
@@ -23,7 +24,7 @@ def doctor(mail_to: str | None, as_json: bool) -> None:
     """Check whether this shop is fit to sell; exits with 1 when anything fails."""
     settings = current_settings()
     address = _checked(mail_to) if mail_to is not None else ""
-    findings = list(examine(settings, [*CHECKS, *PAYMENT_CHECKS]))
+    findings = list(examine(settings, [*CHECKS, *CATALOGUE_CHECKS, *PAYMENT_CHECKS]))
     if address:
         findings.append(send_test_mail(settings, address))
     if as_json:

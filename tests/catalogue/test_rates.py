@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskCliRunner
+from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import select
 
-from shop.catalogue.models import ExchangeRate
+from shop.catalogue import checks
+from shop.catalogue.models import ExchangeRate, Price
+from shop.catalogue.service import set_rates
 from shop.db import db, transaction, utcnow
+from shop.schema import migrations
+from tests.factories import make_product
 
 
 def rates() -> dict[str, str]:
@@ -25,7 +30,7 @@ def test_rates_are_set_and_set_anew(app: Flask, runner: FlaskCliRunner) -> None:
     first = runner.invoke(args=["rates", "set", "EUR=0.92", "RUB=81.50"])
     second = runner.invoke(args=["rates", "set", "EUR=0.93000001"])
 
-    assert (first.exit_code, first.output) == (0, "2 set: EUR, RUB.\n")
+    assert (first.exit_code, first.output) == (0, "2 set: 1 USD = 0.92 EUR, 81.50 RUB.\n")
     assert second.exit_code == 0
     with app.app_context():
         assert rates() == {"EUR": "0.93000001", "RUB": "81.5"}
@@ -72,9 +77,141 @@ def test_the_list_says_which_rates_are_too_old_and_which_are_missing(
 
     assert lines[0].startswith("1 USD = 0.92 EUR  set 20")
     assert lines[1].startswith("1 USD = 81.5 RUB")
-    assert lines[1].endswith("too old, not used")
+    assert lines[1].endswith("not used: too old")
     assert lines[2:] == ["Pound sterling (GBP) has no rate", "Ukrainian hryvnia (UAH) has no rate"]
     assert [(r["currency"], r["rate"], r["usable"]) for r in data] == [
         ("EUR", "0.92", True),
         ("RUB", "81.5", False),
     ]
+
+
+def change_base(app: Flask, code: str) -> None:
+    """The operator changes SHOP_BASE_CURRENCY."""
+    app.config["SETTINGS"] = app.config["SETTINGS"].model_copy(update={"shop_base_currency": code})
+
+
+def prices_of(**minor: int) -> list[Price]:
+    return [Price(currency=code, minor=units) for code, units in minor.items()]
+
+
+def test_a_rate_for_another_base_currency_prices_nothing_until_it_is_set_anew(
+    app: Flask, client: FlaskClient, runner: FlaskCliRunner
+) -> None:
+    """12.00 dollars were sold for 0.12 euros, by a rate that had been set for roubles."""
+    change_base(app, "RUB")
+    runner.invoke(args=["rates", "set", "EUR=0.0104"])
+    change_base(app, "USD")
+    with app.app_context():
+        slug = make_product(price=1200).slug
+
+    assert "Not available in EUR" in client.get(f"/products/{slug}?currency=EUR").text
+    assert "EUR\N{NO-BREAK SPACE}" not in client.get("/?currency=EUR&sort=price").text
+    client.post("/cart", data={"product": slug, "currency": "EUR"})
+    assert "USD\N{NO-BREAK SPACE}12.00" in client.get("/cart").text
+    assert "EUR\N{NO-BREAK SPACE}" not in client.get("/checkout?currency=EUR").text
+
+    assert runner.invoke(args=["rates", "set", "EUR=0.92"]).exit_code == 0
+    assert "EUR\N{NO-BREAK SPACE}11.04" in client.get(f"/products/{slug}?currency=EUR").text
+
+
+def test_the_list_and_the_doctor_name_a_rate_for_another_base_currency(
+    app: Flask, runner: FlaskCliRunner
+) -> None:
+    change_base(app, "RUB")
+    runner.invoke(args=["rates", "set", "EUR=0.0104"])
+    change_base(app, "USD")
+    runner.invoke(args=["rates", "set", "UAH=41.30"])
+    with app.app_context(), transaction() as session:
+        session.get_one(ExchangeRate, "UAH").base_currency = ""
+
+    lines = runner.invoke(args=["rates", "list"]).output.splitlines()
+    with app.app_context():
+        (finding,) = checks.rates(app.config["SETTINGS"])
+
+    assert lines[0].startswith("1 RUB = 0.0104 EUR")
+    assert lines[0].endswith("not used: it is for 1 RUB, and the base currency is USD")
+    assert lines[1].startswith("1 ? = 41.3 UAH")
+    assert lines[1].endswith("not used: its base currency is not known")
+    assert finding.level == "warn"
+    assert "EUR (it is for 1 RUB, and the base currency is USD); UAH (its base" in finding.text
+    assert "for 1 USD: `flask --app wsgi rates set" in finding.mend
+
+
+def test_the_doctor_is_content_with_rates_that_are_used(app: Flask, runner: FlaskCliRunner) -> None:
+    with app.app_context():
+        assert checks.rates(app.config["SETTINGS"]) == []
+
+    runner.invoke(args=["rates", "set", "EUR=0.92"])
+
+    with app.app_context():
+        (finding,) = checks.rates(app.config["SETTINGS"])
+        assert (finding.level, finding.text) == ("ok", "for 1 USD: EUR")
+
+
+def sold_in_dollars() -> None:
+    make_product()
+    set_rates({"EUR": "0.92"})
+
+
+def also_priced_in_a_rated_currency() -> None:
+    make_product(prices=prices_of(USD=1000, EUR=900))
+    set_rates({"EUR": "0.92", "RUB": "81.5"})
+    make_product()
+
+
+def priced_in_two_currencies() -> None:
+    make_product(prices=prices_of(USD=1000, GBP=900))
+    set_rates({"EUR": "0.92"})
+
+
+def priced_anew_since() -> None:
+    """As after a change from roubles to dollars: nothing shows what the rate was for."""
+    set_rates({"EUR": "0.0104"})
+    make_product()
+
+
+def rated_in_roubles_and_priced_in_dollars_now() -> None:
+    make_product(prices=prices_of(RUB=100_000), active=False)
+    make_product(prices=prices_of(RUB=100_000))
+    set_rates({"EUR": "0.0104"})
+    make_product()
+
+
+def no_longer_priced_in_the_base_that_one_rate_was_for() -> None:
+    """EUR was rated for dollars; then euros were the base, and RUB was rated; now dollars are again."""
+    set_rates({"EUR": "0.92"})
+    make_product(prices=prices_of(USD=1000, EUR=900))
+    set_rates({"RUB": "95"})
+    make_product()
+
+
+def nothing_for_sale() -> None:
+    set_rates({"EUR": "0.92"})
+
+
+@pytest.mark.parametrize(
+    ("shop", "bases"),
+    [
+        (sold_in_dollars, {"EUR": "USD"}),
+        (also_priced_in_a_rated_currency, {"EUR": "USD", "RUB": "USD"}),
+        (priced_in_two_currencies, {"EUR": ""}),
+        (priced_anew_since, {"EUR": ""}),
+        (rated_in_roubles_and_priced_in_dollars_now, {"EUR": ""}),
+        (no_longer_priced_in_the_base_that_one_rate_was_for, {"EUR": "", "RUB": ""}),
+        (nothing_for_sale, {"EUR": ""}),
+    ],
+)
+def test_an_upgrade_takes_an_old_rate_for_what_the_products_prove_and_no_other(
+    app: Flask, shop: Callable[[], None], bases: dict[str, str]
+) -> None:
+    with app.app_context():
+        shop()
+        db.session.close()
+        steps = migrations().script_directory.walk_revisions()
+        (step,) = (step for step in steps if step.path.endswith("rates_name_their_base.py"))
+
+        migrations().downgrade(step.down_revision)
+        migrations().upgrade()
+
+        found = db.session.scalars(select(ExchangeRate)).all()
+        assert {rate.currency: rate.base_currency for rate in found} == bases
