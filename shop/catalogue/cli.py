@@ -60,7 +60,8 @@ def export(file: Path | None, force: bool) -> None:
 
 @rates.command("set")
 @click.argument("pairs", nargs=-1, required=True, metavar="CODE=RATE...")
-def set_(pairs: tuple[str, ...]) -> None:
+@click.option("--yes", is_flag=True, help="Set them also where they are far from the last ones.")
+def set_(pairs: tuple[str, ...], yes: bool) -> None:
     """Set how many units of a currency one unit of the base currency is worth, from now on.
 
     For example: flask rates set EUR=0.92 RUB=81.50
@@ -72,7 +73,7 @@ def set_(pairs: tuple[str, ...]) -> None:
             raise click.UsageError(f"{pair!r}: write each currency once, like EUR=0.92")
         given[code] = rate
     try:
-        service.set_rates(given)
+        service.set_rates(given, sure=yes)
     except service.BadRates as error:
         for problem in error.problems:
             click.echo(problem, err=True)

@@ -28,6 +28,12 @@ from .reading import CatalogueFileError, Problem
 
 RATE = re.compile(rf"\d{{1,9}}(\.\d{{1,{RATE_PLACES}}})?", re.ASCII)
 
+PER_DOLLAR = {"USD": "1", "RUB": "90", "EUR": "0.9", "GBP": "0.8", "UAH": "42"}
+"""Roughly how many units a US dollar is worth: never to price with, only to doubt a first rate."""
+
+DOUBTFUL = 10
+"""A rate so many times larger or smaller than expected is the wrong way round, or has a point too far."""
+
 
 class BadRates(ValueError):
     """Exchange rates were refused and none was set; `problems` names each."""
@@ -60,14 +66,20 @@ def import_catalogue(path: Path) -> ImportReport:
     return report
 
 
-def set_rates(given: Mapping[str, str]) -> None:
-    """Set exchange rates (units per one of the base currency) as of now: all of them, or none."""
+def set_rates(given: Mapping[str, str], *, sure: bool = False) -> None:
+    """Set exchange rates (units per one of the base currency) as of now: all of them, or none.
+
+    Raises BadRates; also for a rate far from the one before, unless the merchant is `sure` of it.
+    """
     base = current_settings().shop_base_currency
     problems = [p for code, text in given.items() if (p := _problem_with_rate(code, text, base))]
     if problems:
         raise BadRates(problems)
     now = utcnow()
     with transaction() as session:
+        doubts = [d for code in given if (d := _doubt(session, code, given[code], base))]
+        if doubts and not sure:
+            raise BadRates(doubts)
         for code, text in given.items():
             rate_e8 = int(Decimal(text).scaleb(RATE_PLACES))
             session.merge(
@@ -132,3 +144,17 @@ def _problem_with_rate(code: str, text: str, base: str) -> str:
     if not RATE.fullmatch(text):
         return f"{text!r} is not a rate of {code}; write it like 0.92, {RATE_PLACES} places at most"
     return f"the rate of {code} must be more than 0" if not Decimal(text) else ""
+
+
+def _doubt(session: Session, code: str, text: str, base: str) -> str:
+    """Why this rate is most likely a slip; empty when it is near the last one, or near what is usual."""
+    rate, last = Decimal(text), session.get(ExchangeRate, code)
+    expected = Decimal(PER_DOLLAR[code]) / Decimal(PER_DOLLAR[base])
+    if last and last.base_currency == base:
+        expected = last.rate
+    if expected / DOUBTFUL < rate < expected * DOUBTFUL:
+        return ""
+    return (
+        f"1 {base} = {text} {code} is far from the expected 1 {base} = {expected:.4g} {code}. Write how "
+        f"many {code} are worth one {base}; if it is right as it stands, add --yes"
+    )

@@ -148,6 +148,45 @@ def test_the_doctor_is_content_with_rates_that_are_used(app: Flask, runner: Flas
         assert (finding.level, finding.text) == ("ok", "for 1 USD: EUR")
 
 
+@pytest.mark.parametrize("pair", ["RUB=0.0104", "RUB=9650", "EUR=96.50", "UAH=0.024"])
+def test_a_first_rate_that_is_the_wrong_way_round_is_asked_about(
+    app: Flask, runner: FlaskCliRunner, pair: str
+) -> None:
+    result = runner.invoke(args=["rates", "set", "GBP=0.79", pair])
+
+    assert result.exit_code == 1
+    assert f"1 USD = {pair[4:]} {pair[:3]} is far from the expected 1 USD = " in result.output
+    assert "add --yes" in result.output
+    with app.app_context():
+        assert rates() == {}
+
+
+@pytest.mark.parametrize("base", ["USD", "RUB", "EUR", "GBP", "UAH"])
+def test_rates_as_they_are_today_are_never_asked_about(
+    app: Flask, runner: FlaskCliRunner, base: str
+) -> None:
+    today = {"USD": 1, "EUR": 0.86, "GBP": 0.75, "RUB": 78.5, "UAH": 42.1}
+    change_base(app, base)
+    pairs = [f"{code}={today[code] / today[base]:.6f}" for code in today if code != base]
+
+    assert runner.invoke(args=["rates", "set", *pairs]).exit_code == 0
+
+
+def test_a_rate_ten_times_off_the_last_one_needs_a_yes(app: Flask, runner: FlaskCliRunner) -> None:
+    assert runner.invoke(args=["rates", "set", "RUB=850", "--yes"]).exit_code == 0
+
+    assert runner.invoke(args=["rates", "set", "RUB=900"]).exit_code == 0, "near the last one"
+    refused = runner.invoke(args=["rates", "set", "RUB=90"])
+    with app.app_context():
+        assert rates() == {"RUB": "900"}
+    accepted = runner.invoke(args=["rates", "set", "RUB=90", "--yes"])
+
+    assert "1 USD = 90 RUB is far from the expected 1 USD = 900.0 RUB" in refused.output
+    assert (refused.exit_code, accepted.exit_code) == (1, 0)
+    with app.app_context():
+        assert rates() == {"RUB": "90"}
+
+
 def sold_in_dollars() -> None:
     make_product()
     set_rates({"EUR": "0.92"})
@@ -166,14 +205,14 @@ def priced_in_two_currencies() -> None:
 
 def priced_anew_since() -> None:
     """As after a change from roubles to dollars: nothing shows what the rate was for."""
-    set_rates({"EUR": "0.0104"})
+    set_rates({"EUR": "0.0104"}, sure=True)
     make_product()
 
 
 def rated_in_roubles_and_priced_in_dollars_now() -> None:
     make_product(prices=prices_of(RUB=100_000), active=False)
     make_product(prices=prices_of(RUB=100_000))
-    set_rates({"EUR": "0.0104"})
+    set_rates({"EUR": "0.0104"}, sure=True)
     make_product()
 
 
