@@ -89,3 +89,11 @@ def post_fork(server: Any, worker: Any) -> None:
     """Share two heaps among all threads: glibc would give nearly each its own, some MB in all."""
     with contextlib.suppress(AttributeError, OSError):  # only glibc has it
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Say in the log when nothing can be sold; here, because the master must open no database."""
+    from shop.catalogue.checks import warn_of_missing_prices
+
+    with worker.wsgi.app_context():
+        warn_of_missing_prices()

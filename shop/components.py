@@ -66,9 +66,11 @@ def _cards() -> list[Card]:
         _card("Sold out", price=Money(1000, "USD"), sold_out=True),
         _card("With a picture", price=Money(1000, "USD"), image=picture),
         _card("Not sold in this currency"),
+        _card("Not sold at all", unpriced=True),
     ]
 
 
 def _card(title: str, **values: Any) -> Card:
-    given = {"price": None, "image": None, "sold_out": False, "left": None} | values
+    given: dict[str, Any] = {"price": None, "image": None, "left": None}
+    given |= {"unpriced": False, "sold_out": False} | values
     return Card(slug="x", title=title, summary="What it is, in one sentence.", url="#", **given)

@@ -8,6 +8,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from . import jobs
+from .catalogue.checks import warn_of_missing_prices
 from .queue import connect, wake
 from .schema import migrated
 
@@ -26,6 +27,7 @@ def worker() -> None:
             "The tables are missing or old: run `flask --app wsgi db upgrade`."
         )
 
+    warn_of_missing_prices()
     queue = connect()
 
     @queue.periodic_task(crontab(), name="sweep")  # type: ignore[untyped-decorator]

@@ -42,6 +42,26 @@ def import_(file: Path) -> None:
         click.echo(f"Categories added or changed: {', '.join(report.categories)}.")
 
 
+@products.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+def list_products(as_json: bool) -> None:
+    """List all products with their price in the base currency, and say which cannot be bought."""
+    base, found = current_settings().shop_base_currency, queries.base_prices()
+    if as_json:
+        rows = [
+            {"slug": row.slug, "active": row.active, "price": price and str(price)}
+            for row, price in found
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for row, price in found:
+        withdrawn = "" if row.active else "  withdrawn"
+        cost = str(price or f"cannot be bought: no usable price in {base}, the base currency")
+        click.echo(f"{row.slug}  {cost}{withdrawn}")
+    if not found:
+        click.echo("No products.")
+
+
 @products.command()
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Write over FILE if it is there.")

@@ -126,16 +126,12 @@ def _sorting_price() -> Any:
     90 trillion: of two prices a buyer sees, the smaller is never put after the larger.
     """
     converted = cast(base_price, Float) * rates.c.rate_e8 * bindparam("scale", type_=Float)
-    return case(
+    price = case(
         (own_price.is_not(None), cast(own_price, Float)),
-        (
-            # Smaller ones round to nothing; see pricing.unit_price.
-            and_(
-                rates.c.set_at >= bindparam("oldest"), converted > 0.5, converted <= LARGEST_MINOR
-            ),
-            converted,
-        ),
+        # Smaller ones round to nothing; see pricing.unit_price.
+        (and_(rates.c.set_at >= bindparam("oldest"), converted > 0.5), converted),
     )
+    return case((and_(base_price.is_not(None), price <= LARGEST_MINOR), price))
 
 
 def _sorted_by(sort: Sort, found: Any) -> list[Any]:

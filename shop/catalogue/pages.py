@@ -42,6 +42,8 @@ class Card:
     summary: str
     price: Money | None
     image: Picture | None
+    unpriced: bool
+    """Whether it cannot be bought at all, because it has no price in the base currency."""
     sold_out: bool
     left: int | None
     url: str
@@ -65,6 +67,8 @@ class ProductPage:
     summary: str
     description: Markup
     price: Money | None
+    unpriced: bool
+    """As on a card."""
     images: list[Picture]
     delivery_note: str
     left: int | None
@@ -85,6 +89,8 @@ class ListView:
     previous: str
     """Address of the page before; empty on the first."""
     next: str
+    nothing_to_buy: bool
+    """Whether every product on the page is without a price in the base currency."""
     categories: list[ChoiceLink]
     sorts: list[ChoiceLink]
     address: str
@@ -116,6 +122,7 @@ def cards(offers: Iterable[Offer], currency: str) -> list[Card]:
             summary=offer.summary,
             price=offer.price,
             image=picture(offer.image, folder) if offer.image else None,
+            unpriced=offer.base_price is None,
             sold_out=offer.sold_out,
             left=offer.left,
             url=f"{prefix}{offer.slug}{query}",
@@ -168,6 +175,7 @@ def product_page(offer: Offer, images: list[StoredImage], currency: str) -> Prod
         summary=offer.summary,
         description=render(offer.description),
         price=offer.price,
+        unpriced=offer.base_price is None,
         images=[picture(image, folder) for image in images],
         delivery_note=delivery_note(offer),
         left=offer.left,
@@ -192,6 +200,7 @@ def list_view(address: ListAddress, found: ListPage, categories: list[StoredCate
         last=found.last,
         previous=address.url(page=before) if before else "",
         next=address.url(page=after) if after <= found.last else "",
+        nothing_to_buy=all(offer.base_price is None for offer in found.offers),
         categories=_category_links(address, categories),
         sorts=[
             ChoiceLink(name, address.url(sort=sort), sort is address.sort)

@@ -1,4 +1,7 @@
-"""What a unit costs in a currency: its own price there, else the base price times the rate."""
+"""What a unit costs in a currency: its own price there, else the base price times the rate.
+
+A product without a price in the shop's base currency is not for sale in any.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,23 @@ def is_fresh(set_at: datetime, max_age_days: int, now: datetime) -> bool:
     return now - set_at <= timedelta(days=max_age_days)
 
 
+def listed(minor: int | None, currency: str) -> Money | None:
+    """A price as it is stored; None without one."""
+    return None if minor is None else Money(minor, currency)
+
+
 def unit_price(
     own: int | None, base: Money | None, rate_e8: int | None, currency: str
 ) -> Money | None:
     """The price in `currency`: `own` minor units if given, else the base price at the rate.
 
-    None when there is no rate, and when the amount would round to nothing or be too large.
+    None without a base price, and when there is no rate or the amount would round to nothing or be too large.
     """
+    if base is None:
+        return None
     if own is not None:
-        return Money(own, currency)
-    if base is None or rate_e8 is None:
+        return listed(own, currency)
+    if rate_e8 is None:
         return None
     try:
         price = base.convert(Decimal(rate_e8).scaleb(-RATE_PLACES), currency)
@@ -46,10 +56,9 @@ class PriceList:
     def price(self, slug: str, currency: str) -> Money | None:
         """What one unit costs, or None if it cannot be priced in that currency."""
         own = self.own.get(slug, {})
-        base = own.get(self.base_currency)
         return unit_price(
             own.get(currency),
-            None if base is None else Money(base, self.base_currency),
+            listed(own.get(self.base_currency), self.base_currency),
             self.rates_e8.get(currency),
             currency,
         )

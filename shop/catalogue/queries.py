@@ -14,7 +14,7 @@ from ..config import current_settings
 from ..db import db, utcnow
 from ..money import Money
 from .models import SLUG, Category, DeliveryKind, ExchangeRate, Price, Product, ProductImage
-from .pricing import PriceList, is_fresh, unit_price
+from .pricing import PriceList, is_fresh, listed, unit_price
 
 MAX_QUANTITY = 99
 """How many units of one product a cart line may have."""
@@ -66,6 +66,8 @@ class Offer:
     download_days: int | None
     left: int | None
     price: Money | None
+    base_price: Money | None
+    """In the shop's base currency. Without one it cannot be bought in any."""
     image: StoredImage | None
     """The first picture."""
     category: str
@@ -127,6 +129,11 @@ _LAST_CHANGES = (
     .where(products.c.active)
     .order_by(*IN_SHOP_ORDER)
 )
+_BASE_PRICES = (
+    select(products.c.slug, products.c.active, _base.c.minor)
+    .outerjoin(_base, _priced_in(_base, "base_currency"))
+    .order_by(*IN_SHOP_ORDER)
+)
 _IMAGES = (
     select(images.c.name, images.c.alt, images.c.width, images.c.height)
     .where(images.c.product_id == bindparam("product_id"))
@@ -142,6 +149,13 @@ def categories_for_sale() -> list[StoredCategory]:
 def last_changes() -> Sequence[Row[Any, Any, Any]]:
     """Of everything for sale, in the shop's order: its slug, its category's, and when it was changed."""
     return db.session.connection().execute(_LAST_CHANGES).all()
+
+
+def base_prices() -> list[tuple[Row[Any, Any, Any], Money | None]]:
+    """Every product (slug, active), withdrawn ones too, with the price without which nobody can buy it."""
+    base = current_settings().shop_base_currency
+    rows = db.session.connection().execute(_BASE_PRICES, {"base_currency": base})
+    return [(row, listed(row.minor, base)) for row in rows.all()]
 
 
 def find_offers(slugs: Collection[str], currency: str) -> dict[str, Offer]:
@@ -226,6 +240,7 @@ def offers_from(rows: Iterable[Row[Any]], currency: str) -> list[Offer]:
 
 def _offer(row: Row[Any], currency: str, base: str, max_age: int, now: datetime) -> Offer:
     usable = row.rate_e8 is not None and is_fresh(row.set_at, max_age, now)
+    base_price = listed(row.base, base)
     return Offer(
         id=row.id,
         slug=row.slug,
@@ -238,12 +253,8 @@ def _offer(row: Row[Any], currency: str, base: str, max_age: int, now: datetime)
         max_downloads=row.max_downloads,
         download_days=row.download_days,
         left=row.available,
-        price=unit_price(
-            row.own,
-            None if row.base is None else Money(row.base, base),
-            row.rate_e8 if usable else None,
-            currency,
-        ),
+        price=unit_price(row.own, base_price, row.rate_e8 if usable else None, currency),
+        base_price=base_price,
         image=row.image and StoredImage(row.image, row.alt, row.width, row.height),
         category=row.category or "",
         category_title=row.category_title or "",

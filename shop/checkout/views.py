@@ -90,7 +90,11 @@ def add_to_cart() -> ResponseReturnValue:
     if offer is None:
         abort(404)
     quantity = _quantity(request.form.get("quantity", "1"))
-    if offer.sold_out:
+    if offer.price is None:
+        flash(
+            gettext("%(product)s cannot be bought at the moment.", product=offer.title), "warning"
+        )
+    elif offer.sold_out:
         flash(gettext("%(product)s has sold out.", product=offer.title), "warning")
     elif quantity < 1:
         flash(

@@ -57,7 +57,7 @@ def test_a_shop_that_is_fit_to_sell(app: Flask, engine: str) -> None:
         assert found[name]["level"] == "ok", found[name]
         assert found[name]["mend"] == ""
     # It is a trial on somebody's own machine, which is worth warnings and no more.
-    for name in ("public address", "postback address", "mail", "backups", "postbacks"):
+    for name in ("public address", "postback address", "mail", "backups", "postbacks", "prices"):
         assert found[name]["level"] == "warn", found[name]
 
 
