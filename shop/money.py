@@ -22,6 +22,9 @@ CURRENCIES = {
 LARGEST_MINOR = 10**15
 """A bound that keeps every sum of a cart inside a signed 64-bit column."""
 
+LARGEST_PRICE = 10**11
+"""The most that one unit may cost: a cart full of such (99 units in each of 30 lines) is below LARGEST_MINOR."""
+
 
 class MoneyError(ValueError):
     """A text or figure is not an amount of money, or two currencies were mixed."""

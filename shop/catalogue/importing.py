@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ..money import CURRENCIES, Money, MoneyError
+from ..money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
 from .images import BadImage, PreparedImage, prepare
 from .models import SLUG, DeliveryKind
 from .reading import CatalogueFileError, Problem, Reader, clipped, compose, line_of
@@ -190,6 +190,9 @@ class CatalogueReader(Reader):
             return 0
         if minor == 0:
             self.wrong(line_of(node), f"price {clipped(text)} of {currency} must be more than 0")
+        if minor > LARGEST_PRICE:
+            most = f"{Money(LARGEST_PRICE, currency).decimal:f} is the most"
+            self.wrong(line_of(node), f"price {clipped(text)} of {currency} is too large; {most}")
         return minor
 
     def stock(self, node: yaml.Node | None, kind: DeliveryKind) -> int | None:

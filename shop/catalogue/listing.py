@@ -13,7 +13,7 @@ from sqlalchemy import Float, Select, and_, bindparam, case, cast, func, select
 
 from ..config import current_settings
 from ..db import db, utcnow
-from ..money import LARGEST_MINOR, exponent
+from ..money import LARGEST_PRICE, exponent
 from . import search
 from .models import RATE_PLACES
 from .queries import (
@@ -131,7 +131,7 @@ def _sorting_price() -> Any:
         # Smaller ones round to nothing; see pricing.unit_price.
         (and_(rates.c.set_at >= bindparam("oldest"), converted > 0.5), converted),
     )
-    return case((and_(base_price.is_not(None), price <= LARGEST_MINOR), price))
+    return case((and_(base_price <= LARGEST_PRICE, price <= LARGEST_PRICE), price))
 
 
 def _sorted_by(sort: Sort, found: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ..money import Money, MoneyError
+from ..money import LARGEST_PRICE, Money, MoneyError
 from .models import RATE_PLACES
 
 
@@ -20,8 +20,11 @@ def is_fresh(set_at: datetime, max_age_days: int, now: datetime) -> bool:
 
 
 def listed(minor: int | None, currency: str) -> Money | None:
-    """A price as it is stored; None without one."""
-    return None if minor is None else Money(minor, currency)
+    """A price as it is stored; None without one, and for one so large that carts could not be added up.
+
+    The import refuses such a price today, and has let it in once.
+    """
+    return None if minor is None or minor > LARGEST_PRICE else Money(minor, currency)
 
 
 def unit_price(
@@ -41,7 +44,7 @@ def unit_price(
         price = base.convert(Decimal(rate_e8).scaleb(-RATE_PLACES), currency)
     except MoneyError:
         return None
-    return price if price.minor > 0 else None
+    return price if 0 < price.minor <= LARGEST_PRICE else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import click
 from ..checkout.service import ReferenceTaken, place_test_order
 from ..config import current_settings
 from ..mailbox import NotAnAddress, mailable
-from ..money import CURRENCIES, Money, MoneyError
+from ..money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
 from ..ops.commands import CommandGroup
 from ..payments.cryptocloud import (
     CryptoCloudError,
@@ -85,6 +85,8 @@ def _wanted(amount: str, currency: str, email: str, reference: str | None) -> tu
         refuse(f"{email!r} is not an email address; write it like name@example.com")
     if money.minor < 1:
         refuse("The amount must be more than 0.")
+    if money.minor > LARGEST_PRICE:
+        refuse(f"The amount may be {Money(LARGEST_PRICE, money.currency)} at most, as a price may.")
     if reference is not None and not (
         reference.isascii() and reference.isprintable() and 0 < len(reference) <= 64
     ):

@@ -58,6 +58,11 @@ def test_the_good_file_is_good(path: Path) -> None:
         ("12.00", "1.005", "line 6: price '1.005' of USD has more than 2 decimal places for USD"),
         ("12.00", "0.00", "line 6: price '0.00' of USD must be more than 0"),
         ("12.00", "99999999999999999", "line 6: price '99999999999999999' of USD is too large"),
+        (
+            "12.00",
+            "1000000000.01",
+            "line 6: price '1000000000.01' of USD is too large; 1000000000.00 is the most",
+        ),
         ("12.00", "[1]", "line 6: a price must be a single value"),
         ("USD: 12.00", "EUR: 12.00", "line 6: prices have no USD, the base currency"),
         (
