@@ -7,7 +7,7 @@ import os
 from flask import Flask
 from jinja2 import FileSystemLoader, StrictUndefined
 
-from . import cli, db, failpoints, i18n, jobs, schema
+from . import cli, db, failpoints, i18n, jobs, schema, signing
 from .catalogue.views import bp as catalogue_pages
 from .checkout.finding import bp as finding_pages
 from .checkout.order_mail import bp as order_mail_pages
@@ -45,6 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.init_app(app)
     db.init_app(app, settings.database)
     schema.init_app(app)
+    signing.init_app(app, settings)
     i18n.init_app(app, settings)
     security.init_app(app, settings)
     errors.init_app(app)

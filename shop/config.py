@@ -52,6 +52,12 @@ PAPER = "#f6f8f7"
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
+PREVIOUS = {
+    "secret_key_previous_until": "secret_key_previous",
+    "cryptocloud_previous_secret_until": "cryptocloud_previous_secret_key",
+}
+"""By the setting that says when it ends: each key that is accepted for a while after a change."""
+
 LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
 """The languages the shop can speak, by their ISO 639-1 code, with the name each has in itself."""
 
@@ -116,6 +122,15 @@ class Settings(BaseModel):
         SecretStr(""),
         description="Signs cookies and links; 32 random characters or more. "
         "Make one: `python3 -c 'import secrets; print(secrets.token_urlsafe(48))'`",
+    )
+    secret_key_previous: SecretStr = Field(
+        SecretStr(""),
+        description="After changing SECRET_KEY: the one before. Links, carts and forms signed with it "
+        "still work for a while",
+    )
+    secret_key_previous_until: datetime | None = Field(
+        None,
+        description="When the previous SECRET_KEY ends, with its time zone: 2027-01-31T12:00:00Z",
     )
     cryptocloud_api_key: SecretStr = Field(
         SecretStr(""), description="The project's API key, from CryptoCloud's settings"
@@ -315,6 +330,7 @@ class Settings(BaseModel):
         "cryptocloud_shop_id",
         "cryptocloud_secret_key",
         "cryptocloud_previous_secret_key",
+        "secret_key_previous",
     )
     @classmethod
     def _own(cls, value: SecretStr | str, info: ValidationInfo) -> SecretStr | str:
@@ -323,9 +339,11 @@ class Settings(BaseModel):
             raise ValueError("is a published development value: use one of your own")
         return value
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "secret_key_previous")
     @classmethod
-    def _long(cls, value: SecretStr) -> SecretStr:
+    def _long(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if info.field_name == "secret_key_previous" and not value.get_secret_value():
+            return value
         if len(value.get_secret_value().encode()) < 32:
             raise ValueError("is too short: use at least 32 random characters")
         return value
@@ -362,10 +380,10 @@ class Settings(BaseModel):
             raise ValueError("must be 24, or CRYPTOCLOUD_API_VERSION 2: API v1 offers no other")
         return value
 
-    @field_validator("cryptocloud_previous_secret_until")
+    @field_validator("cryptocloud_previous_secret_until", "secret_key_previous_until")
     @classmethod
     def _zoned(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
-        previous = info.data.get("cryptocloud_previous_secret_key")
+        previous = info.data.get(PREVIOUS[str(info.field_name)])
         if previous and previous.get_secret_value() and value is None:
             raise ValueError("is missing: say when the previous secret key ends")
         if value and value.tzinfo is None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Flask, current_app
+from itsdangerous import Signer
 
 from .config import Settings, current_settings
+from .signing import AcceptedKeys, accepted_keys
 
 if TYPE_CHECKING:
     from huey import Huey
@@ -33,7 +35,7 @@ def connect() -> Huey:
     """The app's queue. Its one task runs a job by its name in `app.extensions["jobs"]`."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     if "queue" not in app.extensions:
-        opened = _open(current_settings())
+        opened = _open(current_settings(), accepted_keys())
 
         def run_job(name: str) -> None:
             with app.app_context():
@@ -45,16 +47,20 @@ def connect() -> Huey:
     return queue
 
 
-def _open(settings: Settings) -> Huey:
+def _open(settings: Settings, keys: AcceptedKeys) -> Huey:
     from huey import PostgresHuey, RedisHuey, SqliteHuey
-    from huey.serializer import SignedSerializer
+    from huey.serializer import Serializer
 
-    # Messages are pickles: signed, so that only this shop's processes can write one.
-    options: dict[str, Any] = {
-        "results": False,
-        "utc": True,
-        "serializer": SignedSerializer(secret=settings.secret_key.get_secret_value(), salt="queue"),
-    }
+    class Signed(Serializer):  # type: ignore[misc]
+        """Messages are pickles: signed, so that only this shop's processes can write one."""
+
+        def _serialize(self, data: object) -> bytes:
+            return Signer(keys, salt="queue").sign(super()._serialize(data))
+
+        def _deserialize(self, data: bytes) -> object:
+            return super()._deserialize(Signer(keys, salt="queue").unsign(data))
+
+    options: dict[str, Any] = {"results": False, "utc": True, "serializer": Signed()}
     if settings.queue_url.startswith("redis"):
         return RedisHuey("shop", url=settings.queue_url, **options)
     if settings.queue_url:

@@ -85,6 +85,8 @@ MALFORMED = {
     "CRYPTOCLOUD_API_VERSION": ["3", "v1", "1.0"],
     "CRYPTOCLOUD_INVOICE_HOURS": ["0", "12", "721", "a day"],
     "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": ["tomorrow", "2027-01-31T12:00:00"],
+    "SECRET_KEY_PREVIOUS": ["x" * 31, "development-only-secret-key-0000000000000"],
+    "SECRET_KEY_PREVIOUS_UNTIL": ["tomorrow", "2027-01-31T12:00:00"],
     "CRYPTOCLOUD_PAY_HOSTS": [",", "http://pay.example", "pay.example,https://x/y", "*"],
     "CRYPTOCLOUD_SEND_EMAIL": ["perhaps", "2"],
     "DATABASE_URL": ["mysql://db.example/shop", "shop.db", "postgresql://u:p@db.example:port/shop", "//"],
@@ -252,16 +254,31 @@ def test_any_setting_may_stand_in_a_file(no_dotenv: Path, tmp_path: Path, name: 
         "SHOP_RATE_MAX_AGE_DAYS": "7", "SHOP_TRUSTED_PROXIES": "1", "CRYPTOCLOUD_SEND_EMAIL": "0",
         "CRYPTOCLOUD_API_VERSION": "1", "CRYPTOCLOUD_INVOICE_HOURS": "24",
         "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-01-31T12:00:00Z",
+        "SECRET_KEY_PREVIOUS": "p" * 40, "SECRET_KEY_PREVIOUS_UNTIL": "2027-01-31T12:00:00Z",
         "SHOP_LATE_PAYMENT_HOURS": "24", "SHOP_FAILPOINTS": "", "CRYPTOCLOUD_API_URL": "https://api.example",
         "CRYPTOCLOUD_PAY_HOSTS": "pay.example",
         "SHOP_GOODS_URL": "", "SHOP_GOODS_ENDPOINT": "https://s3.example", "SHOP_GOODS_REGION": "eu-west-1",
     }.get(name, "file@shop.example")  # fmt: skip
     (tmp_path / "value").write_text(f"{value}\n")
-    others = NEEDED | {"CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-02-01T00:00:00Z"}
+    others = NEEDED | {
+        "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-02-01T00:00:00Z",
+        "SECRET_KEY_PREVIOUS_UNTIL": "2027-02-01T00:00:00Z",
+    }
     direct = others | {name: value}
     by_file = {n: v for n, v in others.items() if n != name} | {f"{name}_FILE": f"{tmp_path}/value"}
 
     assert load(by_file, no_dotenv) == load(direct, no_dotenv)
+
+
+def test_a_previous_key_of_the_shop_needs_an_end_and_the_length_of_a_key(no_dotenv: Path) -> None:
+    found = problems(NEEDED | {"SECRET_KEY_PREVIOUS": "the-old-one"}, no_dotenv)
+
+    assert found == [
+        "SECRET_KEY_PREVIOUS is too short: use at least 32 random characters",
+    ]
+    assert problems(NEEDED | {"SECRET_KEY_PREVIOUS": "o" * 40}, no_dotenv) == [
+        "SECRET_KEY_PREVIOUS_UNTIL is missing: say when the previous secret key ends"
+    ]
 
 
 def test_a_previous_secret_needs_an_end(no_dotenv: Path) -> None:
@@ -358,7 +375,7 @@ def test_no_secret_is_ever_printed(no_dotenv: Path) -> None:
     for text in (repr(settings), str(settings), f"{settings}", repr(settings.__rich_repr__)):
         assert "canary" not in text
     assert {name.upper() for name, value in settings if isinstance(value, SecretStr)} == {
-        "SECRET_KEY", "CRYPTOCLOUD_API_KEY", "CRYPTOCLOUD_SECRET_KEY",
+        "SECRET_KEY", "SECRET_KEY_PREVIOUS", "CRYPTOCLOUD_API_KEY", "CRYPTOCLOUD_SECRET_KEY",
         "CRYPTOCLOUD_PREVIOUS_SECRET_KEY", "SHOP_GOODS_SECRET_KEY", "SMTP_URL",
     }  # fmt: skip
 

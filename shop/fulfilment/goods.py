@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from flask import current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
 from markupsafe import Markup
 
@@ -17,6 +16,7 @@ from ..config import current_settings
 from ..db import utcnow
 from ..i18n import prefix_of, readable_size
 from ..orders.models import Order
+from ..signing import accepted_keys
 from .downloads import is_over, terms_left
 from .models import Delivery, DeliveryState
 from .queries import deliveries_of, find_delivery
@@ -90,4 +90,4 @@ def find_download(token: str) -> Delivery | None:
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(str(current_app.secret_key), salt="download-link")
+    return URLSafeTimedSerializer(accepted_keys(), salt="download-link")

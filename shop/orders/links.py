@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
 
 from ..config import current_settings
 from ..i18n import prefix_of
+from ..signing import accepted_keys
 from .models import Order
 from .queries import find_order
 
@@ -48,4 +48,4 @@ def order_url(order: Order) -> str:
 
 
 def _serializer() -> URLSafeSerializer:
-    return URLSafeSerializer(str(current_app.secret_key), salt="order-link")
+    return URLSafeSerializer(accepted_keys(), salt="order-link")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from flask import current_app
+from ..signing import accepted_keys
 
 
 def client_key(remote_addr: str | None) -> str:
@@ -24,9 +24,18 @@ def client_key(remote_addr: str | None) -> str:
 
 
 def keyed_hash(kind: str, text: str) -> str:
-    """What tells the same from another and, without SECRET_KEY, nothing else."""
-    key = str(current_app.secret_key).encode()
-    return hmac.digest(key, f"{kind}:{text}".encode(), "sha256").hex()[:32]
+    """What tells the same from another and, without SECRET_KEY, nothing else.
+
+    Limits count by this one alone: after a change of SECRET_KEY they begin anew.
+    """
+    return keyed_hashes(kind, text)[0]
+
+
+def keyed_hashes(kind: str, text: str) -> list[str]:
+    """The same under each accepted key, the current one first: to find what was stored before a change."""
+    message = f"{kind}:{text}".encode()
+    keys = reversed(list(accepted_keys()))
+    return [hmac.digest(key.encode(), message, "sha256").hex()[:32] for key in keys]
 
 
 def _network(address: IPv4Address | IPv6Address) -> str:

@@ -124,20 +124,27 @@ def test_a_postback_secret_that_may_be_guessed_is_a_warning(
     assert secret not in finding.text
 
 
+@pytest.mark.parametrize(
+    ("name", "until_name"),
+    [
+        ("secret_key_previous", "secret_key_previous_until"),
+        ("cryptocloud_previous_secret_key", "cryptocloud_previous_secret_until"),
+    ],
+)
 @pytest.mark.parametrize(("hours", "level"), [(-1, "warn"), (1, "ok")])
 def test_a_previous_secret_is_to_be_removed_when_its_time_is_over(
-    tmp_path: Path, hours: int, level: str
+    tmp_path: Path, hours: int, level: str, name: str, until_name: str
 ) -> None:
-    settings = make_settings(
-        tmp_path,
-        cryptocloud_previous_secret_key="before-before-before-before-before",
-        cryptocloud_previous_secret_until=utcnow() + timedelta(hours=hours),
-    )
+    until = utcnow() + timedelta(hours=hours)
+    secret = "before-before-before-before-before"
+    settings = make_settings(tmp_path, **{name: secret, until_name: until})
 
     (finding,) = own_settings.previous_secret(settings)
 
     assert finding.level == level
-    assert ("Remove CRYPTOCLOUD_PREVIOUS_SECRET_KEY" in finding.mend) == (level == "warn")
+    assert (f"Remove {name.upper()}" in finding.mend) == (level == "warn")
+    assert f"{until:%Y-%m-%d %H:%M}" in finding.text
+    assert ("is accepted until" in finding.text) == (level == "ok")
     assert "before-before" not in finding.text
     assert own_settings.previous_secret(make_settings(tmp_path)) == []
 

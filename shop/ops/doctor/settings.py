@@ -44,17 +44,20 @@ def postback_secret(settings: Settings) -> Finding:
 
 
 def previous_secret(settings: Settings) -> list[Finding]:
-    """The secret key before this one is not kept longer than it is good for."""
-    until = settings.cryptocloud_previous_secret_until
-    if not settings.cryptocloud_previous_secret_key.get_secret_value() or until is None:
-        return []
-    if until <= utcnow():
-        return [
-            Finding(
-                "warn",
-                "previous secret",
-                f"ended on {until:%Y-%m-%d %H:%M}",
-                "Remove CRYPTOCLOUD_PREVIOUS_SECRET_KEY and CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL.",
-            )
-        ]
-    return [Finding("ok", "previous secret", f"accepted until {until:%Y-%m-%d %H:%M}")]
+    """No key that was replaced is accepted longer than it is needed."""
+    found = []
+    for name, until_name in (
+        ("secret_key_previous", "secret_key_previous_until"),
+        ("cryptocloud_previous_secret_key", "cryptocloud_previous_secret_until"),
+    ):
+        until = getattr(settings, until_name)
+        if not getattr(settings, name).get_secret_value() or until is None:
+            continue
+        names = f"{name.upper()} and {until_name.upper()}"
+        if until <= utcnow():
+            text = f"{name.upper()} ended on {until:%Y-%m-%d %H:%M}"
+            found.append(Finding("warn", "previous secret", text, f"Remove {names}."))
+        else:
+            text = f"{name.upper()} is accepted until {until:%Y-%m-%d %H:%M}; then remove {names}"
+            found.append(Finding("ok", "previous secret", text))
+    return found
