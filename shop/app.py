@@ -21,7 +21,7 @@ from .ops import logs
 from .ops.health import bp as health_pages
 from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
 from .payments.views import bp as postback_pages
-from .web import errors, filters, security, static
+from .web import errors, filters, former, security, static
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     signing.init_app(app, settings)
     i18n.init_app(app, settings)
     security.init_app(app, settings)
+    former.init_app(app)
     errors.init_app(app)
     filters.init_app(app, settings)
     static.init_app(app, ROOT / "static", settings)

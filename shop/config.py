@@ -268,6 +268,11 @@ class Settings(BaseModel):
     shop_trusted_hosts: CommaList = Field(
         (), description="Further host names the shop answers to, such as a health checker's"
     )
+    shop_former_hosts: CommaList = Field(
+        (),
+        description="Host names that SHOP_PUBLIC_URL had before: pages there lead to the present one, "
+        "and postbacks sent there are taken",
+    )
     shop_trusted_proxies: int = Field(
         0,
         ge=0,
@@ -443,6 +448,16 @@ class Settings(BaseModel):
         if not value or any(code not in LANGUAGES for code in value):
             raise ValueError(f"must be a list out of {','.join(LANGUAGES)}")
         return tuple(dict.fromkeys(value))
+
+    @field_validator("shop_former_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        hosts = tuple(host.lower() for host in value)
+        if any("/" in host or ":" in host or not ORIGIN.fullmatch(host) for host in hosts):
+            raise ValueError("must be a list of host names such as old.example")
+        if urlsplit(str(info.data.get("shop_public_url"))).hostname in hosts:
+            raise ValueError("names the host of SHOP_PUBLIC_URL, which is the present one")
+        return hosts
 
     @field_validator("shop_data_dir")
     @classmethod

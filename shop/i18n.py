@@ -55,9 +55,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     )
     # Flask-Babel remembers the language for as long as `g` lives, which may be several requests.
     app.before_request(forget_language)
-    mounts: dict[str, WSGIApplication] = {
-        f"/{code}": app.wsgi_app for code in settings.shop_languages[1:]
-    }
+    # Those the shop does not speak as well: web/former.py leads on whoever has such an old address.
+    mounts: dict[str, WSGIApplication] = {f"/{code}": app.wsgi_app for code in LANGUAGES}
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounts)  # type: ignore[method-assign]
 
 

@@ -75,7 +75,11 @@ def security_headers(settings: Settings) -> dict[str, str]:
 
 
 def _trusted_hosts(settings: Settings) -> list[str]:
-    hosts = [urlsplit(settings.shop_public_url).hostname or "", *settings.shop_trusted_hosts]
+    hosts = [
+        urlsplit(settings.shop_public_url).hostname or "",
+        *settings.shop_trusted_hosts,
+        *settings.shop_former_hosts,
+    ]
     return [*hosts, "localhost", "127.0.0.1"] if settings.development else hosts
 
 

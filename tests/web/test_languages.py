@@ -65,7 +65,7 @@ def test_every_page_leads_to_itself_in_every_language(app: Flask, client: FlaskC
         )
 
 
-@pytest.mark.parametrize("path", ["/en/", "/de/", "/russian/", "/ru/ru/", "/RU/"])
+@pytest.mark.parametrize("path", ["/de/", "/russian/", "/ru/ru/", "/RU/"])
 def test_what_is_no_language_of_the_shop_is_no_page(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 404
 
@@ -77,7 +77,7 @@ def test_the_shops_first_language_has_the_bare_address(tmp_path: Path, database_
 
     assert "Ваш кошик" in client.get("/cart").text
     assert "Your cart" in client.get("/en/cart").text
-    assert client.get("/ru/cart").status_code == 404
+    assert client.get("/ru/cart").headers["Location"] == "/cart"
     with app.app_context():
         db.engine.dispose()
 
