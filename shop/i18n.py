@@ -9,10 +9,11 @@ SCRIPT_NAME, which `url_for` puts in front of all it makes: no view knows of it.
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
 
 from babel.dates import format_timedelta
@@ -131,9 +132,18 @@ def readable_size(size: int) -> str:
 
 def readable_wait(until: datetime) -> str:
     """How long it is until then: in 2 minutes, in 5 hours; a minute at least."""
-    wait = max(until - datetime.now(UTC), timedelta(minutes=1))
+    return _wait_text(until, timedelta(minutes=1), "minute")
+
+
+def readable_seconds(until: datetime) -> str:
+    """The same for what lasts moments: in 5 seconds, in 2 minutes; a second at least."""
+    return _wait_text(until, timedelta(seconds=1), "second")
+
+
+def _wait_text(until: datetime, least: timedelta, granularity: Literal["minute", "second"]) -> str:
+    wait = timedelta(seconds=math.ceil(max(until - datetime.now(UTC), least).total_seconds()))
     return format_timedelta(
-        wait, granularity="minute", threshold=1.5, add_direction=True, locale=get_locale()
+        wait, granularity=granularity, threshold=1.5, add_direction=True, locale=get_locale()
     )
 
 

@@ -18,6 +18,7 @@ from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
 from ..mailbox import mailbox
 from ..orders.models import HoldState, Order, OrderStatus, StockHold
+from ..payments.models import FRUITLESS, Payment
 from ..web.clients import keyed_hash
 from .cart import Cart
 from .forms import Buyer
@@ -29,6 +30,9 @@ UNPAID_PER_CLIENT = 5
 PLACED_PER_CLIENT = 10
 """Times what one address may have unpaid: many people share a network, or leave by the same exit."""
 PACE = timedelta(hours=1)
+ATTEMPTS_PER_CLIENT = 20
+"""Attempts to pay, of all orders of one network, that may fail within ATTEMPTS_WITHIN."""
+ATTEMPTS_WITHIN = timedelta(minutes=1)
 KEPT_FOR = timedelta(days=8)
 """An order that expired can be started anew for seven days, and then counts again."""
 
@@ -65,11 +69,19 @@ def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
 
 
 def admit_again(session: Session, order: Order) -> None:
-    """The same for an expired order that is to be paid anew: until now it counted no more."""
+    """The same for an order that is to be paid anew: an expired one counted no more until now.
+
+    And however many orders somebody has, they cannot press all of their buttons at once while the
+    provider says no.
+    """
     placement = session.scalar(select(Placement).where(Placement.order_id == order.id))
     if placement is None:  # forgotten, as the order's price is
         return
     one_at_a_time(session, placement)
+    if placement.client:
+        _limit_attempts(session, placement)
+    if order.status is not OrderStatus.EXPIRED:
+        return
     _limit_orders(session, placement)
     for line in order.lines:
         if line.product_id:
@@ -128,6 +140,18 @@ def _limit_pace(session: Session, placement: Placement) -> None:
     count, first = session.execute(query).one()
     if count >= current_settings().shop_unpaid_orders * PLACED_PER_CLIENT:
         raise TooManyOrders("pace", first + PACE)
+
+
+def _limit_attempts(session: Session, placement: Placement) -> None:
+    query = (
+        select(func.count(), func.min(Payment.created_at))
+        .join(Placement, Placement.order_id == Payment.order_id)
+        .where(Placement.client == placement.client, Payment.state.in_(FRUITLESS))
+        .where(Payment.attempt > 1, Payment.created_at > utcnow() - ATTEMPTS_WITHIN)
+    )
+    count, first = session.execute(query).one()
+    if count >= ATTEMPTS_PER_CLIENT:
+        raise TooManyOrders("attempts", first + ATTEMPTS_WITHIN)
 
 
 def _limit_units(

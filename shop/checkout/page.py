@@ -19,7 +19,7 @@ from ..orders.links import find_order_by_token, order_token
 from ..orders.models import SETTLED, Order, OrderFlag, OrderLine, OrderStatus
 from ..payments.models import Payment, PaymentState
 from ..payments.queries import figures_of, payments_of
-from ..payments.service import can_start_again
+from ..payments.service import MOST_ATTEMPTS, can_start_again
 from ..payments.words import figures_in_words
 from .timeline import Step, timeline
 
@@ -131,6 +131,8 @@ class OrderPage:
     deadline: datetime | None
     minutes_left: int | None
     can_pay_again: bool
+    retry_at: datetime | None
+    """Before then another attempt to pay would not be made; None when it would."""
     can_check: bool
     flag: str | None
     created_at: datetime
@@ -186,6 +188,9 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         if left and left < NEARLY_OVER
         else None,
         can_pay_again=_can_pay_again(state, order, payment),
+        retry_at=payment.retry_at
+        if payment and payment.retry_at and payment.retry_at > now
+        else None,
         can_check=state is PageState.OPENING or shown is not None,
         flag=order.flag.value if order.flag is not OrderFlag.NONE else None,
         created_at=order.created_at,
@@ -229,6 +234,8 @@ def _goods(order: Order) -> list[Goods]:
 def _can_pay_again(state: PageState, order: Order, payment: Payment | None) -> bool:
     """Whether another attempt is offered: where the next one would end like the last, not at once."""
     now = utcnow()
+    if payment and payment.attempt >= MOST_ATTEMPTS:
+        return False
     if state is PageState.EXPIRED:
         return can_start_again(order, now)
     if state is PageState.REFUSED:
@@ -242,9 +249,9 @@ def _state(order: Order, payment: Payment | None, *, asking: bool) -> PageState:
     if payment is None:
         return PageState.FAILED
     state = BY_PAYMENT[payment.state]
-    if state is PageState.FAILED and payment.error_lasts:
+    if state is PageState.FAILED and (payment.error_lasts or payment.attempt >= MOST_ATTEMPTS):
         return PageState.REFUSED
-    if state is PageState.FAILED and payment.retry_at:
+    if payment.state is PaymentState.FAILED and payment.retry_at:
         return PageState.BUSY
     # All of the money may be on its way, waiting for the blockchain.
     asking = asking or payment.part_came

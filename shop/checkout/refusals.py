@@ -43,6 +43,12 @@ def _too_many(refused: TooManyOrders) -> object:
             "or try again %(when)s. Your cart is kept.",
             when=when,
         )
+    if refused.whose == "attempts":
+        return gettext(
+            "Many attempts to pay from your network have just failed. Try again %(when)s. "
+            "Your order is kept.",
+            when=when,
+        )
     return gettext(
         "Many orders have come from your network in a short time. Try again %(when)s. "
         "Your cart is kept.",

@@ -23,6 +23,7 @@ from wtforms.validators import ValidationError
 
 from ..catalogue.queries import MAX_QUANTITY, find_offer
 from ..config import current_settings
+from ..i18n import readable_seconds
 from ..orders.links import (
     find_order_by_old_token,
     find_order_by_token,
@@ -231,11 +232,9 @@ def pay(token: str) -> ResponseReturnValue:
             "warning",
         )
         return _to_order(order)
-    except PaymentBusy:
-        flash(
-            gettext("Payment is still busy. Your order is kept; please try again in a moment."),
-            "info",
-        )
+    except PaymentBusy as busy:
+        when = readable_seconds(busy.until)
+        flash(gettext("Your order is kept. You can press again %(when)s.", when=when), "info")
         return _to_order(order)
     except (PaymentInProgress, NotPayable):
         return _to_order(order)

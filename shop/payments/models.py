@@ -49,6 +49,14 @@ LONGEST_FIGURE = 12
 LIVE = (PaymentState.CREATING, PaymentState.UNKNOWN, PaymentState.OPEN, PaymentState.PARTIAL)
 """States of which an order may have one payment at most; a partial unique index sees to it."""
 
+FRUITLESS = (
+    PaymentState.CREATING,
+    PaymentState.UNKNOWN,
+    PaymentState.FAILED,
+    PaymentState.ABANDONED,
+)
+"""States in which an attempt has shown its buyer no pay page."""
+
 TRANSITIONS: Mapping[PaymentState, frozenset[PaymentState]] = {
     PaymentState.CREATING: frozenset(
         {PaymentState.OPEN, PaymentState.FAILED, PaymentState.UNKNOWN}

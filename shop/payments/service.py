@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 import structlog
 from sqlalchemy import or_, update
@@ -22,7 +23,7 @@ from ..fulfilment.service import deliver_order
 from ..ops import journal
 from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
-from ..orders.service import lock_order, take_holds
+from ..orders.service import lock_order, raise_attention, take_holds
 from .cryptocloud import (
     CryptoCloud,
     CryptoCloudError,
@@ -38,7 +39,7 @@ from .cryptocloud import (
     Unreadable,
     Untrusted,
 )
-from .models import SAID_PAID, Payment, PaymentState, Postback, new_reference
+from .models import FRUITLESS, Payment, PaymentState, Postback, SAID_PAID, new_reference
 from .queries import (
     find_live_payment,
     find_payment_by_invoice,
@@ -55,6 +56,11 @@ CALL_LEASE = timedelta(seconds=30)
 BUSY_SECONDS = 5.0
 LASTING_SECONDS = 60.0
 """Between two attempts of one order while the provider's no is one that lasts."""
+PAUSES = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 300.0)
+"""Seconds before the next attempt, by how many of an order's have failed in a row: the first again at once,
+because that often helps; then ever later, because pressing a button must not flood the provider."""
+MOST_ATTEMPTS = 60
+"""To have one order paid. At those pauses they take four hours; then a person looks why none has worked."""
 PRICE_STANDS_FOR = timedelta(days=7)
 CHECK_AFTER = tuple(timedelta(seconds=s) for s in (15, 30, 60, 120, 300, 900, 3600))
 
@@ -64,7 +70,11 @@ class PaymentInProgress(Exception):
 
 
 class PaymentBusy(Exception):
-    """The provider, or our line to it, was too busy a moment ago; trying at once would not help."""
+    """The last attempt failed a moment ago; the next may be made at `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        self.until = until
+        super().__init__(f"busy until {until:%Y-%m-%d %H:%M:%S} UTC")
 
 
 class NotPayable(Exception):
@@ -159,9 +169,15 @@ def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> Non
             order.record(f"invoice_{payment.state}", str(error)[:300])
         if payment.state in (PaymentState.UNKNOWN, PaymentState.FAILED):
             payment.error, payment.error_lasts = str(error)[:300], error.lasts
-            payment.retry_at = _not_before(error)
+            payment.retry_at = _not_before(error, _failures_in_a_row(order_id))
         if error.lasts:
             tell_a_person(session, error, order.number)
+        if payment.attempt >= MOST_ATTEMPTS:
+            note = (
+                f"{payment.attempt} attempts to have order {order.number} paid have failed, "
+                f"and no more are made. The last time: {error}."
+            )
+            raise_attention(session, "too_many_attempts", order.number, note)
     log.warning(
         "invoice_not_opened",
         order=order.number,
@@ -174,13 +190,20 @@ def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> Non
         _watch_unshown(order_id, payment_id, unshown)
 
 
-def _not_before(error: CryptoCloudError) -> datetime | None:
-    """When another attempt may be made; None when it may be at once."""
+def _not_before(error: CryptoCloudError, failures: int) -> datetime | None:
+    """When another attempt may be made after so many failures in a row; None when it may be at once."""
+    wait = PAUSES[min(failures, len(PAUSES)) - 1]
     if error.lasts:
-        return utcnow() + timedelta(seconds=LASTING_SECONDS)
-    if isinstance(error, TooManyCalls | Unavailable):
-        return utcnow() + timedelta(seconds=error.retry_after or BUSY_SECONDS)
-    return None
+        wait = max(wait, LASTING_SECONDS)
+    elif isinstance(error, TooManyCalls | Unavailable):
+        wait = max(wait, error.retry_after or BUSY_SECONDS)
+    return utcnow() + timedelta(seconds=wait) if wait else None
+
+
+def _failures_in_a_row(order_id: int) -> int:
+    """How many of an order's newest attempts have shown its buyer no pay page; one at least."""
+    newest_first = reversed(payments_of(order_id))
+    return max(1, sum(1 for _ in takewhile(lambda each: each.state in FRUITLESS, newest_first)))
 
 
 def _watch_unshown(order_id: int, payment_id: int, invoice: Invoice) -> None:
@@ -206,9 +229,9 @@ def start_payment(
 ) -> tuple[Payment, bool]:
     """The payment by which an unpaid order can be paid now, and whether the caller must open it.
 
-    A live invoice is used again. After a failure or expiry this makes the next attempt: the same
-    order at the same price; expired orders take their stock again first, if `admit` does not object
-    in the same transaction. Raises SoldOut, PaymentInProgress, PaymentBusy or NotPayable.
+    A live invoice is used again. After a failure or expiry this makes the next attempt, if `admit` does
+    not object in the same transaction: the same order at the same price. Expired orders take their
+    stock again first. Raises SoldOut, PaymentInProgress, PaymentBusy or NotPayable.
     """
     with transaction("start_payment") as session:
         order = lock_order(session, order_id)
@@ -226,12 +249,16 @@ def start_payment(
         if not attempts:
             raise NotPayable  # the audit has told a person
         last = attempts[-1]
+        if last.attempt >= MOST_ATTEMPTS:
+            raise NotPayable
         if last.retry_at and last.retry_at > now:
-            raise NotPayable if last.error_lasts else PaymentBusy  # the order page says which
+            raise (
+                NotPayable if last.error_lasts else PaymentBusy(last.retry_at)
+            )  # its page says which
+        admit(session, order)
         if live:  # unknown: its link was never shown to anybody, so nobody can pay it by mistake
             live.move(PaymentState.ABANDONED)
         if order.status is OrderStatus.EXPIRED:
-            admit(session, order)
             take_holds(session, order)
             order.move(OrderStatus.PENDING, why="the buyer starts a new payment")
         order.expires_at = now + current_settings().invoice_life

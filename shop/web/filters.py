@@ -12,13 +12,15 @@ from markupsafe import Markup
 from structlog.contextvars import get_contextvars
 
 from ..config import Settings
-from ..i18n import moment_text, money
+from ..i18n import moment_text, money, readable_seconds
 from .head import in_full, page_addresses
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Filters `money`, `moment`, `clock`, `either`; settings, request id and addresses in full as globals."""
-    app.jinja_env.filters.update(money=money, moment=moment, clock=clock, either=either)
+    """Filters for money, moments and lists; settings, request id and addresses in full as globals."""
+    app.jinja_env.filters.update(
+        money=money, moment=moment, clock=clock, either=either, seconds_until=readable_seconds
+    )
     app.jinja_env.globals.update(
         settings=settings,
         pay_hosts=settings.pay_hosts,
