@@ -131,6 +131,29 @@ def follow(address: str) -> list[str] | None:
     return hops
 
 
+def end_of(settings: Settings, address: str) -> int:
+    """The status at which a visitor of one of the shop's own addresses ends, asked for by HEAD.
+
+    The address may be a secret, so no redirect is followed but to the shop's own hosts. Raises
+    requests' exceptions when nothing answers.
+    """
+    public = urlsplit(settings.shop_public_url)
+    own = {
+        settings.shop_public_url,
+        *(f"{public.scheme}://{h}" for h in settings.shop_former_hosts),
+    }
+    for _ in range(MOST_HOPS):
+        with (
+            _Session() as session,
+            session.head(address, timeout=SECONDS, allow_redirects=False) as response,
+        ):
+            status, location = response.status_code, response.headers.get("Location", "")
+        address = urljoin(address, location)
+        if not 300 <= status < 400 or _origin(address) not in own:
+            break
+    return status
+
+
 def postback_url(settings: Settings) -> str:
     """What the project's notification URL at the provider should be."""
     return settings.shop_public_url + current_app.url_map.bind("").build("payments.postback")

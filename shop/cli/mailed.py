@@ -1,0 +1,111 @@
+"""The doctor's look at what buyers have in their mailboxes: do those links still lead somewhere?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+import requests
+from sqlalchemy import select
+
+from ..config import Settings
+from ..db import db, end_read, utcnow
+from ..fulfilment.downloads import is_over
+from ..fulfilment.goods import download_url
+from ..fulfilment.models import DeliveryState, MailState, OutboxMail
+from ..fulfilment.queries import deliveries_of
+from ..ops.doctor import Finding
+from ..ops.doctor.address import end_of
+from ..ops.doctor.findings import failure
+from ..orders.links import order_token
+from ..orders.models import Order
+
+NEWEST = 3
+"""Mails whose links are tried."""
+
+
+def mailed_links(settings: Settings) -> Finding:
+    """The links of the newest mails answer, in the language and at the host that they were mailed with.
+
+    They are asked for by HEAD, which uses up no download.
+    """
+    links = [link for mail in _newest_mails(settings) for link in _links(mail, settings)]
+    end_read()  # the network is asked now
+    for order, link in links:
+        try:
+            status = end_of(settings, link)
+        except requests.RequestException:
+            mend = "See the lines about the public address and former hosts."
+            text = f"not tried: {urlsplit(link).netloc} cannot be reached from here"
+            return Finding("warn", "mailed links", text, mend)
+        if status != 200:
+            what = link.split("/")[-2].rstrip("s")  # the rest of the link is a secret
+            return Finding(
+                failure(settings),
+                "mailed links",
+                f"the {what} link that was mailed for order {order} answers {status}",
+                "Was SECRET_KEY changed without SECRET_KEY_PREVIOUS, or does the reverse proxy not "
+                "pass on what begins with /en, /ru or /uk?",
+            )
+    return Finding(
+        "ok", "mailed links", f"{len(links)} links of the newest mails were tried, and answer"
+    )
+
+
+def former_hosts(settings: Settings) -> Finding:
+    """Every host that mails have named is answered still."""
+    query = select(OutboxMail).where(OutboxMail.state == MailState.SENT)
+    for host in _hosts(settings):
+        query = query.where(~OutboxMail.message_id.endswith(f"@{host}>", autoescape=True))
+    last = db.session.scalar(query.order_by(OutboxMail.id.desc()).limit(1))
+    if last is None or last.sent_at is None:
+        return Finding("ok", "former hosts", "every link that was mailed is at a host of the shop")
+    host = _host_of(last)
+    return Finding(
+        "warn",
+        "former hosts",
+        f"links mailed until {last.sent_at:%Y-%m-%d} are at {host}, where the shop does not answer",
+        f"If {host} is still yours, add it to SHOP_FORMER_HOSTS.",
+    )
+
+
+def _newest_mails(settings: Settings) -> Sequence[OutboxMail]:
+    """The newest that went to buyers, from hosts that the shop answers at."""
+    query = (
+        select(OutboxMail)
+        .join(Order)
+        .where(OutboxMail.state == MailState.SENT, Order.erased_at.is_(None))
+        .order_by(OutboxMail.id.desc())
+        .limit(NEWEST)
+    )
+    known = _hosts(settings)
+    return [mail for mail in db.session.scalars(query) if _host_of(mail) in known]
+
+
+def _links(mail: OutboxMail, settings: Settings) -> Iterator[tuple[str, str]]:
+    """Its order's number with each link, in the form that depends on most: with the language's prefix."""
+    order = mail.order
+    if order is None:
+        return
+    public, host = urlsplit(settings.shop_public_url), _host_of(mail)
+    origin = settings.shop_public_url if host == public.hostname else f"{public.scheme}://{host}"
+    below = f"{origin}/{order.language}"
+    yield order.number, f"{below}/orders/{order_token(order)}"
+    for delivery in deliveries_of(order.id):
+        ready = delivery.state is DeliveryState.DELIVERED and delivery.file
+        if ready and not is_over(delivery, utcnow()):
+            token = download_url(delivery, order).rpartition("/")[2]
+            yield order.number, f"{below}/downloads/{token}"
+
+
+def _hosts(settings: Settings) -> list[str]:
+    return [
+        urlsplit(settings.shop_public_url).hostname or "",
+        *settings.shop_former_hosts,
+        *settings.shop_trusted_hosts,
+    ]
+
+
+def _host_of(mail: OutboxMail) -> str:
+    """The public host when the mail was queued: it stands in its Message-ID."""
+    return mail.message_id.rpartition("@")[2].rstrip(">")
