@@ -11,6 +11,7 @@ from . import cli, db, failpoints, i18n, jobs, schema, signing
 from .catalogue.views import bp as catalogue_pages
 from .checkout.finding import bp as finding_pages
 from .checkout.order_mail import bp as order_mail_pages
+from .checkout.owners import bp as owner_pages
 from .checkout.views import bp as checkout_pages
 from .components import bp as component_pages
 from .config import ROOT, Settings, load, unknown_names
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         checkout_pages,
         order_mail_pages,
         finding_pages,
+        owner_pages,
         postback_pages,
         download_pages,
         legal_pages,

@@ -30,6 +30,7 @@ BY_TOKEN = {
     "finding.search",
     "order_mail.again",
     "order_mail.correct",
+    "owners.ask",
 }
 """Routes that change something and demand a CSRF token."""
 
@@ -59,6 +60,7 @@ READERS = {
     "checkout.payment_fail",
     "finding.find",
     "order_mail.address",
+    "owners.prove",
     "fulfilment.download",  # counts
     "legal.page",
     "ops.healthz",

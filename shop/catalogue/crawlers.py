@@ -11,7 +11,7 @@ from ..i18n import prefix_of
 from ..web.head import in_full
 from .queries import last_changes
 
-PRIVATE = ("/cart", "/checkout", "/orders", "/payment", "/downloads", "/admin")
+PRIVATE = ("/cart", "/checkout", "/orders", "/payment", "/mailbox", "/downloads", "/admin")
 """How the addresses start that are one buyer's or the operator's; `/payments` is among them."""
 
 

@@ -11,8 +11,8 @@ from ..fulfilment.asked_for import mail_link
 from ..i18n import readable_wait
 from ..ops.rations import UsedUp
 from .forms import FindForm
-from .views import OPEN_TOO_LONG
-from .waiting import too_often
+from .owners import is_owner
+from .waiting import OPEN_TOO_LONG, too_often
 
 bp = Blueprint("finding", __name__)
 
@@ -30,13 +30,14 @@ def search() -> ResponseReturnValue:
     if not form.validate():
         return _form(form), 422
     try:
-        mail_link(form.address, form.order_number)
+        mail_link(form.address, form.order_number, owner=is_owner(form.address))
     except UsedUp as used:
         problem = gettext(
             "This was tried too often today. You can try again %(when)s.",
             when=readable_wait(used.until),
         )
-        return too_often((_form(form, problem), 429), used.until)
+        prove = "" if is_owner(form.address) else form.address
+        return too_often((_form(form, problem, prove), 429), used.until)
     flash(
         gettext(
             "If this order number and this email address belong together, the link to the order is "
@@ -53,5 +54,5 @@ def page_too_old(error: CSRFError) -> ResponseReturnValue:
     return _form(FindForm(), str(OPEN_TOO_LONG)), 400
 
 
-def _form(form: FindForm, problem: str | None = None) -> str:
-    return render_template("checkout/find.html", form=form, problem=problem)
+def _form(form: FindForm, problem: str | None = None, prove: str = "") -> str:
+    return render_template("checkout/find.html", form=form, problem=problem, prove=prove)

@@ -27,6 +27,7 @@ from ..orders.models import NUMBER_ALPHABET
 from ..orders.queries import as_number
 from ..web.clients import client_key
 from .cart import Cart
+from .owners import is_owner
 from .typos import likely_meant
 
 NOT_AN_ADDRESS = lazy_gettext("Enter an email address in the correct format, like name@example.com")
@@ -49,6 +50,8 @@ class Buyer:
     seen: str
     client: str = ""
     """A keyed hash of the network they are in, as far as it says anything."""
+    proven: bool = False
+    """Whether their browser has shown that the address is theirs."""
 
     @property
     def order_hash(self) -> str:
@@ -153,6 +156,7 @@ class CheckoutForm(AddressedForm):
             checkout_key=str(self.checkout_key.data),
             seen=str(self.seen.data),
             client=client_key(request.remote_addr),
+            proven=is_owner(str(self.email.data)),
         )
 
 

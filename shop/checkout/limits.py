@@ -1,7 +1,8 @@
 """How much one buyer may set aside without paying: the rows are counted in the order's own transaction.
 
 Counted are the orders that wait for money, by email address and by network; the units they hold, by
-product; and how fast they come, by network. Who has paid is not held up by what they bought.
+product; and how fast they come, by network. Who has paid is not held up by what they bought. Anybody
+can type anybody's address: whoever has shown that it is theirs (owners.py) is counted apart.
 """
 
 from __future__ import annotations
@@ -10,16 +11,15 @@ import math
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from ..catalogue.models import Product
 from ..config import current_settings
-from ..db import rows_changed, transaction, utcnow
-from ..mailbox import mailbox
+from ..db import db, rows_changed, transaction, utcnow
 from ..orders.models import HoldState, Order, OrderStatus, StockHold
 from ..payments.models import FRUITLESS, Payment
-from ..web.clients import keyed_hash
+from ..web.clients import mailbox_key
 from .cart import Cart
 from .forms import Buyer
 from .models import Placement
@@ -48,6 +48,8 @@ class TooManyOrders(Exception):
 class HoldsTooMuch(Exception):
     """One buyer may not hold so many units of `title` unpaid; `left` says how many more they may."""
 
+    whose = "buyer"
+
     def __init__(self, title: str, left: int) -> None:
         self.title, self.left = title, left
         super().__init__(f"holds too much: {left} left")
@@ -58,7 +60,12 @@ def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
 
     First in the order's transaction: it lets those who are counted together in one after the other.
     """
-    placement = Placement(buyer=buyer_key(buyer.email), client=buyer.client, placed_at=utcnow())
+    placement = Placement(
+        buyer=mailbox_key(buyer.email),
+        proven=buyer.proven,
+        client=buyer.client,
+        placed_at=utcnow(),
+    )
     one_at_a_time(session, placement)
     _limit_orders(session, placement)
     if placement.client:
@@ -68,7 +75,7 @@ def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
     return placement
 
 
-def admit_again(session: Session, order: Order) -> None:
+def admit_again(session: Session, order: Order, *, proven: bool = False) -> None:
     """The same for an order that is to be paid anew: an expired one counted no more until now.
 
     And however many orders somebody has, they cannot press all of their buttons at once while the
@@ -77,6 +84,7 @@ def admit_again(session: Session, order: Order) -> None:
     placement = session.scalar(select(Placement).where(Placement.order_id == order.id))
     if placement is None:  # forgotten, as the order's price is
         return
+    placement.proven = placement.proven or proven
     one_at_a_time(session, placement)
     if placement.client:
         _limit_attempts(session, placement)
@@ -86,11 +94,6 @@ def admit_again(session: Session, order: Order) -> None:
     for line in order.lines:
         if line.product_id:
             _limit_units(session, placement, line.product_id, line.quantity, line.title)
-
-
-def buyer_key(email: str) -> str:
-    """Of an address: by whose mailbox it is."""
-    return keyed_hash("buyer", mailbox(email))
 
 
 def one_at_a_time(session: Session, placement: Placement) -> None:
@@ -113,12 +116,30 @@ def forget_placements(now: datetime | None = None) -> None:
         rows_changed(session, old)
 
 
+def counted_for(whose: ColumnElement[bool]) -> list[Placement]:
+    """The notes that count: of unpaid orders, and of those placed within the last hour."""
+    counts = or_(Order.status == OrderStatus.PENDING, Placement.placed_at > utcnow() - PACE)
+    query = select(Placement).join(Placement.order).where(whose, counts)
+    return list(db.session.scalars(query.order_by(Placement.placed_at)))
+
+
+def lift_limits(session: Session, order_ids: list[int]) -> None:
+    """Count these orders for nobody any more: a person said so."""
+    rows_changed(session, delete(Placement).where(Placement.order_id.in_(order_ids)))
+
+
 def _limit_orders(session: Session, placement: Placement) -> None:
     allowed = current_settings().shop_unpaid_orders
-    _limit_unpaid(session, "buyer", Placement.buyer == placement.buyer, allowed)
+    _limit_unpaid(session, "buyer", _same_buyer(placement), allowed)
     if placement.client:
         same = Placement.client == placement.client
         _limit_unpaid(session, "client", same, allowed * UNPAID_PER_CLIENT)
+
+
+def _same_buyer(placement: Placement) -> ColumnElement[bool]:
+    """Orders that count for the same address. Against its owner only their own do, and no stranger's."""
+    same = Placement.buyer == placement.buyer
+    return and_(same, Placement.proven) if placement.proven else same
 
 
 def _limit_unpaid(session: Session, whose: str, same: ColumnElement[bool], most: int) -> None:
@@ -161,7 +182,7 @@ def _limit_units(
     available = session.scalar(select(Product.available).where(Product.id == product_id))
     if available is None or available < quantity:
         return  # unlimited; or sold out, which is said elsewhere
-    same = Placement.buyer == placement.buyer
+    same = _same_buyer(placement)
     if placement.client:
         same = or_(same, Placement.client == placement.client)
     query = (

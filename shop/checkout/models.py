@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..db import Base, UtcDateTime, utcnow
+from ..orders.models import Order
 
 
 class Placement(Base):
@@ -18,6 +19,10 @@ class Placement(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     buyer: Mapped[str] = mapped_column(String(32), index=True)
     """Of the email address: see limits.py."""
+    proven: Mapped[bool] = mapped_column(default=False)
+    """Whether who placed it had shown that the address is theirs: see owners.py."""
     client: Mapped[str] = mapped_column(String(32), index=True)
     """Of the network address; empty where it says nothing: see web/clients.py."""
     placed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, index=True)
+
+    order: Mapped[Order] = relationship()

@@ -7,15 +7,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 
-from ..fulfilment.asked_for import NotCorrectable, correct_address, send_again
+from ..fulfilment.asked_for import MailboxUsedUp, NotCorrectable, correct_address, send_again
 from ..i18n import readable_wait
 from ..ops.rations import UsedUp
 from ..orders.links import order_token
 from ..orders.models import Order
 from .forms import AddressForm
+from .owners import is_owner, offer_proof
 from .page import order_at
-from .views import OPEN_TOO_LONG
-from .waiting import too_often
+from .waiting import OPEN_TOO_LONG, too_often
 
 bp = Blueprint("order_mail", __name__)
 
@@ -25,12 +25,14 @@ def again(token: str) -> ResponseReturnValue:
     """Send the order's mail once more."""
     order = order_at(token)
     try:
-        goes = send_again(order.id)
+        goes = send_again(order.id, owner=is_owner(order.email))
     except UsedUp as used:
         words = gettext(
             "This mail was sent already. You can have it sent again %(when)s.",
             when=readable_wait(used.until),
         )
+        if isinstance(used, MailboxUsedUp):
+            return offer_proof(words, order.email, used.until)
         flash(words, "warning")
     else:
         if goes:
@@ -57,7 +59,7 @@ def correct(token: str) -> ResponseReturnValue:
     if order.can_correct_address and not form.validate(not_this=order.email):
         return _form(order, form), 422
     try:
-        correct_address(order.id, form.address)
+        correct_address(order.id, form.address, owner=is_owner(form.address))
     except NotCorrectable:
         return _too_late(order)
     except UsedUp as used:

@@ -132,7 +132,7 @@ def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
     payment = new_payment(order, 1, now)
     session.add_all([order, payment])
     session.flush()
-    plan_placed(session, order)
+    plan_placed(session, order, owner=buyer.proven)
     placement.order_id = order.id
     session.add(placement)
     take_holds(session, order)  # last, so that rows which many buyers want are locked briefly

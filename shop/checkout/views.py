@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from flask import (
@@ -49,15 +50,16 @@ from ..web.security import csrf
 from . import cart as carts
 from .forms import CheckoutForm
 from .limits import HoldsTooMuch, TooManyOrders, admit_again
+from .owners import is_owner, offer_proof
 from .page import current_payment, order_at, order_page
 from .refusals import words_for
+from .remembered import remember, remembered_orders
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
-from .waiting import too_often
+from .waiting import OPEN_TOO_LONG, too_often
 
 bp = Blueprint("checkout", __name__)
 log = structlog.get_logger()
 
-OPEN_TOO_LONG = lazy_gettext("This page was open too long. Please press the button again.")
 FORM_DAMAGED = lazy_gettext(
     "A part of this form was lost on its way. Please press the button again."
 )
@@ -69,7 +71,6 @@ CART_CHANGED = lazy_gettext(
     "Prices or stock have changed since you opened this page. "
     "Please check the new total and press the button again."
 )
-ORDERS_REMEMBERED = 5
 ASK_AGAIN_AFTER = timedelta(seconds=10)
 """How often an open order page may have the provider asked, whoever asks."""
 SECONDS_TO_ASK = 4.0
@@ -145,7 +146,9 @@ def checkout() -> ResponseReturnValue:
     form = CheckoutForm(formdata=None, data={"currency": cart.currency, "seen": cart.seen})
     form.show(cart)
     problem = " ".join(cart.notices) or None
-    return render_template("checkout/checkout.html", form=form, cart=cart, problem=problem)
+    return render_template(
+        "checkout/checkout.html", form=form, cart=cart, problem=problem, prove=""
+    )
 
 
 @bp.post("/checkout")
@@ -177,7 +180,7 @@ def submit() -> ResponseReturnValue:
         open_invoice(payment, _gateway())
     if payment or cart.seen == form.seen.data:  # an old form must not empty a cart filled since
         carts.empty()
-    _remember(order)
+    remember(order)
     return _to_payment(order)
 
 
@@ -221,9 +224,11 @@ def pay(token: str) -> ResponseReturnValue:
     """Pay an unpaid order: the open invoice, or a new one after a failure or expiry."""
     order = order_at(token)
     try:
-        payment, ours = start_payment(order.id, admit_again)
+        payment, ours = start_payment(order.id, partial(admit_again, proven=is_owner(order.email)))
     except (TooManyOrders, HoldsTooMuch) as refused:
         log.info("payment_refused", order=order.number, reason=str(refused))
+        if isinstance(refused, TooManyOrders) and refused.whose == "buyer":
+            return offer_proof(words_for(refused), order.email, refused.until)
         flash(words_for(refused), "warning")
         return _to_order(order)
     except SoldOut:
@@ -248,7 +253,7 @@ def pay(token: str) -> ResponseReturnValue:
 def payment_success() -> ResponseReturnValue:
     """Back from the pay page. The address proves nothing: the provider is asked what is true."""
     payment = find_payment_by_reference(request.args.get("order_id", ""))
-    if payment is None or payment.order.number not in _remembered():
+    if payment is None or payment.order.number not in remembered_orders():
         return render_template("checkout/returned.html")
     order = payment.order
     _ask(order, at_most_every=timedelta(seconds=1))
@@ -288,9 +293,12 @@ def _place(form: CheckoutForm, cart: carts.Cart) -> tuple[Order, Payment | None]
 
 
 def _checkout_again(
-    form: CheckoutForm, cart: carts.Cart, problem: str | None, status: int
+    form: CheckoutForm, cart: carts.Cart, problem: str | None, status: int, prove: str = ""
 ) -> ResponseReturnValue:
-    """The form as it was filled in, with what must be looked at; an emptied cart speaks for itself."""
+    """The form as it was filled in, with what must be looked at; an emptied cart speaks for itself.
+
+    To the address in `prove` it offers to mail the link by which its owner goes on.
+    """
     if cart.empty:
         for notice in cart.notices:
             flash(notice, "warning")
@@ -298,7 +306,10 @@ def _checkout_again(
     form.show(cart)
     form.renew(cart)
     problem = " ".join(filter(None, [problem, *cart.notices])) or None
-    return render_template("checkout/checkout.html", form=form, cart=cart, problem=problem), status
+    page = render_template(
+        "checkout/checkout.html", form=form, cart=cart, problem=problem, prove=prove
+    )
+    return page, status
 
 
 def _unseen_problem(form: CheckoutForm) -> str | None:
@@ -314,9 +325,11 @@ def _refuse(
 ) -> ResponseReturnValue:
     """The form as it was filled in, with how much one buyer may order, or when to come again."""
     log.info("order_refused", reason=str(refused))
+    buyer = form.buyer()
+    prove = "" if buyer.proven or refused.whose != "buyer" else buyer.email
     if isinstance(refused, HoldsTooMuch):
-        return _checkout_again(form, cart, words_for(refused), 409)
-    return too_often(_checkout_again(form, cart, words_for(refused), 429), refused.until)
+        return _checkout_again(form, cart, words_for(refused), 409, prove)
+    return too_often(_checkout_again(form, cart, words_for(refused), 429, prove), refused.until)
 
 
 def _to_payment(order: Order) -> ResponseReturnValue:
@@ -334,7 +347,7 @@ def _to_order(order: Order) -> ResponseReturnValue:
 def _to_new_link(token: str) -> ResponseReturnValue:
     """An old link leads the browser that placed the order to the new one; for all others it is dead."""
     order = find_order_by_old_token(token)
-    if order is None or order.number not in _remembered():
+    if order is None or order.number not in remembered_orders():
         abort(404)
     return _to_order(order)
 
@@ -357,21 +370,9 @@ def _gateway() -> CryptoCloud:
     return gateway
 
 
-def _remember(order: Order) -> None:
-    """Let this browser find its order again, when it comes back from the pay page."""
-    # By number, because keys count up and the buyer can read the cookie: see orders/links.py.
-    others = [number for number in _remembered() if number != order.number]
-    session["orders"] = [order.number, *others][:ORDERS_REMEMBERED]
-
-
-def _remembered() -> list[str]:
-    stored = session.get("orders")
-    return [n for n in stored if isinstance(n, str)] if isinstance(stored, list) else []
-
-
 def _unfinished() -> dict[str, str] | None:
     """The order this browser placed last, if it still waits for money."""
-    remembered = _remembered()
+    remembered = remembered_orders()
     order = find_order(remembered[0]) if remembered else None
     if order is None or order.status is not OrderStatus.PENDING:
         return None

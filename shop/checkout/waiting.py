@@ -1,4 +1,4 @@
-"""The answer to those who ask too often."""
+"""The answers to those who ask too often, and to those whose page was open too long."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from datetime import datetime
 
 from flask import Response, make_response
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext
 
 from ..db import utcnow
 
+OPEN_TOO_LONG = lazy_gettext("This page was open too long. Please press the button again.")
 AT_LEAST = 60
 """Seconds, as `readable_wait` says it; the end of an order's time may be over while the sweep has still to come by."""
 

@@ -1,7 +1,8 @@
 """Mails that a buyer causes without having paid: the link, a mail once more, another address.
 
 Anybody can type anybody's address. So each address gets a few such mails a day, and each order
-can ask for fewer still; what was paid for is mailed without being counted.
+can ask for fewer still; what was paid for is mailed without being counted. Who has shown that the
+address is theirs (`owner`) is not held up by what strangers have used up.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..orders.models import Order, OrderStatus
 from ..orders.queries import find_order
 from ..orders.service import lock_order
 from ..queue import wake
+from ..web.clients import mailbox_key
 from .models import (
     ASKED_FOR,
     CORRECTED_MAIL,
@@ -42,10 +44,16 @@ AGAIN = 3
 """Times a day that one order may have its mail sent again."""
 SEARCHES = 5
 """Searches a day for the orders of one address, and for one number."""
+OWN_SEARCHES = 20
+"""The same of an address whose owner asks."""
 PAUSE = timedelta(minutes=2)
 """Between a mail and the same one again: mails take their time."""
 HOLD = timedelta(minutes=2)
 """For which the first mail waits, so that it is not written while the buyer is still on the way to pay."""
+
+
+class MailboxUsedUp(UsedUp):
+    """An address has had enough mails today, whoever has asked for them: not its owner, they would go on."""
 
 
 class NothingToSend(Exception):
@@ -56,14 +64,14 @@ class NotCorrectable(Exception):
     """The order's address was corrected before, or its goods have gone out."""
 
 
-def plan_placed(session: Session, order: Order) -> None:
+def plan_placed(session: Session, order: Order, *, owner: bool = False) -> None:
     """Queue the first mail of an order, in the commit that makes it; none to an address that has had enough."""
     with contextlib.suppress(UsedUp):
-        take(session, subject("mail", mailbox(order.email)), TO_AN_ADDRESS)
+        _take_mail(session, order.email, owner=owner)
         plan_mail(session, order, PLACED_MAIL, wait=HOLD)
 
 
-def send_again(order_id: int, *, rationed: bool = True) -> bool:
+def send_again(order_id: int, *, rationed: bool = True, owner: bool = False) -> bool:
     """Queue the order's mail once more, as the order stands now; UsedUp when that was done too often.
 
     False when one waits for the mail server already: another would not be faster.
@@ -79,7 +87,7 @@ def send_again(order_id: int, *, rationed: bool = True) -> bool:
                 mail.next_try_at = min(mail.next_try_at, utcnow())
         else:
             if rationed:
-                _ration(session, order, mail)
+                _ration(session, order, mail, owner=owner)
             _plan_link_or_goods(session, order)
             goes = True
         number = order.number
@@ -88,19 +96,22 @@ def send_again(order_id: int, *, rationed: bool = True) -> bool:
     return goes
 
 
-def mail_link(email: str, number: str) -> None:
+def mail_link(email: str, number: str, *, owner: bool = False) -> None:
     """Mail an order's link to its address, if both belong together; UsedUp when it was tried too often.
 
     Nothing that can be seen or measured tells whether they do: the same is counted and written
     either way, and taken back where there is nothing to send.
     """
     with transaction("mail_link") as session:
-        take(session, subject("search", mailbox(email)), SEARCHES)
-        take(session, subject("search", number), SEARCHES)
+        if owner:  # the link goes to them, whichever numbers they try
+            take(session, subject("own-search", mailbox(email)), OWN_SEARCHES)
+        else:
+            take(session, subject("search", mailbox(email)), SEARCHES)
+            take(session, subject("search", number), SEARCHES)
         order = find_order(number)
         fits = order is not None and _same(order.email, email)
         with contextlib.suppress(UsedUp, NothingToSend), session.begin_nested():
-            take(session, subject("mail", mailbox(email)), TO_AN_ADDRESS)
+            _take_mail(session, email, owner=owner)
             plan_mail(session, order or Order(number=number), LINK_MAIL, about=_once(number))
             if not fits:
                 raise NothingToSend
@@ -108,19 +119,19 @@ def mail_link(email: str, number: str) -> None:
     wake("mails")
 
 
-def correct_address(order_id: int, email: str) -> None:
+def correct_address(order_id: int, email: str, *, owner: bool = False) -> None:
     """Send an order's mails to another address from now on, and tell the old one; once, before delivery.
 
     Raises NotCorrectable, or UsedUp when one of the two addresses has had too many mails today:
-    nothing is changed then, because the old address must be told.
+    nothing is changed then, because the old address must be told. `owner` is about the new one.
     """
     with transaction("address") as session:
         order = lock_order(session, order_id)
         if not order.can_correct_address:
             raise NotCorrectable(order.number)
         old = order.email
-        for of in sorted(subject("mail", mailbox(address)) for address in (old, email)):
-            take(session, of, TO_AN_ADDRESS)
+        for address in sorted((old,) if owner else (old, email), key=mailbox_key):
+            _take_mail(session, address, owner=False)
         order.correct_address(email, at=utcnow())
         journal.note("link", (order.number, order.link_version))
         plan_mail(session, order, CORRECTED_MAIL, address=old)
@@ -131,11 +142,20 @@ def correct_address(order_id: int, email: str) -> None:
     wake("mails")
 
 
-def _ration(session: Session, order: Order, last: OutboxMail | None) -> None:
+def _take_mail(session: Session, email: str, *, owner: bool) -> None:
+    if owner:
+        return
+    try:
+        take(session, subject("mail", mailbox(email)), TO_AN_ADDRESS)
+    except UsedUp as used:
+        raise MailboxUsedUp(used.until) from None
+
+
+def _ration(session: Session, order: Order, last: OutboxMail | None, *, owner: bool) -> None:
     if last and last.sent_at and last.sent_at + PAUSE > utcnow():
         raise UsedUp(last.sent_at + PAUSE)
     take(session, subject("again", order.number), AGAIN)
-    take(session, subject("mail", mailbox(order.email)), TO_AN_ADDRESS)
+    _take_mail(session, order.email, owner=owner)
 
 
 def _plan_link_or_goods(session: Session, order: Order) -> None:

@@ -20,7 +20,9 @@ LINK_MAIL = "order-link"
 """The mail that carries the link again, whatever has become of the order."""
 CORRECTED_MAIL = "address-corrected"
 """The mail that tells an order's old address that there is a new one; it carries no link."""
-ASKED_FOR = frozenset({PLACED_MAIL, LINK_MAIL, CORRECTED_MAIL})
+PROOF_MAIL = "mailbox-link"
+"""The mail by whose link somebody shows that its address is theirs; about no order."""
+ASKED_FOR = frozenset({PLACED_MAIL, LINK_MAIL, CORRECTED_MAIL, PROOF_MAIL})
 """Mails that anybody can cause who types an address, and that are rationed for it: see asked_for.py."""
 
 
@@ -141,11 +143,11 @@ class OutboxMail(Base):
     """What the mail is about, such as `order-delivered:7K3M-Q9XD`; the same is never queued twice."""
     template: Mapped[str] = mapped_column(String(60))
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"), index=True)
-    """None for a mail to the operator."""
+    """None for a mail to the operator, and for one that proves a mailbox."""
     address: Mapped[str] = mapped_column(String(254), default="")
     """Where it goes if not to the order's address; emptied when that is over."""
     note: Mapped[str] = mapped_column(String(300), default="")
-    """A sentence for this mail alone, such as how much money is missing."""
+    """A sentence for this mail alone, such as how much money is missing; of a PROOF_MAIL its language."""
     state: Mapped[MailState] = mapped_column(
         enum_column(MailState, "state"), default=MailState.QUEUED
     )

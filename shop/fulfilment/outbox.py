@@ -17,7 +17,8 @@ from ..orders.links import order_url
 from ..orders.queries import attention_mailed_by, unmailed_attention
 from ..orders.service import lock_order, raise_attention
 from .goods import goods_of
-from .models import ASKED_FOR, GOODS_MAIL, MailState, OutboxMail
+from .models import ASKED_FOR, GOODS_MAIL, PROOF_MAIL, MailState, OutboxMail
+from .proofs import proof_url
 from .queries import due_mails, is_due, mail_of
 from .service import new_message_id
 
@@ -85,6 +86,15 @@ def queue_alert(now: datetime) -> None:
 def _render(mail_id: int) -> Mail:
     mail = db.session.get_one(OutboxMail, mail_id, populate_existing=True)
     order = mail.order
+    if mail.template == PROOF_MAIL:
+        with speaking(mail.note):
+            return render_mail(
+                mail.template,
+                to=mail.address,
+                message_id=mail.message_id,
+                order=None,
+                proof_url=proof_url(mail.address, mail.note),
+            )
     if order is None:
         return render_mail(
             mail.template,
@@ -127,7 +137,7 @@ def _claim(mail_id: int, now: datetime) -> bool:
 def _note_outcome(mail_id: int, now: datetime, error: str, *, refused: bool = False) -> None:
     with transaction("mail_sent") as session:
         mail = session.get_one(OutboxMail, mail_id, populate_existing=True)
-        subject = mail.order.number if mail.order else "operator"
+        subject = mail.order.number if mail.order else "none"
         mail.lease_until, mail.last_error = None, error[:200]
         if not error:
             mail.state, mail.sent_at, mail.address = MailState.SENT, now, ""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from ..db import insert_if_new, rows_changed, transaction, utcnow
+from ..db import db, insert_if_new, rows_changed, transaction, utcnow
 from ..web.clients import keyed_hash
 from .models import Ration
 
@@ -31,12 +31,28 @@ def take(session: Session, of: str, a_day: int) -> None:
     Each is a row with a number of its own. Two who want the last one insert the same row: the
     second waits for the first one's commit and then finds it taken, on either engine.
     """
-    day = _day(now := utcnow())
+    day = _day(utcnow())
     used = select(func.count()).where(Ration.subject == of, Ration.day == day)
     for number in range((session.scalar(used) or 0) + 1, a_day + 1):
         if insert_if_new(session, Ration, subject=of, day=day, number=number):
             return
-    raise UsedUp(datetime.combine(now.date() + timedelta(days=1), time.min, UTC))
+    raise UsedUp(new_day())
+
+
+def new_day() -> datetime:
+    """When the next day begins, and all may be done again."""
+    return datetime.combine(utcnow().date() + timedelta(days=1), time.min, UTC)
+
+
+def used(of: str) -> int:
+    """How many of a subject's rations have been used today."""
+    count = select(func.count()).where(Ration.subject == of, Ration.day == _day(utcnow()))
+    return db.session.scalar(count) or 0
+
+
+def give_back(session: Session, of: str) -> None:
+    """Let a subject begin anew today, because a person said so."""
+    rows_changed(session, delete(Ration).where(Ration.subject == of))
 
 
 def forget_past(now: datetime | None = None) -> None:

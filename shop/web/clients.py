@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
+from ..mailbox import mailbox
 from ..signing import accepted_keys
 
 
@@ -21,6 +22,16 @@ def client_key(remote_addr: str | None) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return keyed_hash("client", _network(address)) if address.is_global else ""
+
+
+def mailbox_key(address: str) -> str:
+    """A keyed hash of whose mailbox an email address is."""
+    return keyed_hash("buyer", mailbox(address))
+
+
+def mailbox_keys(address: str) -> list[str]:
+    """The same under each accepted key."""
+    return keyed_hashes("buyer", mailbox(address))
 
 
 def keyed_hash(kind: str, text: str) -> str:

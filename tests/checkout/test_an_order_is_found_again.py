@@ -39,7 +39,7 @@ def asks(who: Buyer, email: str, number: str) -> tuple[int, str]:
     status = who.sends("/orders/find", email=email, number=number).status_code
     if status == 303:
         who.reads_answer()
-    return status, re.sub(r'value="[^"]*"|reference \w+', "", who.page.text)
+    return status, re.sub(r'value="[^"]*"|reference \w+', "", who.page.text).replace(email, "…")
 
 
 def link_mails(app: Flask) -> list[EmailMessage]:

@@ -22,7 +22,6 @@ from shop.checkout.limits import (
     HoldsTooMuch,
     TooManyOrders,
     admit_again,
-    buyer_key,
     forget_placements,
 )
 from shop.checkout.models import Placement
@@ -35,7 +34,7 @@ from shop.orders.service import release_holds
 from shop.payments.models import PaymentState
 from shop.payments.queries import payments_of
 from shop.payments.service import open_invoice, start_payment
-from shop.web.clients import client_key
+from shop.web.clients import client_key, mailbox_key
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import (
@@ -403,7 +402,7 @@ def test_an_order_notes_its_network_and_buyer_as_hashes_only(app: Flask, product
         buyer.checks_out()
 
     placement = db.session.query(Placement).one()
-    assert placement.buyer == buyer_key(buyer.email)
+    assert placement.buyer == mailbox_key(buyer.email)
     assert placement.client == client_key(PUBLIC)
     assert re.fullmatch("[0-9a-f]{32}", placement.client)
 
