@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..catalogue.models import DeliveryKind
 from ..db import Base, UtcDateTime, utcnow
 from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus, enum_column
+from .keys import key_hash
 
 GOODS_MAIL = "order-delivered"
 """The mail that carries the goods."""
@@ -96,10 +99,24 @@ class Delivery(Base):
         return start + timedelta(days=days) if start and days is not None else None
 
 
+def _exact(row: DefaultExecutionContext) -> str:
+    return key_hash(_given(row)["value"], case_sensitive=True)
+
+
+def _folded(row: DefaultExecutionContext) -> str | None:
+    return None if _given(row)["case_sensitive"] else key_hash(_given(row)["value"])
+
+
+def _given(row: DefaultExecutionContext) -> dict[str, Any]:
+    values: dict[str, Any] = row.get_current_parameters()  # type: ignore[no-untyped-call]
+    return values
+
+
 class LicenceKey(Base):
     """One key of the stock; handed to one unit of one delivery, once and for all.
 
-    One that was replaced still names the delivery that had it, so that it is never sold again.
+    One that was replaced still names the delivery that had it, so that it is never sold again. No
+    two are the same, whatever they are keys of (see keys.py): `exact` and `folded` keep it so.
     """
 
     __tablename__ = "licence_keys"
@@ -107,15 +124,24 @@ class LicenceKey(Base):
         UniqueConstraint("product_id", "value"),
         UniqueConstraint("delivery_id", "unit"),
         Index("ix_licence_keys_stock", "product_id", "delivery_id"),
+        Index("uq_licence_keys_exact", "exact", unique=True),
+        Index("uq_licence_keys_folded", "folded", unique=True),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
     value: Mapped[str] = mapped_column(String(500))
+    case_sensitive: Mapped[bool] = mapped_column(default=False)
+    """Whether the merchant says that another key may differ from it by its capitals alone."""
+    exact: Mapped[str | None] = mapped_column(String(64), default=_exact)
+    """Hash of the key with its capitals; None for a copy from before copies were refused."""
+    folded: Mapped[str | None] = mapped_column(String(64), default=_folded)
+    """The same without capitals; None for a copy, and where case counts."""
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"))
     unit: Mapped[int | None]
     """Which unit of its line has the key; None in stock, and once it is withdrawn."""
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it was found bad, or a copy of another; it is never handed out again."""
     added_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
 

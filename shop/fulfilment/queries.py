@@ -8,11 +8,12 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from ..db import db
-from ..orders.models import Order, OrderLine, OrderStatus
+from ..orders.models import HoldState, Order, OrderLine, OrderStatus, StockHold
 from .models import (
     CORRECTED_MAIL,
     GOODS_MAIL,
     Delivery,
+    DeliveryState,
     LicenceKey,
     MailState,
     OutboxMail,
@@ -79,7 +80,28 @@ def mails_of(order_id: int) -> Sequence[OutboxMail]:
 
 def unsold_keys(product_id: int) -> int:
     """How many licence keys of a product nobody has got yet (those held for orders included)."""
-    query = select(func.count()).where(
-        LicenceKey.product_id == product_id, LicenceKey.delivery_id.is_(None)
+    return db.session.scalar(select(func.count()).where(in_stock(product_id))) or 0
+
+
+def ordered_keys(product_id: int) -> int:
+    """How many licence keys of a product orders hold, or have paid for and wait for."""
+    held = select(func.sum(StockHold.quantity)).where(
+        StockHold.product_id == product_id, StockHold.state == HoldState.HELD
     )
-    return db.session.scalar(query) or 0
+    paid = (
+        select(func.sum(OrderLine.quantity))
+        .join(Order)
+        .join(Delivery, Delivery.order_line_id == OrderLine.id)
+        .where(Order.status == OrderStatus.PAID, Delivery.state == DeliveryState.WAITING)
+        .where(OrderLine.product_id == product_id)
+    )
+    return sum(db.session.scalar(units) or 0 for units in (held, paid))
+
+
+def in_stock(product_id: int) -> ColumnElement[bool]:
+    """Whether a licence key is one of the product's that nobody has got and that may be handed out."""
+    return and_(
+        LicenceKey.product_id == product_id,
+        LicenceKey.delivery_id.is_(None),
+        LicenceKey.withdrawn_at.is_(None),
+    )

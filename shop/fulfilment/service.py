@@ -13,7 +13,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from ..catalogue.models import DeliveryKind, Product
@@ -22,9 +22,10 @@ from ..db import insert_all_new, insert_if_new, rows_changed, transaction, utcno
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order, raise_attention, resolve_attention
 from ..queue import wake
+from .copies import refuse_copies
 from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
-from .queries import deliveries_of
-from .spent import free_keys, note_handed_out
+from .queries import deliveries_of, ordered_keys, unsold_keys
+from .spent import free_keys, note_handed_out, refuse_spent
 
 log = structlog.get_logger()
 
@@ -144,26 +145,59 @@ def _name(delivery: Delivery) -> str:
     return f"delivery-{delivery.id}"
 
 
-def add_keys(product: Product, values: Iterable[str]) -> tuple[int, int]:
-    """Put licence keys into stock; how many were new and how many were there already."""
-    product_id = product.id
+def add_keys(
+    product: Product, lines: Iterable[str], *, case_sensitive: bool = False
+) -> tuple[int, int]:
+    """Put licence keys into stock, one to a line; how many were new and how many were there already.
+
+    A key that is another one's copy, of whatever product and however typed, is refused: KeysRefused,
+    and then none was put into stock. `case_sensitive`: these differ from others by their capitals.
+    """
+    product_id, keys = product.id, _numbered(lines)
     with transaction("keys") as session:
+        _one_import_at_a_time(session)
+        refuse_spent(session, keys)
         given = [
-            {"product_id": product_id, "value": value, "added_at": utcnow()}
-            for value in dict.fromkeys(values)
+            {
+                "product_id": product_id,
+                "value": value,
+                "case_sensitive": case_sensitive,
+                "added_at": utcnow(),
+            }
+            for value in keys
         ]
         new = insert_all_new(session, LicenceKey, given)
-        rows_changed(
-            session,
-            update(Product)
-            .where(Product.id == product_id)
-            .values(available=Product.available + new),
-        )
+        if new < len(given):
+            refuse_copies(session, product_id, keys, case_sensitive=case_sensitive)
+        _put_on_sale(session, product_id, new)
         if not _few_keys(session, product_id):
             resolve_attention(
                 session, [_shelf(product_id)], kinds=["keys_low"], why="keys were added", who="shop"
             )
     return new, len(given) - new
+
+
+def _put_on_sale(session: Session, product_id: int, new: int) -> None:
+    """What may still be sold grows by these, but for those that orders wait for whose keys are gone."""
+    product = update(Product).where(Product.id == product_id)
+    rows_changed(session, product.values(available=Product.available + new))
+    free = max(unsold_keys(product_id) - ordered_keys(product_id), 0)
+    rows_changed(session, product.where(Product.available > free).values(available=free))
+
+
+def _numbered(lines: Iterable[str]) -> dict[str, int]:
+    """The keys of the lines that hold one, and the first line of each."""
+    numbers = dict[str, int]()
+    for number, line in enumerate(lines, start=1):
+        if value := line.strip():
+            numbers.setdefault(value, number)
+    return numbers
+
+
+def _one_import_at_a_time(session: Session) -> None:
+    """Two that hold the same keys in another order would block each other. SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE licence_keys IN SHARE UPDATE EXCLUSIVE MODE"))
 
 
 def report_few_keys(session: Session, product: Product) -> None:

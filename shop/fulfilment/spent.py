@@ -6,7 +6,7 @@ written since is read from the journal itself, so that no key is sold twice in b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -19,16 +19,23 @@ from ..db import db, insert_if_new, transaction
 from ..ops import journal
 from ..ops.models import JournalMark
 from ..orders.service import raise_attention
-from ..web.clients import keyed_hash
+from ..web.clients import keyed_hashes
+from .copies import KeysRefused
+from .keys import normal_key
 from .models import Delivery, DeliveryState, LicenceKey, SpentKey
-from .queries import find_delivery
+from .queries import find_delivery, in_stock
 
 log = structlog.get_logger()
 
 
 def fingerprint(value: str) -> str:
     """What tells the same key from another and, without SECRET_KEY, nothing else."""
-    return keyed_hash("licence-key", value)
+    return fingerprints(value)[0]
+
+
+def fingerprints(value: str) -> list[str]:
+    """The same under each accepted SECRET_KEY: to find what was written before a change."""
+    return keyed_hashes("licence-key", normal_key(value, case_sensitive=True))
 
 
 def owner_of(delivery: Delivery) -> str:
@@ -49,14 +56,10 @@ def free_keys(session: Session, delivery: Delivery, count: int) -> Sequence[Lice
     """
     own: set[int] = set()
     others: set[int] = set()
-    in_stock = select(LicenceKey).where(
-        LicenceKey.product_id == delivery.line.product_id,
-        LicenceKey.delivery_id.is_(None),
-        LicenceKey.withdrawn_at.is_(None),
-    )
+    stock = select(LicenceKey).where(in_stock(delivery.line.product_id))
     while True:
         keys = session.scalars(
-            in_stock.where(LicenceKey.id.not_in(others))
+            stock.where(LicenceKey.id.not_in(others))
             .order_by(case((LicenceKey.id.in_(own), 0), else_=1), LicenceKey.id)
             .limit(count)
             .with_for_update(skip_locked=True)
@@ -68,15 +71,23 @@ def free_keys(session: Session, delivery: Delivery, count: int) -> Sequence[Lice
             return keys
 
 
+def refuse_spent(session: Session, lines: Mapping[str, int]) -> None:
+    """KeysRefused if one of these keys, each with its line in a file, was handed out before."""
+    spent = set(session.scalars(select(SpentKey.fingerprint)))
+    spent |= {line.about[1] for line in _not_compared(session, {" key "})}
+    known = [lines[value] for value in lines if spent and not spent.isdisjoint(fingerprints(value))]
+    if known:
+        numbers = ", ".join(map(str, known))
+        raise KeysRefused([f"Keys that were handed out before, says the journal: lines {numbers}."])
+
+
 def _spent(session: Session, keys: Sequence[LicenceKey], owner: str) -> Iterator[tuple[int, bool]]:
     """The ids of all keys that the journal gives to this owner (True), and of these to others (False)."""
-    ids = {fingerprint(key.value): key.id for key in keys}
+    ids = {of: key.id for key in keys for of in fingerprints(key.value)}
     known = SpentKey.fingerprint.in_(ids) | (SpentKey.owner == owner)
-    told = [
-        (row.key_id, row.fingerprint, row.owner)
-        for row in session.scalars(select(SpentKey).where(known))
-    ]
-    for line in _not_compared(session, {owner, *ids}):
+    rows = session.scalars(select(SpentKey).where(known))
+    told = [(row.key_id, row.fingerprint, row.owner) for row in rows]
+    for line in _not_compared(session, {f" {word}" for word in (owner, *ids)}):
         if line.kind == "key":
             told.append((int(line.about[0]), line.about[1], line.about[2]))
     for key_id, of, whose in told:
@@ -107,7 +118,7 @@ def note_spent(session: Session, key_id: int, of: str, owner: str) -> None:
         return
     free = select(LicenceKey).where(LicenceKey.delivery_id.is_(None))
     for key in session.scalars(free.where(LicenceKey.withdrawn_at.is_(None))):
-        if fingerprint(key.value) == of:
+        if of in fingerprints(key.value):
             session.get_one(SpentKey, of).key_id = key.id
 
 
@@ -135,7 +146,7 @@ def _spent_in_stock() -> list[int]:
     return [
         key.id
         for key, spent in db.session.execute(query)
-        if fingerprint(key.value) == spent.fingerprint and not _waits(spent.owner)
+        if spent.fingerprint in fingerprints(key.value) and not _waits(spent.owner)
     ]
 
 

@@ -28,7 +28,7 @@ import structlog
 from ..config import current_settings
 from ..db import utcnow
 from ..failpoints import failpoint
-from ..web.clients import keyed_hash
+from ..web.clients import keyed_hashes
 
 log = structlog.get_logger()
 
@@ -145,7 +145,7 @@ def _raw_lines(journal: str, since: Position) -> Iterator[tuple[bytes, Position]
 def _parsed(raw: bytes, end: Position) -> Line | Unreadable:
     text = raw.decode("ascii", "replace").rstrip("\n")
     found = LINE.fullmatch(text)
-    if found is None or _signed(text.partition(" ")[2]) != text:
+    if found is None or found[1] not in _sums(text.partition(" ")[2]):
         return Unreadable(end)
     at = datetime.strptime(found[2], MOMENT).replace(tzinfo=UTC)
     return Line(at, found[3], tuple(found[4].split()), end)
@@ -153,7 +153,12 @@ def _parsed(raw: bytes, end: Position) -> Line | Unreadable:
 
 def _signed(text: str) -> str:
     """The line with a sum in front that only this shop can make: a torn one is known by it."""
-    return f"{keyed_hash('journal', text)[:16]} {text}"
+    return f"{_sums(text)[0]} {text}"
+
+
+def _sums(text: str) -> list[str]:
+    """The sum under each accepted SECRET_KEY, the current one first."""
+    return [of[:16] for of in keyed_hashes("journal", text)]
 
 
 def _append(data: bytes) -> None:

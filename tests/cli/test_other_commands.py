@@ -21,6 +21,7 @@ from shop.orders.models import OrderStatus
 from shop.orders.queries import find_order
 from shop.orders.service import raise_attention
 from shop.payments.service import refresh
+from tests.cli.deciding import product_named
 from tests.conftest import make_settings
 from tests.factories import gateway, make_open_order, make_product, provider
 
@@ -106,6 +107,37 @@ def test_a_bad_file_changes_nothing(
     assert result.exit_code == 1
     assert words in result.stderr
     assert stock(app, slug) == (0, 0)
+
+
+def test_keys_of_another_product_are_refused_by_line_and_never_printed(
+    app: Flask, runner: FlaskCliRunner, slug: str, file: Path
+) -> None:
+    file.write_text("AAA-1\nBBB-2\n")
+    runner.invoke(args=["keys", "add", slug, str(file)])
+    with app.app_context():
+        other = make_product(kind=DeliveryKind.KEY)
+        other_slug, title = other.slug, product_named(slug).title
+    file.write_text("CCC-3\n\nbbb 2\n")
+
+    result = runner.invoke(args=["keys", "add", other_slug, str(file)])
+
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: Line 3 is a key of {title} ({slug}).\nNothing was changed.\n"
+    assert stock(app, other_slug) == (0, 0)
+
+
+def test_keys_that_differ_by_their_capitals_are_put_into_stock_where_the_merchant_says_so(
+    app: Flask, runner: FlaskCliRunner, slug: str, file: Path
+) -> None:
+    file.write_text("aBc\nAbC\n")
+    assert (
+        "Line 2 is the key of line 1" in runner.invoke(args=["keys", "add", slug, str(file)]).stderr
+    )
+
+    result = runner.invoke(args=["keys", "add", "--case-sensitive", slug, str(file)])
+
+    assert result.stdout == "2 keys added, 0 were there already.\n"
+    assert stock(app, slug) == (2, 2)
 
 
 def test_keys_are_for_products_that_are_delivered_by_key(
