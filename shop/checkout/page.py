@@ -12,11 +12,11 @@ from flask_babel import lazy_gettext
 
 from ..db import utcnow
 from ..fulfilment.goods import Goods, goods_of
-from ..fulfilment.models import GOODS_MAIL, DeliveryState, MailState
+from ..fulfilment.models import GOODS_MAIL, MailState
 from ..fulfilment.queries import mail_of
 from ..money import Money
 from ..orders.links import find_order_by_token, order_token
-from ..orders.models import SETTLED, Order, OrderFlag, OrderLine, OrderStatus
+from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus
 from ..payments.models import Payment, PaymentState
 from ..payments.queries import figures_of, payments_of
 from ..payments.service import MOST_ATTEMPTS, can_start_again
@@ -199,7 +199,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         is_test=order.is_test,
         figures=figures_in_words(figures_of(order.id)),
         paid_with=order.paid_with,
-        deliveries=_goods(order),
+        deliveries=goods_of(order),
         timeline=timeline(order),
         mail=_mail_news(order),
         can_correct_address=order.can_correct_address,
@@ -220,15 +220,6 @@ def _mail_news(order: Order) -> MailNews | None:
         return None
     tried = mail.tries > 0 and mail.state is MailState.QUEUED
     return MailNews(mail.state, mail.template == GOODS_MAIL, tried, mail.sent_at)
-
-
-def _goods(order: Order) -> list[Goods]:
-    """What the buyer has, or will have: once the money goes back, nothing more is prepared."""
-    if order.status not in SETTLED:
-        return []
-    ended = order.status in (OrderStatus.REFUND_DUE, OrderStatus.REFUNDED)
-    found = goods_of(order)
-    return [each for each in found if each.state is DeliveryState.DELIVERED or not ended]
 
 
 def _can_pay_again(state: PageState, order: Order, payment: Payment | None) -> bool:

@@ -43,8 +43,9 @@ class Goods:
 
 
 def goods_of(order: Order) -> list[Goods]:
-    """What the order hands over; nothing before it is paid."""
-    return [_goods(delivery, order) for delivery in deliveries_of(order.id)]
+    """What the order hands over; nothing before it is paid, nor once its money goes back."""
+    deliveries = deliveries_of(order.id) if order.has_goods else []
+    return [_goods(delivery, order) for delivery in deliveries]
 
 
 def _goods(delivery: Delivery, order: Order) -> Goods:
@@ -78,7 +79,10 @@ def download_url(delivery: Delivery, order: Order) -> str:
 
 
 def find_download(token: str) -> Delivery | None:
-    """The delivery that a download link opens; None when it is forged, too old or called in."""
+    """The delivery that a download link opens; None when it is forged, too old or called in.
+
+    Whether its order still has goods is the caller's to look at, and to say.
+    """
     try:
         number, position, version = _serializer().loads(token, max_age=LINK_SECONDS)
     except (BadData, ValueError, TypeError):

@@ -17,6 +17,8 @@ from .keys import key_hash
 
 GOODS_MAIL = "order-delivered"
 """The mail that carries the goods."""
+KEY_MAIL = "key-waiting"
+"""The mail that promises a licence key which is not in stock."""
 PLACED_MAIL = "order-placed"
 """The mail that carries the link, before anything is paid."""
 LINK_MAIL = "order-link"
@@ -189,7 +191,8 @@ class OutboxMail(Base):
 
     @property
     def is_moot(self) -> bool:
-        """Whether it would only confuse: nobody needs to hear how to pay what is closed or delivered.
+        """Whether its words are out of date: how to pay what is closed or delivered, goods whose money
+        goes back, keys that are promised and have come.
 
         An order that is paid has its link in the mail with its goods, or in the one that promises its
         keys; one of which a part has arrived, in a mail that says more.
@@ -198,4 +201,9 @@ class OutboxMail(Base):
         if order is None:
             return False
         told = order.status is not OrderStatus.PENDING or order.flag is OrderFlag.PAID_PARTIAL
-        return not order.email or (self.template == PLACED_MAIL and told)
+        moot = {
+            PLACED_MAIL: told,
+            GOODS_MAIL: not order.has_goods,
+            KEY_MAIL: order.status is not OrderStatus.PAID,
+        }
+        return not order.email or moot.get(self.template, False)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from ..db import db
-from ..orders.models import HoldState, Order, OrderLine, OrderStatus, StockHold
+from ..orders.models import HAS_GOODS, HoldState, Order, OrderLine, OrderStatus, StockHold
 from .models import (
     CORRECTED_MAIL,
     GOODS_MAIL,
@@ -47,12 +47,16 @@ def is_due(now: datetime) -> ColumnElement[bool]:
 
 
 def due_mails(now: datetime, limit: int = 100) -> Sequence[OutboxMail]:
-    """Mails to send now. One that carries goods waits until all of them have been handed out."""
+    """Mails to send now. One that carries goods waits until all of them have been handed out.
+
+    Or until they will not be, because the money goes back; then its sender leaves it out.
+    """
+    complete = or_(Order.fulfilled_at.is_not(None), Order.status.not_in(HAS_GOODS))
     query = (
         select(OutboxMail)
         .outerjoin(Order)
         .where(is_due(now))
-        .where(or_(OutboxMail.template != GOODS_MAIL, Order.fulfilled_at.is_not(None)))
+        .where(or_(OutboxMail.template != GOODS_MAIL, complete))
         .order_by(OutboxMail.next_try_at)
         .limit(limit)
     )

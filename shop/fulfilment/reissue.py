@@ -12,7 +12,7 @@ from ..catalogue.models import DeliveryKind
 from ..catalogue.service import take_off_sale
 from ..db import transaction, utcnow
 from ..ops import journal
-from ..orders.models import Order, OrderStatus
+from ..orders.models import Order
 from ..orders.service import lock_order
 from ..queue import wake
 from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey
@@ -63,7 +63,7 @@ def _handed_over(order: Order, position: int) -> Delivery:
     delivery = find_delivery(order.number, position)
     if delivery is None:
         raise NotReissued(f"Order {order.number} hands nothing over in line {position}.")
-    if order.status in (OrderStatus.REFUND_DUE, OrderStatus.REFUNDED):
+    if not order.has_goods:
         raise NotReissued(f"Order {order.number} is {order.status}: its money goes back.")
     if delivery.state is not DeliveryState.DELIVERED:
         raise NotReissued(f"Line {position} of order {order.number} has not been handed over yet.")

@@ -23,7 +23,7 @@ from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order, raise_attention, resolve_attention
 from ..queue import wake
 from .copies import refuse_copies
-from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
+from .models import GOODS_MAIL, KEY_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
 from .queries import deliveries_of, ordered_keys, unsold_keys
 from .spent import free_keys, note_handed_out, refuse_spent
 
@@ -115,7 +115,7 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
             f"Order {delivery.order.number} is paid and waits for keys of {product.slug}: "
             f"add some with `flask keys add {product.slug} FILE`.",
         )
-        plan_mail(session, delivery.order, "key-waiting")
+        plan_mail(session, delivery.order, KEY_MAIL)
         return False
     note_handed_out(delivery, keys)
     for unit, key in enumerate(keys, start=1):

@@ -13,6 +13,7 @@ from ..catalogue.storage import Bucket, Folder, StorageFailed, storage
 from ..config import current_settings
 from ..db import end_read, utcnow
 from ..i18n import moment_text
+from ..orders.models import Order, OrderStatus
 from ..web.attachments import attachment, disposition, first_byte, mimetype_of
 from .downloads import count_download, is_continued
 from .goods import find_download
@@ -29,6 +30,8 @@ def download(token: str) -> Response:
     delivery = find_download(token)
     if delivery is None:
         abort(410)
+    if not delivery.order.has_goods:
+        return _refunded(delivery.order)
     now = utcnow()
     if delivery.downloads_end_at and delivery.downloads_end_at <= now:
         return _ended(delivery)
@@ -93,6 +96,24 @@ def _ended(delivery: Delivery) -> Response:
         "If you need it again, write to us with the order number %(number)s: we can open it for you.",
         number=delivery.order.number,
     )
+    return _closed(title, message, advice)
+
+
+def _refunded(order: Order) -> Response:
+    """The page for a link that is genuine, and whose order's money goes back."""
+    done = order.status is OrderStatus.REFUNDED
+    title = (
+        gettext("This order was refunded") if done else gettext("A refund of this order is due")
+    )
+    message = gettext("Its goods cannot be opened or downloaded any more.")
+    advice = gettext(
+        "If something is not right, write to us with the order number %(number)s.",
+        number=order.number,
+    )
+    return _closed(title, message, advice)
+
+
+def _closed(title: str, message: str, advice: str) -> Response:
     if address := current_settings().shop_support_email:
         advice += " " + gettext("Our address is %(address)s.", address=address)
     page = render_template(

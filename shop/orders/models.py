@@ -83,6 +83,9 @@ SETTLED = frozenset(
 )
 """Statuses of an order whose money has been counted."""
 
+HAS_GOODS = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
+"""Statuses of an order whose buyer may have its goods: the money came, and does not go back."""
+
 UNDELIVERED = frozenset(
     {OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.REVIEW, OrderStatus.PAID}
 )
@@ -187,6 +190,11 @@ class Order(Base):
     def total(self) -> Money:
         """What the buyer pays."""
         return Money(self.total_minor, self.currency)
+
+    @property
+    def has_goods(self) -> bool:
+        """Whether the buyer may have what was handed over; whoever gets the money back gives it up."""
+        return self.status in HAS_GOODS
 
     def move(self, status: OrderStatus, *, why: str, who: str = "shop") -> None:
         """Go to `status` and write it into the history; IllegalTransition if the table has no such edge."""

@@ -32,6 +32,7 @@ from ..catalogue.models import DeliveryKind, Product
 from ..db import UtcDateTime, db, utcnow
 from ..fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
 from ..orders.models import (
+    HAS_GOODS,
     SETTLED,
     AttentionItem,
     HoldState,
@@ -55,7 +56,6 @@ TIME_FOR = {
     "judging": timedelta(hours=25),  # an unconfirmed notice is put before a person after a day
 }
 
-HAS_GOODS = (OrderStatus.PAID, OrderStatus.FULFILLED)
 HOLD_OF = {
     OrderStatus.PENDING: HoldState.HELD,
     OrderStatus.PAID: HoldState.COMMITTED,

@@ -43,7 +43,7 @@ def _order(order: Order) -> dict[str, Any]:
         "fulfilled_at": _at(order.fulfilled_at),
         "lines": [_line(line) for line in order.lines],
         "payments": [_payment(payment) for payment in payments_of(order.id)],
-        "deliveries": [_delivery(delivery) for delivery in deliveries_of(order.id)],
+        "deliveries": [_delivery(delivery, order) for delivery in deliveries_of(order.id)],
         "mails": [_mail(mail) for mail in db.session.scalars(mails)],
         "events": [_event(event) for event in order.events],
     }
@@ -75,15 +75,16 @@ def _payment(payment: Payment) -> dict[str, Any]:
     }
 
 
-def _delivery(delivery: Delivery) -> dict[str, Any]:
+def _delivery(delivery: Delivery, order: Order) -> dict[str, Any]:
+    """What was handed over, with the goods themselves unless the money for them goes back."""
     return {
         "title": delivery.line.title,
         "kind": delivery.kind,
         "state": delivery.state,
-        "text": delivery.text,
+        "text": delivery.text if order.has_goods else "",
         "file": delivery.file,
         "downloads": delivery.downloads,
-        "keys": [key.value for key in delivery.keys],
+        "keys": [key.value for key in delivery.keys] if order.has_goods else [],
         "delivered_at": _at(delivery.delivered_at),
     }
 

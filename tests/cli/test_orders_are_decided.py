@@ -246,7 +246,7 @@ def test_what_was_not_handed_over_goes_back_on_sale(
     assert (left(app, slug), left(app, key_slug)) == (2, 1)
     found = json.loads(does(runner, "orders", "show", number, "--json").stdout)
     page = app.test_client().get(urlsplit(found["url"]).path).text
-    assert "The goods of product" in page
+    assert "The goods of product" not in page, "who gets the money back gives them up"
     assert "Being prepared" not in page
 
 
