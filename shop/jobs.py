@@ -10,6 +10,7 @@ from flask import current_app
 from . import books
 from .checkout.limits import forget_placements
 from .db import insert_if_new, transaction, utcnow
+from .fulfilment.files import Looks, close_found_files, look_at_some
 from .fulfilment.outbox import send_due_mails
 from .fulfilment.queries import undelivered_orders
 from .fulfilment.service import deliver_order
@@ -23,13 +24,13 @@ log = structlog.get_logger()
 
 
 def sweep() -> None:
-    """Everything that may have been left behind: payments, deliveries, mails, yesterday's counts.
+    """Everything that may have been left behind: payments, deliveries, mails, files, yesterday's counts.
 
     A part that breaks does not keep the others from their work. It is raised in the end, so that
     the sweep does not count as done and `flask doctor` shows it.
     """
     each(
-        (check_payments, compare_books, deliveries, mails, forget),
+        (check_payments, compare_books, deliveries, mails, files, forget),
         lambda part: part(),
         "the sweep's parts",
     )
@@ -46,8 +47,15 @@ def compare_books() -> None:
 
 
 def deliveries() -> None:
-    """Hand out goods whose order is paid and whose deliverer died, or that waited for keys."""
-    each(undelivered_orders(), deliver_order, "undelivered orders")
+    """Hand out goods whose order is paid and whose deliverer died, or that waited for keys or a file."""
+    looks = Looks()
+    close_found_files(looks)
+    each(undelivered_orders(), lambda order: deliver_order(order, looks), "undelivered orders")
+
+
+def files() -> None:
+    """Look at some of the files that are sold, the next ones each minute."""
+    look_at_some(Looks(), utcnow())
 
 
 def mails() -> None:

@@ -9,7 +9,9 @@ name never changes. `storage()` is the place that the settings choose.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,9 +47,25 @@ class Folder:
         """Where the file lies. Its name comes from our own import, never from a request."""
         return self.root / PurePosixPath(name)
 
-    def has(self, name: str) -> bool:
-        """Whether the file is there."""
-        return self.path(name).is_file()
+    def problem(self, name: str, size: int | None) -> str:
+        """Why the file cannot be handed out, in words; empty when it can. `size` is what it should have."""
+        path = self.path(name)
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root)):
+            return "is a link that leads out of the goods folder"
+        try:
+            # Without waiting: a pipe that nobody writes to would hold its reader for ever.
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return "is not in the goods folder"
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        try:
+            facts = os.fstat(handle)
+        finally:
+            os.close(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            return "is not a plain file"
+        return _wrong_size(facts.st_size, size)
 
     def known_size(self, name: str) -> int | None:
         """The size of a file that was stored before sizes were noted; None if it is gone."""
@@ -74,9 +92,10 @@ class Bucket:
     def __init__(self, client: Any, bucket: str, prefix: str) -> None:
         self.client, self.bucket, self.prefix = client, bucket, prefix
 
-    def has(self, name: str) -> bool:
-        """Whether the file is there."""
-        return self._size(name) is not None
+    def problem(self, name: str, size: int | None) -> str:
+        """Why the file cannot be handed out, in words; empty when it can. StorageFailed if nobody knows."""
+        found = self._size(name)
+        return "is not in the bucket" if found is None else _wrong_size(found, size)
 
     def known_size(self, name: str) -> int | None:
         """Unknown: a page must not wait for the bucket."""
@@ -181,6 +200,10 @@ def _failures() -> Iterator[None]:
         raise StorageFailed(f"the bucket refuses: {error.response['Error']['Code']}") from None
     except (BotoCoreError, Boto3Error) as error:
         raise StorageFailed(f"the bucket fails: {type(error).__name__}") from None
+
+
+def _wrong_size(found: int, due: int | None) -> str:
+    return f"has {found} bytes instead of {due}" if due not in (None, found) else ""
 
 
 @lru_cache(maxsize=512)

@@ -19,6 +19,8 @@ GOODS_MAIL = "order-delivered"
 """The mail that carries the goods."""
 KEY_MAIL = "key-waiting"
 """The mail that promises a licence key which is not in stock."""
+FILE_MAIL = "file-waiting"
+"""The mail that promises a file which cannot be handed out yet."""
 PLACED_MAIL = "order-placed"
 """The mail that carries the link, before anything is paid."""
 LINK_MAIL = "order-link"
@@ -192,10 +194,10 @@ class OutboxMail(Base):
     @property
     def is_moot(self) -> bool:
         """Whether its words are out of date: how to pay what is closed or delivered, goods whose money
-        goes back, keys that are promised and have come.
+        goes back, promises that are kept.
 
-        An order that is paid has its link in the mail with its goods, or in the one that promises its
-        keys; one of which a part has arrived, in a mail that says more.
+        An order that is paid has its link in the mail with its goods, or in the one that promises
+        them; one of which a part has arrived, in a mail that says more.
         """
         order = self.order
         if order is None:
@@ -205,5 +207,6 @@ class OutboxMail(Base):
             PLACED_MAIL: told,
             GOODS_MAIL: not order.has_goods,
             KEY_MAIL: order.status is not OrderStatus.PAID,
+            FILE_MAIL: order.status is not OrderStatus.PAID,
         }
         return not order.email or moot.get(self.template, False)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
+from ..catalogue.models import Product
 from ..db import db
-from ..orders.models import HAS_GOODS, HoldState, Order, OrderLine, OrderStatus, StockHold
+from ..orders.models import (
+    HAS_GOODS,
+    AttentionItem,
+    HoldState,
+    Order,
+    OrderLine,
+    OrderStatus,
+    StockHold,
+)
 from .models import (
     CORRECTED_MAIL,
     GOODS_MAIL,
@@ -36,6 +45,62 @@ def undelivered_orders() -> Sequence[int]:
     """The ids of paid orders that have not got everything yet; oldest first."""
     query = select(Order.id).where(Order.status == OrderStatus.PAID).order_by(Order.id)
     return db.session.scalars(query).all()
+
+
+def files_to_hand_out(order_id: int) -> list[tuple[str, int | None]]:
+    """Names and sizes of the files that a paid order waits for, as the products are now."""
+    query = (
+        select(Product.delivery_file, Product.delivery_size)
+        .join(OrderLine, OrderLine.product_id == Product.id)
+        .join(Delivery, Delivery.order_line_id == OrderLine.id)
+        .join(Order, Delivery.order_id == Order.id)
+        .where(Order.id == order_id, Order.status == OrderStatus.PAID)
+        .where(Delivery.state == DeliveryState.WAITING, Product.delivery_file != "")
+    )
+    return _names_and_sizes(query)
+
+
+def files_in_use(now: datetime) -> list[tuple[str, int | None]]:
+    """Names and sizes of the files that are for sale, or that buyers may still download."""
+    on_sale = select(Product.delivery_file, Product.delivery_size).where(
+        Product.active, Product.delivery_file != ""
+    )
+    begin = func.max(func.coalesce(Delivery.renewed_at, Delivery.delivered_at))
+    most, days = OrderLine.max_downloads, OrderLine.download_days
+    sold = (
+        select(Delivery.file, Delivery.file_size, begin, days)
+        .join(Delivery.order)
+        .join(Delivery.line)
+        .where(Delivery.state == DeliveryState.DELIVERED, Delivery.file != "")
+        .where(Order.status.in_(HAS_GOODS), or_(most.is_(None), Delivery.downloads < most))
+        .group_by(Delivery.file, Delivery.file_size, days)
+    )
+    files = set(_names_and_sizes(on_sale))
+    for file, size, last, kept in db.session.execute(sold):
+        if kept is None or last + timedelta(days=kept) > now:
+            files.add((file, size))
+    return sorted(files, key=lambda each: (each[0], each[1] or 0))
+
+
+def files_reported(kind: str) -> dict[str, list[tuple[str, int | None]]]:
+    """By the references of open attention items of this kind, the names and sizes of files so called."""
+    items = select(AttentionItem.reference).where(
+        AttentionItem.kind == kind, AttentionItem.resolved_at.is_(None)
+    )
+    files = dict[str, list[tuple[str, int | None]]]()
+    for reference in db.session.scalars(items).all():
+        sold = select(Product.delivery_file, Product.delivery_size).where(
+            Product.delivery_file.startswith(reference, autoescape=True)
+        )
+        had = select(Delivery.file, Delivery.file_size).where(
+            Delivery.file.startswith(reference, autoescape=True)
+        )
+        files[reference] = _names_and_sizes(sold) + _names_and_sizes(had)
+    return files
+
+
+def _names_and_sizes(query: Select[str, int | None]) -> list[tuple[str, int | None]]:
+    return [(file, size) for file, size in db.session.execute(query.distinct())]
 
 
 def is_due(now: datetime) -> ColumnElement[bool]:

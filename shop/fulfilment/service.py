@@ -8,7 +8,7 @@ sweep, should that process have died in between.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -23,7 +23,8 @@ from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order, raise_attention, resolve_attention
 from ..queue import wake
 from .copies import refuse_copies
-from .models import GOODS_MAIL, KEY_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
+from .files import MISSING, Looks, look_at_files, name
+from .models import FILE_MAIL, GOODS_MAIL, KEY_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
 from .queries import deliveries_of, ordered_keys, unsold_keys
 from .spent import free_keys, note_handed_out, refuse_spent
 
@@ -70,15 +71,16 @@ def new_message_id() -> str:
     return f"<{secrets.token_hex(16)}@{host}>"
 
 
-def deliver_order(order_id: int) -> None:
+def deliver_order(order_id: int, looks: Looks | None = None) -> None:
     """Hand out everything of a paid order that has not been handed out. Doing it again does nothing."""
+    files = look_at_files(order_id, looks or Looks())
     with transaction("delivery") as session:
         order = lock_order(session, order_id)
         if order.status is not OrderStatus.PAID:
             return
         deliveries = deliveries_of(order_id)
         for delivery in deliveries:
-            deliver(session, delivery)
+            deliver(session, delivery, files)
         done = all(delivery.state is DeliveryState.DELIVERED for delivery in deliveries)
         if done:
             order.mark_fulfilled(at=utcnow())
@@ -87,13 +89,18 @@ def deliver_order(order_id: int) -> None:
         wake("mails")
 
 
-def deliver(session: Session, delivery: Delivery) -> None:
-    """Hand out one line's goods, under the order's lock; leaves it waiting when keys are short."""
+def deliver(session: Session, delivery: Delivery, files: Mapping[str, str]) -> None:
+    """Hand out one line's goods, under the order's lock; leaves it waiting for keys, or for its file.
+
+    `files` says why a file cannot be handed out, of each that was looked at.
+    """
     if delivery.state is DeliveryState.DELIVERED:
         return
     product = delivery.line.product
     if product is None:
         raise RuntimeError(f"delivery {delivery.id} has no product")
+    if product.delivery_file and not _is_there(session, delivery, product, files):
+        return
     if delivery.kind is DeliveryKind.KEY and not _hand_out_keys(session, delivery, product):
         return
     # As the product is now: an import may have made a file of what was a text when it was ordered.
@@ -127,12 +134,21 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
     return True
 
 
-def report_missing_file(delivery: Delivery) -> None:
-    """A buyer wants what was sold, and it is not there: once for all who have bought this file."""
-    file, number = delivery.file, delivery.order.number
-    with transaction("attention") as session:
-        note = f"A buyer (order {number}) cannot download {file}: it is not in the goods storage."
-        raise_attention(session, "file_missing", file[:120], note)
+def _is_there(
+    session: Session, delivery: Delivery, product: Product, files: Mapping[str, str]
+) -> bool:
+    """Whether the line's file can be handed out. Else buyer and person are told, and the sweep looks again."""
+    file = product.delivery_file
+    if file not in files:
+        return False  # an import has just named it
+    if problem := files[file]:
+        note = (
+            f"Order {delivery.order.number} is paid and waits for its file: {file} {problem}. "
+            f"Put it back (`flask products import` does); it is handed over by itself then."
+        )
+        raise_attention(session, MISSING, name(file), note)
+        plan_mail(session, delivery.order, FILE_MAIL)
+    return not problem
 
 
 def forget_missing_keys(session: Session, order: Order, *, who: str) -> None:

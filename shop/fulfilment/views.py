@@ -16,9 +16,9 @@ from ..i18n import moment_text
 from ..orders.models import Order, OrderStatus
 from ..web.attachments import attachment, disposition, first_byte, mimetype_of
 from .downloads import count_download, is_continued
+from .files import report_file
 from .goods import find_download
 from .models import Delivery
-from .service import report_missing_file
 
 bp = Blueprint("fulfilment", __name__)
 log = structlog.get_logger()
@@ -36,10 +36,9 @@ def download(token: str) -> Response:
     if delivery.downloads_end_at and delivery.downloads_end_at <= now:
         return _ended(delivery)
     place, file, order = storage(), delivery.file, delivery.order.number
-    end_read()  # the storage may be over the network
-    if not _is_there(place, file):
+    if problem := _problem(place, file, delivery.file_size):
         log.error("goods_missing", order=order, delivery=delivery.id)
-        report_missing_file(delivery)
+        report_file(file, f"A buyer (order {order}) cannot download {file}: it {problem}.")
         abort(503)
     if isinstance(place, Folder):
         response = attachment(place.path(file))
@@ -57,9 +56,10 @@ def download(token: str) -> Response:
     return response
 
 
-def _is_there(place: Folder | Bucket, file: str) -> bool:
+def _problem(place: Folder | Bucket, file: str, size: int | None) -> str:
+    end_read()  # the storage may be over the network
     try:
-        return place.has(file)
+        return place.problem(file, size)
     except StorageFailed as error:
         log.error("storage_failed", error=str(error))
         abort(503)
@@ -102,9 +102,7 @@ def _ended(delivery: Delivery) -> Response:
 def _refunded(order: Order) -> Response:
     """The page for a link that is genuine, and whose order's money goes back."""
     done = order.status is OrderStatus.REFUNDED
-    title = (
-        gettext("This order was refunded") if done else gettext("A refund of this order is due")
-    )
+    title = gettext("This order was refunded") if done else gettext("A refund of this order is due")
     message = gettext("Its goods cannot be opened or downloaded any more.")
     advice = gettext(
         "If something is not right, write to us with the order number %(number)s.",

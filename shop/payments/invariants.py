@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from ..catalogue.models import DeliveryKind, Product
 from ..db import UtcDateTime, db, utcnow
+from ..fulfilment.files import MISSING
 from ..fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
 from ..orders.models import (
     HAS_GOODS,
@@ -172,14 +173,22 @@ def goods_missing() -> Found:
 
 @cache
 def not_delivered() -> Found:
-    """Orders paid a while ago that wait, and not for keys: of those a person knows already."""
-    for_keys = exists().where(
-        Delivery.order_id == Order.id,
-        Delivery.state == DeliveryState.WAITING,
-        Delivery.kind == DeliveryKind.KEY,
+    """Orders paid a while ago that wait, and not for keys or a file: of those a person knows already."""
+    waits = exists().where(Delivery.order_id == Order.id, Delivery.state == DeliveryState.WAITING)
+    for_keys = waits.where(Delivery.kind == DeliveryKind.KEY)
+    for_a_file = waits.where(
+        OrderLine.id == Delivery.order_line_id,
+        Product.id == OrderLine.product_id,
+        AttentionItem.kind == MISSING,
+        AttentionItem.reference == func.substr(Product.delivery_file, 1, 120),
+        AttentionItem.resolved_at.is_(None),
     )
     since = Order.paid_at < _over("delivering")
-    return select(Order.number).where(RECENT, Order.status == OrderStatus.PAID, since, ~for_keys)
+    return (
+        select(Order.number)
+        .where(RECENT, Order.status == OrderStatus.PAID, since)
+        .where(~for_keys, ~for_a_file)
+    )
 
 
 @cache

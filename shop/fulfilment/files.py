@@ -1,0 +1,91 @@
+"""Whether the files that are sold are really there: the storage lies outside the database.
+
+Where it is a bucket, each look waits for the network, so none is made inside a transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from ..catalogue.storage import StorageFailed, storage
+from ..db import end_read, transaction
+from ..orders.service import raise_attention, resolve_attention
+from .queries import files_in_use, files_reported, files_to_hand_out
+
+log = structlog.get_logger()
+
+MISSING = "file_missing"
+"""The kind of attention item about a file, by its name."""
+LOOKED_AT = 50
+"""Files that a sweep looks at, besides those it needs; in a minute it is the turn of the next ones."""
+
+
+class Looks:
+    """One round of looks: at each file once, and at no more after the bucket has failed."""
+
+    def __init__(self) -> None:
+        self.failed = ""
+        """Why nothing can be said of the files; empty while they can be looked at."""
+        self._seen = dict[tuple[str, int | None], str]()
+
+    def at(self, file: str, size: int | None) -> str:
+        """Why a file of this size cannot be handed out, in words; empty when it can."""
+        if (file, size) not in self._seen:
+            self._seen[file, size] = self.failed or self._look(file, size)
+        return self._seen[file, size]
+
+    def _look(self, file: str, size: int | None) -> str:
+        try:
+            return storage().problem(file, size)
+        except StorageFailed as error:
+            log.error("storage_failed", error=str(error))
+            self.failed = f"cannot be looked at: {error}"
+            return self.failed
+
+
+def look_at_files(order_id: int, looks: Looks) -> dict[str, str]:
+    """What a paid order still has to hand out: each file, and why it cannot be; empty when it can."""
+    files = files_to_hand_out(order_id)
+    end_read()
+    return {file: looks.at(file, size) for file, size in files}
+
+
+def close_found_files(looks: Looks) -> None:
+    """Close what was reported of files that are there again, or that no sale needs any more."""
+    reported = files_reported(MISSING)
+    end_read()
+    found = [
+        reference
+        for reference, files in reported.items()
+        if not any(looks.at(file, size) for file, size in files)
+    ]
+    if found:
+        with transaction("attention") as session:
+            why = "the file is there again, or nobody needs it"
+            resolve_attention(session, found, kinds=[MISSING], why=why, who="shop")
+
+
+def look_at_some(looks: Looks, now: datetime) -> None:
+    """Find in time, though not at once, what is gone and nobody has asked for yet."""
+    files = files_in_use(now)
+    end_read()
+    start = int(now.timestamp()) // 60 * LOOKED_AT % max(len(files), 1)
+    for file, size in (files + files)[start : start + LOOKED_AT][: len(files)]:
+        problem = looks.at(file, size)
+        if looks.failed:
+            return
+        if problem:
+            report_file(file, f"{file}, which is for sale or was sold, {problem}.")
+
+
+def report_file(file: str, note: str) -> None:
+    """Tell a person that a file cannot be handed out; once, whoever wants it."""
+    with transaction("attention") as session:
+        raise_attention(session, MISSING, name(file), note)
+
+
+def name(file: str) -> str:
+    """The file as attention items name it, which have less room."""
+    return file[:120]
