@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from email_validator import EmailNotValidError, validate_email
+
+SAME_DOMAIN = {
+    "googlemail.com": "gmail.com",
+    "protonmail.com": "proton.me",
+    "pm.me": "proton.me",
+    "ya.ru": "yandex.ru",
+    "yandex.by": "yandex.ru",
+    "yandex.com": "yandex.ru",
+    "yandex.kz": "yandex.ru",
+    "yandex.ua": "yandex.ru",
+}
+"""Domains that a provider delivers to the same mailboxes, and the one that stands for them."""
+SAME_NAME: Mapping[str, Mapping[int, int | str | None]] = {
+    "gmail.com": str.maketrans("", "", "."),
+    "proton.me": str.maketrans("", "", ".-_"),
+    "yandex.ru": str.maketrans("-", "."),
+}
+"""What makes no other name there: one buyer would have as many mailboxes as there are spellings."""
 
 
 class NotAnAddress(ValueError):
@@ -27,6 +47,10 @@ def mailable(text: str) -> str:
 
 
 def mailbox(address: str) -> str:
-    """Whose mailbox it is, to be counted: in any capitals, and with anything behind a plus."""
+    """Whose mailbox it is, to be counted: in any capitals, with anything behind a plus, and by
+    whichever of the spellings and domains that its provider takes for the same.
+    """
     name, _, domain = address.strip().lower().rpartition("@")
-    return f"{name.partition('+')[0]}@{domain}"
+    domain = SAME_DOMAIN.get(domain, domain)
+    name = name.partition("+")[0].translate(SAME_NAME.get(domain, {}))
+    return f"{name}@{domain}"

@@ -36,6 +36,18 @@ def test_a_mailbox_is_the_same_in_capitals_and_with_a_tag() -> None:
     assert mailbox("Anna+shop@Example.com") == mailbox(" anna@example.com") == "anna@example.com"
 
 
+@pytest.mark.parametrize(("typed", "counted"), [
+    ("a.n.n.a+x@gmail.com", "anna@gmail.com"), ("Anna@GoogleMail.com", "anna@gmail.com"),
+    ("anna-b@ya.ru", "anna.b@yandex.ru"), ("anna.b@yandex.kz", "anna.b@yandex.ru"),
+    ("an_na-b@protonmail.com", "annab@proton.me"), ("an.na.b@pm.me", "annab@proton.me"),
+    ("a.n-n_a@example.com", "a.n-n_a@example.com"), ("a.b@mail.ru", "a.b@mail.ru"),
+])  # fmt: skip
+def test_what_a_provider_takes_for_the_same_mailbox_is_counted_as_one(
+    typed: str, counted: str
+) -> None:
+    assert mailbox(typed) == counted
+
+
 @pytest.mark.parametrize(("to", "header"), [
     ("anna@example.com", "anna@example.com"),
     ("=?utf-8?q?=76ictim?=@example.com", "=?utf-8?q?=76ictim?=@example.com"),
