@@ -72,11 +72,11 @@ class Folder:
         return _size_of(self.path(name))
 
     def store(self, source: Path) -> StoredFile:
-        """Copy a file here."""
+        """Copy a file here, unless it is here already and whole."""
         self.root.mkdir(parents=True, exist_ok=True)
         with _copy_of(source, self.root) as (copy, stored):
             target = self.path(stored.name)
-            if not target.exists():
+            if self.problem(stored.name, stored.size):
                 target.parent.mkdir(exist_ok=True)
                 copy.replace(target)
         return stored

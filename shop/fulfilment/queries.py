@@ -152,19 +152,24 @@ def unsold_keys(product_id: int) -> int:
     return db.session.scalar(select(func.count()).where(in_stock(product_id))) or 0
 
 
-def ordered_keys(product_id: int) -> int:
-    """How many licence keys of a product orders hold, or have paid for and wait for."""
-    held = select(func.sum(StockHold.quantity)).where(
+def free_keys(product_id: int) -> int:
+    """How many licence keys no order holds, or has paid for and waits for; less than none if keys are gone.
+
+    One statement, which sees one moment: an order that is paid just now is counted once.
+    """
+    stock = select(func.count()).where(in_stock(product_id))
+    held = select(func.coalesce(func.sum(StockHold.quantity), 0)).where(
         StockHold.product_id == product_id, StockHold.state == HoldState.HELD
     )
     paid = (
-        select(func.sum(OrderLine.quantity))
+        select(func.coalesce(func.sum(OrderLine.quantity), 0))
         .join(Order)
         .join(Delivery, Delivery.order_line_id == OrderLine.id)
         .where(Order.status == OrderStatus.PAID, Delivery.state == DeliveryState.WAITING)
         .where(OrderLine.product_id == product_id)
     )
-    return sum(db.session.scalar(units) or 0 for units in (held, paid))
+    free = stock.scalar_subquery() - held.scalar_subquery() - paid.scalar_subquery()
+    return int(db.session.scalar(select(free)) or 0)
 
 
 def in_stock(product_id: int) -> ColumnElement[bool]:

@@ -18,7 +18,7 @@ from ..queue import wake
 from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey
 from .queries import find_delivery
 from .service import plan_mail, report_few_keys
-from .spent import free_keys, note_handed_out
+from .spent import next_keys, note_handed_out
 
 log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ def _replace_key(session: Session, delivery: Delivery, unit: int | None) -> str:
     product = delivery.line.product
     if product is None or not take_off_sale(session, old.product_id, 1):
         raise NotReissued("No key is left that nobody has ordered: add some with `keys add`.")
-    free = free_keys(session, delivery, 1)
+    free = next_keys(session, delivery, 1)
     if not free:
         raise NotReissued("All keys are being handed out just now: try again.")
     new = free[0]

@@ -25,8 +25,8 @@ from ..queue import wake
 from .copies import refuse_copies
 from .files import MISSING, Looks, look_at_files, name
 from .models import FILE_MAIL, GOODS_MAIL, KEY_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
-from .queries import deliveries_of, ordered_keys, unsold_keys
-from .spent import free_keys, note_handed_out, refuse_spent
+from .queries import deliveries_of, free_keys
+from .spent import next_keys, note_handed_out, refuse_spent
 
 log = structlog.get_logger()
 
@@ -113,7 +113,7 @@ def deliver(session: Session, delivery: Delivery, files: Mapping[str, str]) -> N
 
 def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bool:
     """Give each unit of the line its own key; a key's row can belong to one delivery only."""
-    keys = free_keys(session, delivery, delivery.line.quantity)
+    keys = next_keys(session, delivery, delivery.line.quantity)
     if len(keys) < delivery.line.quantity:
         raise_attention(
             session,
@@ -197,7 +197,7 @@ def _put_on_sale(session: Session, product_id: int, new: int) -> None:
     """What may still be sold grows by these, but for those that orders wait for whose keys are gone."""
     product = update(Product).where(Product.id == product_id)
     rows_changed(session, product.values(available=Product.available + new))
-    free = max(unsold_keys(product_id) - ordered_keys(product_id), 0)
+    free = max(free_keys(product_id), 0)
     rows_changed(session, product.where(Product.available > free).values(available=free))
 
 

@@ -49,7 +49,7 @@ def note_handed_out(delivery: Delivery, keys: Iterable[LicenceKey]) -> None:
     journal.note("key", *((key.id, fingerprint(key.value), owner) for key in keys))
 
 
-def free_keys(session: Session, delivery: Delivery, count: int) -> Sequence[LicenceKey]:
+def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[LicenceKey]:
     """Up to `count` keys that nobody has got, by the database or by the journal; locked.
 
     First those that the journal gives to this very delivery: its buyer may have seen them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sqlalchemy import select, update
 from shop import jobs
 from shop.catalogue.images import media
 from shop.catalogue.models import DeliveryKind, Product, ProductImage
-from shop.catalogue.storage import Bucket, StorageFailed
+from shop.catalogue.storage import Bucket, StorageFailed, storage
 from shop.cli.files import FILE_CHECKS
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.files import Looks, look_at_some
@@ -44,7 +45,8 @@ def folder(path: Path) -> None:
 
 
 def link_out(path: Path) -> None:
-    outside = path.parent.parent / "passwords"
+    goods = next(folder for folder in path.parents if folder.name == "goods")
+    outside = goods.parent / "passwords"
     outside.write_bytes(CONTENT)
     path.symlink_to(outside)
 
@@ -170,6 +172,26 @@ def test_a_file_that_an_import_names_while_it_is_looked_at_is_looked_at_the_next
         jobs.deliveries()
         (item,) = open_attention()
         assert "gone.zip is not in the goods folder" in item.note
+
+
+@pytest.mark.parametrize("fault", [lambda path: None, pipe, link_out, cut_off])
+def test_an_import_puts_back_what_is_not_there_or_not_whole(
+    app: Flask, tmp_path: Path, fault: Callable[[Path], None]
+) -> None:
+    source = tmp_path / NAME
+    source.write_bytes(CONTENT)
+    with app.app_context():
+        place = storage()
+        stored = place.store(source)
+        path = goods_file(app, stored.name)
+        path.unlink()
+        fault(path)
+        assert place.problem(stored.name, stored.size)
+
+        assert place.store(source) == stored
+
+        assert place.problem(stored.name, stored.size) == ""
+        assert path.read_bytes() == CONTENT
 
 
 class AwayClient:

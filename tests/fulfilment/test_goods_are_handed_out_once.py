@@ -82,6 +82,8 @@ def test_an_order_whose_keys_have_gone_waits_and_a_person_is_told(app: Flask) ->
 
         assert order.status is OrderStatus.FULFILLED
         assert keys_of(order) == ["LATE-KEY"]
+        end_read()
+        assert product.available == 0, "what an order waits for is not for sale"
         assert open_attention() == []
         assert send_due_mails() == 1
 
