@@ -39,7 +39,7 @@ TABLE = """
 | its part that changes | nothing | goods | goods | nothing | nothing | nothing | words | words |
 | a download link mailed before | nothing | goods | goods | nothing | nothing | nothing | words | words |
 | the same, for a file in a bucket | nothing | goods | goods | nothing | nothing | nothing | words | words |
-| a mail that waits in the outbox | nothing | nothing | goods | nothing | nothing | nothing | nothing | nothing |
+| a mail that waits in the outbox | nothing | nothing | goods | nothing | nothing | nothing | words | nothing |
 | "send the mail again" | link | link | goods | link | link | link | link | link |
 | `mails resend` | link | link | goods | link | link | link | link | link |
 | "find my order" | link | link | link | link | link | link | link | link |
@@ -256,3 +256,21 @@ def test_a_mail_with_goods_that_a_refund_overtakes_is_left_out_and_holds_nothing
         add_keys(product, ["KEY-LATE"])
         jobs.deliveries()
         assert unsold_keys(product.id) == 1, "nor does it get a key that comes now"
+
+
+@pytest.mark.parametrize("sold", [True, False])
+def test_who_had_goods_reads_by_mail_and_page_that_they_are_closed(app: Flask, sold: bool) -> None:
+    with app.app_context():
+        order = sell(app, make_product()) if sold else make_open_order(app, make_product())[0]
+        if not sold:
+            with transaction() as session:
+                session.merge(order).move(OrderStatus.REVIEW, why="a test")
+        refund_order(order, why="a test", who="Ann")
+        with transaction() as session:
+            session.execute(delete(OutboxMail).where(OutboxMail.template != "refund-due"))
+        assert send_due_mails() == 1 + 1, "to the operator, and to the buyer"
+
+        (mail,) = [each for each in written(app) if order.number in each["Subject"]]
+        said = [WORDS in part(mail, kind) for kind in ("plain", "html")]
+        said.append(WORDS in app.test_client().get(order_path(order)).text)
+        assert said == [sold] * 3
