@@ -172,7 +172,7 @@ def free_keys(product_id: int) -> int:
     return int(db.session.scalar(select(free)) or 0)
 
 
-def in_stock(product_id: int) -> ColumnElement[bool]:
+def in_stock(product_id: int | None) -> ColumnElement[bool]:
     """Whether a licence key is one of the product's that nobody has got and that may be handed out."""
     return and_(
         LicenceKey.product_id == product_id,

@@ -1,7 +1,7 @@
 """licence keys are unique across all products, however they are typed
 
 Revision ID: 1796000400
-Revises: 1795931000
+Revises: 1796000300
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from alembic import op
 from shop.fulfilment.keys import key_hash
 
 revision = "1796000400"
-down_revision = "1795931000"
+down_revision = "1796000300"
 branch_labels = ()
 depends_on = None
 

@@ -1,7 +1,7 @@
 """which orders were placed by somebody who had shown that the address is theirs
 
 Revision ID: 1796000500
-Revises: 1795931000
+Revises: 1796000400
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "1796000500"
-down_revision = "1795931000"
+down_revision = "1796000400"
 branch_labels = ()
 depends_on = None
 

@@ -39,7 +39,7 @@ from .cryptocloud import (
     Unreadable,
     Untrusted,
 )
-from .models import FRUITLESS, Payment, PaymentState, Postback, SAID_PAID, new_reference
+from .models import FRUITLESS, SAID_PAID, Payment, PaymentState, Postback, new_reference
 from .queries import (
     find_live_payment,
     find_payment_by_invoice,
