@@ -191,7 +191,8 @@ class Settings(BaseModel):
     )
     shop_alert_email: str = Field(
         "",
-        description="Where you are told what needs a person; empty means the support address",
+        description="Where you are told what needs a person; empty means the support address. "
+        "One of the two has to be set",
     )
     shop_base_currency: str = Field(
         "USD",
@@ -544,6 +545,18 @@ class Settings(BaseModel):
             raise ValueError("must be a bare email address such as help@shop.example")
         return value
 
+    @field_validator("shop_alert_email")
+    @classmethod
+    def _somebody(cls, value: str, info: ValidationInfo) -> str:
+        """What waits for a person would else wait in a list that nobody opens."""
+        nobody = not value and info.data.get("shop_support_email") == ""
+        if nobody and not info.data.get("shop_development"):
+            raise ValueError(
+                "is missing, and so is SHOP_SUPPORT_EMAIL: set one, "
+                "or nobody is told when money or goods need a person"
+            )
+        return value
+
     @field_validator("queue_url")
     @classmethod
     def _queue(cls, value: str) -> str:
@@ -569,7 +582,7 @@ class Settings(BaseModel):
 
     @property
     def alert_email(self) -> str:
-        """Who is told by mail what waits for a person; empty when there is nobody."""
+        """Who is told by mail what waits for a person; empty only in a trial that names nobody."""
         return self.shop_alert_email or self.shop_support_email
 
     @property

@@ -35,8 +35,12 @@ NEEDED = {
     "CRYPTOCLOUD_SHOP_ID": "SHOP000000000001",
     "CRYPTOCLOUD_SECRET_KEY": SECRETS["CRYPTOCLOUD_SECRET_KEY"],
     "SHOP_PUBLIC_URL": "https://shop.example",
+    "SHOP_ALERT_EMAIL": "owner@shop.example",
 }
 """All that a shop in production must be told."""
+NOBODY = (
+    ", and so is SHOP_SUPPORT_EMAIL: set one, or nobody is told when money or goods need a person"
+)
 
 
 @pytest.fixture
@@ -54,7 +58,12 @@ def named(lines: list[str]) -> set[str]:
     return {line.partition(" ")[0] for line in lines}
 
 
-def test_a_shop_in_production_needs_five_settings(no_dotenv: Path) -> None:
+def missing(name: str) -> str:
+    """The line about a setting that is not there."""
+    return f"{name} is missing{NOBODY if name == 'SHOP_ALERT_EMAIL' else ''}"
+
+
+def test_a_shop_in_production_needs_six_settings(no_dotenv: Path) -> None:
     settings = load(NEEDED, no_dotenv)
 
     assert settings.shop_public_url == "https://shop.example"
@@ -69,13 +78,19 @@ def test_a_shop_in_production_needs_five_settings(no_dotenv: Path) -> None:
 
 
 def test_every_missing_setting_is_named_at_once(no_dotenv: Path) -> None:
-    assert sorted(problems({}, no_dotenv)) == sorted(f"{name} is missing" for name in NEEDED)
+    assert sorted(problems({}, no_dotenv)) == sorted(map(missing, NEEDED))
 
 
 @pytest.mark.parametrize("name", NEEDED)
 @pytest.mark.parametrize("blank", ["", "   ", "\n"])
 def test_a_blank_setting_is_a_missing_one(no_dotenv: Path, name: str, blank: str) -> None:
-    assert problems(NEEDED | {name: blank}, no_dotenv) == [f"{name} is missing"]
+    assert problems(NEEDED | {name: blank}, no_dotenv) == [missing(name)]
+
+
+def test_whoever_answers_buyers_can_be_told_what_needs_a_person(no_dotenv: Path) -> None:
+    told = NEEDED | {"SHOP_ALERT_EMAIL": "", "SHOP_SUPPORT_EMAIL": "help@shop.example"}
+
+    assert load(told, no_dotenv).alert_email == "help@shop.example"
 
 
 MALFORMED = {
