@@ -18,6 +18,7 @@ from .config import ROOT, Settings, load, unknown_names
 from .fulfilment.views import bp as download_pages
 from .legal.texts import warn_of_unfinished
 from .legal.views import bp as legal_pages
+from .mail import warn_of_no_server
 from .ops import logs
 from .ops.health import bp as health_pages
 from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
@@ -70,6 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     cli.init_app(app)
 
     warn_of_unfinished(settings)
+    warn_of_no_server(settings)
     for name in unknown_names(os.environ):
         logs.log.warning("unknown_setting", setting=name)
     return app

@@ -283,7 +283,7 @@ class Settings(BaseModel):
     smtp_url: SecretStr = Field(
         SecretStr(""),
         description="smtp://user:password@host:587 (STARTTLS) or smtps://…:465; "
-        "empty writes mails into the data folder's `outbox/`",
+        "empty keeps mails waiting, and with SHOP_DEVELOPMENT=1 writes them into the data folder's `outbox/`",
     )
     shop_mail_from: str = Field("", description="Sender of mails; empty means the support address")
     shop_backup_dir: Path | None = Field(
@@ -584,6 +584,11 @@ class Settings(BaseModel):
     def alert_email(self) -> str:
         """Who is told by mail what waits for a person; empty only in a trial that names nobody."""
         return self.shop_alert_email or self.shop_support_email
+
+    @property
+    def mails_wait(self) -> bool:
+        """Whether mails can only wait, because a shop that sells was told of no mail server."""
+        return not self.smtp_url.get_secret_value() and not self.development
 
     @property
     def invoice_life(self) -> timedelta:

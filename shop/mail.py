@@ -1,4 +1,4 @@
-"""Rendering and sending one mail: by SMTP where it is configured, else into a folder."""
+"""Rendering and sending one mail: by SMTP, or in a trial without a mail server into a folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import idna
+import structlog
 from flask import render_template
 
 from .config import LOOPBACK, Settings, current_settings
 from .db import utcnow
 
+log = structlog.get_logger()
+
 SMTP_SECONDS = 15
 ADDRESS_REFUSED = {550, 551, 553, 556}
 """Codes with which a server refuses a recipient for good: unknown, moved, malformed, takes no mail."""
+
+NO_SERVER = "SMTP_URL is not set, so no mail leaves: what the shop has to tell buyers, and you, waits until it is"
 
 
 class MailNotSent(Exception):
@@ -46,6 +51,12 @@ class Mail:
     message_id: str
 
 
+def warn_of_no_server(settings: Settings) -> None:
+    """Say so in the log whenever the shop starts, and before whatever a command of the operator's says."""
+    if settings.mails_wait:
+        log.warning("no_mail_server", note=NO_SERVER)
+
+
 def render_mail(template: str, *, to: str, message_id: str, **values: Any) -> Mail:
     """The mail that the folder `templates/email/<template>/` describes."""
     folder = f"email/{template}"
@@ -61,6 +72,8 @@ def render_mail(template: str, *, to: str, message_id: str, **values: Any) -> Ma
 def send(mail: Mail) -> None:
     """Send the mail, or raise MailNotSent. No web process calls this: a mail server may hang."""
     settings = current_settings()
+    if settings.mails_wait:
+        raise MailNotSent("SMTP_URL is not set")
     message = _message(mail, settings)
     url = settings.smtp_url.get_secret_value()
     if not url:

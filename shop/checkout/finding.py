@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 
+from ..config import current_settings
 from ..fulfilment.asked_for import mail_link
 from ..i18n import readable_wait
 from ..ops.rations import UsedUp
@@ -26,6 +27,10 @@ def find() -> ResponseReturnValue:
 @bp.post("/orders/find")
 def search() -> ResponseReturnValue:
     """Mail the order's link to its address. The answer is the same whether there is such an order or not."""
+    if current_settings().mails_wait:
+        return _form(
+            FindForm(formdata=None)
+        ), 503  # nothing is queued: in a week, nobody would know who asked for it
     form = FindForm()
     if not form.validate():
         return _form(form), 422

@@ -111,9 +111,19 @@ class MailNews:
 
     state: MailState
     has_goods: bool
-    tried: bool
-    """Whether the mail server had its chance; then a queued mail waits for that."""
+    is_held_up: bool
+    """Whether the mail server had its chance and has not taken it yet."""
     sent_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is done about it by itself."""
+        return self.state not in (MailState.QUEUED, MailState.SENDING)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it will not arrive."""
+        return self.is_over and self.state is not MailState.SENT
 
 
 @dataclass(frozen=True)
@@ -218,8 +228,10 @@ def _mail_news(order: Order) -> MailNews | None:
     mail = mail_of(order)
     if mail is None:
         return None
-    tried = mail.tries > 0 and mail.state is MailState.QUEUED
-    return MailNews(mail.state, mail.template == GOODS_MAIL, tried, mail.sent_at)
+    under_way = mail.state is MailState.SENDING  # a try that nobody knows the end of yet
+    waits = mail.state is MailState.QUEUED or under_way
+    held_up = waits and mail.tries > under_way
+    return MailNews(mail.state, mail.template == GOODS_MAIL, held_up, mail.sent_at)
 
 
 def _can_pay_again(state: PageState, order: Order, payment: Payment | None) -> bool:

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
 from ..mailbox import mailbox
 from ..ops import journal
@@ -74,7 +75,7 @@ def plan_placed(session: Session, order: Order, *, owner: bool = False) -> None:
 def send_again(order_id: int, *, rationed: bool = True, owner: bool = False) -> bool:
     """Queue the order's mail once more, as the order stands now; UsedUp when that was done too often.
 
-    False when one waits for the mail server already: another would not be faster.
+    False when one waits for the mail server already, and another would not be faster, or when there is none.
     """
     with transaction("mail_again") as session:
         order = lock_order(session, order_id)
@@ -93,7 +94,7 @@ def send_again(order_id: int, *, rationed: bool = True, owner: bool = False) -> 
         number = order.number
     log.info("mail_asked_for_again", order=number)
     wake("mails")
-    return goes
+    return goes and not current_settings().mails_wait
 
 
 def mail_link(email: str, number: str, *, owner: bool = False) -> None:

@@ -32,6 +32,16 @@ PROOF_MAIL = "mailbox-link"
 ASKED_FOR = frozenset({PLACED_MAIL, LINK_MAIL, CORRECTED_MAIL, PROOF_MAIL})
 """Mails that anybody can cause who types an address, and that are rationed for it: see asked_for.py."""
 
+TRUE_WHILE = {
+    PLACED_MAIL: OrderStatus.PENDING,
+    "payment-partial": OrderStatus.PENDING,
+    KEY_MAIL: OrderStatus.PAID,
+    FILE_MAIL: OrderStatus.PAID,
+    "order-review": OrderStatus.REVIEW,
+    "refund-due": OrderStatus.REFUND_DUE,
+}
+"""Mails that say how an order stands or what to do about it, and for how long that is so. They may wait for days."""
+
 
 class DeliveryState(enum.StrEnum):
     """`waiting` until the goods have been handed out."""
@@ -202,11 +212,7 @@ class OutboxMail(Base):
         order = self.order
         if order is None:
             return False
-        told = order.status is not OrderStatus.PENDING or order.flag is OrderFlag.PAID_PARTIAL
-        moot = {
-            PLACED_MAIL: told,
-            GOODS_MAIL: not order.has_goods,
-            KEY_MAIL: order.status is not OrderStatus.PAID,
-            FILE_MAIL: order.status is not OrderStatus.PAID,
-        }
-        return not order.email or moot.get(self.template, False)
+        over = order.status is not TRUE_WHILE.get(self.template, order.status)
+        closed = self.template == GOODS_MAIL and not order.has_goods
+        told_more = self.template == PLACED_MAIL and order.flag is OrderFlag.PAID_PARTIAL
+        return not order.email or over or closed or told_more

@@ -12,14 +12,14 @@ from ..config import current_settings
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..failpoints import failpoint
 from ..i18n import speaking
-from ..mail import Mail, MailNotSent, MailRefused, render_mail, send
+from ..mail import NO_SERVER, Mail, MailNotSent, MailRefused, render_mail, send
 from ..orders.links import order_url
 from ..orders.queries import attention_mailed_by, unmailed_attention
-from ..orders.service import lock_order, raise_attention
+from ..orders.service import keep_attention, lock_order, raise_attention
 from .goods import goods_of
 from .models import ASKED_FOR, GOODS_MAIL, PROOF_MAIL, MailState, OutboxMail
 from .proofs import proof_url
-from .queries import due_mails, is_due, mail_of
+from .queries import due_mails, has_sent_since, is_due, mail_of, tried_in_vain_for_an_hour
 from .service import new_message_id
 
 log = structlog.get_logger()
@@ -27,11 +27,23 @@ log = structlog.get_logger()
 LEASE = timedelta(minutes=2)
 TRIES = 20
 LONGEST_PAUSE = timedelta(hours=2)
+AN_HOUR = timedelta(hours=1)
+NOTHING_TAKEN = (
+    "For an hour the mail server has taken no mail, and mails wait. Its answers are in the log's lines "
+    "`mail_queued`; `doctor` looks whether it lets the shop in."
+)
 
 
 def send_due_mails(now: datetime | None = None) -> int:
-    """Send every mail whose turn it is; how many were sent."""
+    """Send every mail whose turn it is; how many were sent.
+
+    Without a mail server all wait as they are, and no try is counted.
+    """
     now = now or utcnow()
+    keep_attention("no_mail_server", "SMTP_URL", _without_server())
+    if current_settings().mails_wait:
+        return 0
+    _tell_of_refusals(now)
     queue_alert(now)
     return sum(_send(mail.id, now) for mail in due_mails(now))
 
@@ -53,6 +65,18 @@ def _send(mail_id: int, now: datetime) -> bool:
         error = type(failure).__name__
     _note_outcome(mail_id, now, error, refused=refused)
     return not error
+
+
+def _without_server() -> str:
+    return f"{NO_SERVER}. Buyers are told." if current_settings().mails_wait else ""
+
+
+def _tell_of_refusals(now: datetime) -> None:
+    """Put before a person that the mail server takes nothing at all, until it does."""
+    if has_sent_since(now - AN_HOUR):
+        keep_attention("mails_refused", "mail server", "")
+    elif tried_in_vain_for_an_hour():
+        keep_attention("mails_refused", "mail server", NOTHING_TAKEN)
 
 
 def note_bounce(order_id: int, *, why: str, who: str) -> bool:

@@ -28,6 +28,9 @@ from .models import (
     OutboxMail,
 )
 
+TRIES_IN_AN_HOUR = 6
+"""2 + 4 + 8 + 16 + 32 minutes lie between the first and the sixth."""
+
 
 def deliveries_of(order_id: int) -> Sequence[Delivery]:
     """What an order hands over, line by line."""
@@ -126,6 +129,20 @@ def due_mails(now: datetime, limit: int = 100) -> Sequence[OutboxMail]:
         .limit(limit)
     )
     return db.session.scalars(query).all()
+
+
+def tried_in_vain_for_an_hour() -> bool:
+    """Whether a mail still waits that the mail server has not taken for so long."""
+    query = select(OutboxMail.id).where(
+        OutboxMail.state == MailState.QUEUED, OutboxMail.tries >= TRIES_IN_AN_HOUR
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def has_sent_since(moment: datetime) -> bool:
+    """Whether a mail has got through since then."""
+    query = select(OutboxMail.id).where(OutboxMail.sent_at > moment)
+    return db.session.scalar(query.limit(1)) is not None
 
 
 def mail_of(order: Order) -> OutboxMail | None:

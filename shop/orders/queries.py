@@ -42,6 +42,16 @@ def open_attention() -> Sequence[AttentionItem]:
     return db.session.scalars(query.order_by(AttentionItem.id)).all()
 
 
+def waits_for_a_person(kind: str, reference: str) -> bool:
+    """Whether an item of this kind about this is open."""
+    query = select(AttentionItem.id).where(
+        AttentionItem.kind == kind,
+        AttentionItem.reference == reference,
+        AttentionItem.resolved_at.is_(None),
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
 def unmailed_attention() -> Sequence[AttentionItem]:
     """What waits for a person whom no mail has told yet."""
     query = select(AttentionItem).where(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from ..catalogue.service import return_stock, take_stock
 from ..db import insert_if_new, rows_changed, transaction, utcnow
 from .models import AttentionItem, HoldState, Order, StockHold
+from .queries import waits_for_a_person
 
 log = structlog.get_logger()
 
@@ -86,6 +87,19 @@ def resolve_attention(
         .where(AttentionItem.resolved_at.is_(None))
         .values(resolved_at=utcnow(), resolved_by=who, resolution=why),
     )
+
+
+def keep_attention(kind: str, reference: str, note: str) -> None:
+    """Have a fault before a person for as long as it lasts; `note` says what it is, and is empty when there is none."""
+    if waits_for_a_person(kind, reference) == bool(note):
+        return
+    with transaction("attention") as session:
+        if note:
+            raise_attention(session, kind, reference, note)
+        else:
+            resolve_attention(
+                session, [reference], kinds=[kind], why="it is over by itself", who="shop"
+            )
 
 
 def resolve_attention_item(item_id: int, *, why: str, who: str) -> AttentionItem | None:

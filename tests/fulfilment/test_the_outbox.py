@@ -153,8 +153,8 @@ def test_a_mail_that_never_gets_through_is_put_before_a_person(app: Flask, post:
 
         assert mail().state is MailState.FAILED
         assert send_due_mails(now) == 0
-        (item,) = open_attention()
-        assert item.kind == "mail_failed"
+        refusals, item = open_attention()
+        assert (refusals.kind, item.kind) == ("mails_refused", "mail_failed")
         assert order.number in item.note
         assert "buyer@example.com" not in item.note
 

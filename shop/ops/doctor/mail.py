@@ -9,16 +9,20 @@ from html import escape
 from urllib.parse import urlsplit
 
 from ...config import LOOPBACK, Settings
-from ...mail import Mail, MailNotSent, send, smtp_session
+from ...mail import NO_SERVER, Mail, MailNotSent, send, smtp_session
 from .findings import Finding, failure
 
 
 def mail(settings: Settings) -> Finding:
     """The mail server takes us, and buyers have somebody to answer. Nothing is sent."""
     url = settings.smtp_url.get_secret_value()
+    if settings.mails_wait:
+        return Finding(
+            "fail", "mail", NO_SERVER, "Set SMTP_URL, and restart web server and worker."
+        )
     if not url:
         text = f"written into {settings.shop_data_dir / 'outbox'}, not sent"
-        return Finding(failure(settings), "mail", text, "Set SMTP_URL.")
+        return Finding("warn", "mail", text, "Set SMTP_URL.")
     host = urlsplit(url).hostname or ""
     try:
         with smtp_session(url) as client:
@@ -73,5 +77,5 @@ def send_test_mail(settings: Settings, address: str) -> Finding:
         return Finding("fail", "test mail", reason, "See the line about mail, and the address.")
     if not settings.smtp_url.get_secret_value():
         where = f"written into {settings.shop_data_dir / 'outbox'}"
-        return Finding(failure(settings), "test mail", where, "Set SMTP_URL to send it.")
+        return Finding("warn", "test mail", where, "Set SMTP_URL to send it.")
     return Finding("ok", "test mail", "taken by the mail server; look whether it arrives")
