@@ -5,6 +5,7 @@ Each row is its own small transaction, and every step is correct even when two s
 
 from __future__ import annotations
 
+import platform
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -15,9 +16,10 @@ import structlog
 from sqlalchemy import ColumnElement, and_, case, func, null, or_, update
 
 from ..db import db, end_read, rows_changed, transaction, utcnow
+from ..ops.doctor.machine import ago
 from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
-from ..orders.service import lock_order, raise_attention, raise_attention_once
+from ..orders.service import keep_attention, lock_order, raise_attention, raise_attention_once
 from .cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, Rejected, Untrusted
 from .invariants import findings
 from .models import SAID_PAID, Payment, PaymentState, Postback
@@ -58,6 +60,7 @@ CHECK_AGAIN_AFTER = timedelta(seconds=30)
 """At the next sweep, behind the others: what fails may not stand in the way of what does not."""
 UNCLEAR_FOR = timedelta(minutes=3)
 """So long may answers about an invoice be unclear before a person is told."""
+CLOCK_WRONG = timedelta(minutes=2)
 UNCLEAR_AGAIN_AFTER = timedelta(minutes=15)
 """Once a person has been told that the answers about an invoice are not clear."""
 
@@ -73,6 +76,7 @@ def sweep(gateway: CryptoCloud, now: datetime | None = None) -> None:
         tell_of_unclear_answers,
         expire_orders,
         audit,
+        compare_clocks,
     ]
     each(parts, lambda part: part(calls.afresh(), now), "the payment sweep's parts")
 
@@ -326,6 +330,24 @@ def audit(calls: Calls, now: datetime) -> None:
     with transaction("audit") as session:
         for finding in found:
             raise_attention_once(session, finding.kind, finding.reference, finding.note)
+
+
+def compare_clocks(calls: Calls, now: datetime) -> None:
+    """Have a person told for as long as this machine's clock is wrong, by the dates of the answers."""
+    ahead = calls.gateway.clock_ahead
+    if ahead is not None:
+        keep_attention("clock_wrong", platform.node(), _clock_in_words(ahead))
+
+
+def _clock_in_words(ahead: float) -> str:
+    if abs(ahead) < CLOCK_WRONG.total_seconds():
+        return ""
+    off, side = ago(timedelta(seconds=abs(ahead))), "behind" if ahead > 0 else "ahead of"
+    return (
+        f"The clock of the machine {platform.node()} is {off} {side} CryptoCloud's. Its notices are signed "
+        "for five minutes, so genuine ones are refused (the shop asks instead), and orders end at the "
+        "wrong time. Let NTP set the clock (`timedatectl set-ntp true`); the item closes by itself."
+    )
 
 
 def _claim(payment: Payment, now: datetime) -> bool:

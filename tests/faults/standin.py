@@ -33,6 +33,7 @@ class StandIn:
     """In place of the client, without a network between. `truth` is what it says about invoices."""
 
     batch = 1
+    clock_ahead = None
 
     def __init__(self, real: CryptoCloud, truth: dict[str, str] | None = None) -> None:
         self.read_postback = real.read_postback

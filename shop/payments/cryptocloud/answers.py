@@ -65,21 +65,28 @@ class Answer:
     body: bytes
     retry_after: float | None = None
     clock_ahead: float | None = None
-    """By how many seconds the provider's clock is ahead of ours."""
+    """By how many seconds the provider's clock is ahead of ours, at the least that the call's length allows."""
     server: str = ""
     """What the answering program calls itself."""
     location: str = ""
     """The other host that a redirect leads to."""
 
     @classmethod
-    def of(cls, status: int, headers: Mapping[str, str], body: bytes, url: str = "") -> Answer:
-        """The answer that has just come in from this address."""
+    def of(
+        cls,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        url: str = "",
+        took: float = 0.0,
+    ) -> Answer:
+        """The answer that has just come in from this address, so many seconds after it was asked for."""
         now, host = time.time(), named_host(headers.get("Location", ""))
         return cls(
             status,
             body,
             retry_after=_wait(headers.get("Retry-After", ""), now),
-            clock_ahead=_seconds_until(headers.get("Date", ""), now),
+            clock_ahead=_clock_ahead(headers, now, took),
             server=_plain(headers.get("Server", ""))[:60],
             location="" if host == named_host(url) else host,
         )
@@ -209,6 +216,14 @@ def _wait(text: str, now: float) -> float | None:
     else:
         seconds = _seconds_until(text, now)
     return None if seconds is None else min(max(seconds, 0.0), LONGEST_WAIT)
+
+
+def _clock_ahead(headers: Mapping[str, str], now: float, took: float) -> float | None:
+    """The answer was dated somewhere within the call; one out of a cache was dated long before."""
+    ahead = _seconds_until(headers.get("Date", ""), now)
+    if ahead is None or headers.get("Age", "0") != "0":
+        return None
+    return max(ahead, min(ahead + took, 0.0))
 
 
 def _seconds_until(date: str, now: float) -> float | None:

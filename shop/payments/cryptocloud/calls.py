@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,9 @@ CALLS_AT_ONCE = 24
 KEY_REFUSED_SECONDS = 30.0
 """A key that was refused is not tried again for so long: the provider may count such calls."""
 
+CLOCK_READINGS = 3
+"""One alone may be wrong: something in between may have answered with a date of its own."""
+
 
 class Calls:
     """The way to one project's API. Safe to share between threads."""
@@ -29,6 +33,7 @@ class Calls:
         self.url, self.api_key, self.call_seconds = url, api_key, call_seconds
         self._slots = threading.BoundedSemaphore(CALLS_AT_ONCE)
         self._refused_at: float | None = None
+        self._clock_ahead: deque[float] = deque(maxlen=CLOCK_READINGS)
         self.on_answer: Callable[[str, str, Answer], None] | None = None
         """Told of each answer as it came, with its call's method and path."""
 
@@ -37,12 +42,24 @@ class Calls:
         return self.judge(self.ask(method, path, **arguments))
 
     def judge(self, answer: Answer) -> dict[str, Any]:
-        """The answer's reply; remembers for a while when the key was refused."""
+        """The answer's reply; remembers for a while when the key was refused, and what time it is there."""
         try:
-            return answer.reply()
+            reply = answer.reply()
         except KeyRefused:
             self._refused_at = time.monotonic()
             raise
+        if answer.clock_ahead is not None:
+            self._clock_ahead.append(answer.clock_ahead)
+        return reply
+
+    @property
+    def clock_ahead(self) -> float | None:
+        """By how many seconds the provider's clock is ahead of ours; None until enough answers have told.
+
+        Of the last ones it is the reading that is nearest to ours, so one right answer clears our clock.
+        """
+        readings = tuple(self._clock_ahead)
+        return min(readings, key=abs) if len(readings) == CLOCK_READINGS else None
 
     def ask(
         self,
@@ -97,6 +114,7 @@ class Calls:
     def _request(
         self, method: str, path: str, deadline: float, largest: int, **content: Any
     ) -> Answer:
+        started = time.monotonic()
         with _Session() as session:
             session.trust_env = False  # neither a proxy nor a .netrc may see the key
             try:
@@ -116,7 +134,8 @@ class Calls:
                     body = _read(response, deadline, largest)
                     # A page about a mistake may show the request that made it.
                     body = body.replace(self.api_key.encode(), b"-")
-                    return Answer.of(response.status_code, response.headers, body, self.url)
+                    took = time.monotonic() - started
+                    return Answer.of(response.status_code, response.headers, body, self.url, took)
             except CryptoCloudError:
                 raise
             except requests.ConnectTimeout:

@@ -126,6 +126,11 @@ class CryptoCloud:
             # It has no such invoice, and said so to this key.
         return answer.clock_ahead
 
+    @property
+    def clock_ahead(self) -> float | None:
+        """By how many seconds the provider's clock is ahead of ours, by the last answers; None while unknown."""
+        return self._calls.clock_ahead
+
     def read_postback(
         self, content_type: str | None, body: bytes, *, now: float | None = None
     ) -> Postback:
