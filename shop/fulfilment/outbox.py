@@ -14,7 +14,7 @@ from ..failpoints import failpoint
 from ..i18n import speaking
 from ..mail import NO_SERVER, Mail, MailNotSent, MailRefused, render_mail, send
 from ..orders.links import order_url
-from ..orders.queries import attention_mailed_by, unmailed_attention
+from ..orders.queries import attention_mailed_by, unmailed_attention, waits_for_a_person
 from ..orders.service import keep_attention, lock_order, raise_attention
 from .goods import goods_of
 from .models import ASKED_FOR, GOODS_MAIL, PROOF_MAIL, MailState, OutboxMail
@@ -73,10 +73,13 @@ def _without_server() -> str:
 
 def _tell_of_refusals(now: datetime) -> None:
     """Put before a person that the mail server takes nothing at all, until it does."""
+    in_vain, item = tried_in_vain_for_an_hour(), ("mails_refused", "mail server")
+    if not in_vain and not waits_for_a_person(*item):
+        return
     if has_sent_since(now - AN_HOUR):
-        keep_attention("mails_refused", "mail server", "")
-    elif tried_in_vain_for_an_hour():
-        keep_attention("mails_refused", "mail server", NOTHING_TAKEN)
+        keep_attention(*item, "")
+    elif in_vain:
+        keep_attention(*item, NOTHING_TAKEN)
 
 
 def note_bounce(order_id: int, *, why: str, who: str) -> bool:
