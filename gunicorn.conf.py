@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import socket
+import struct
 import sys
 from typing import Any
 
@@ -32,8 +33,9 @@ graceful_timeout = 30
 timeout = 30  # without a sign of life of the worker itself, not of one request
 keepalive = 5
 
-# Somebody who stops reading in the middle of a download keeps a thread; after so long without a byte
-# taken, the connection is closed. The shop itself keeps threads free for pages (web/attachments.py).
+# Somebody who stops reading in the middle of a download keeps a thread, and so does somebody who stops
+# sending in the middle of a request; after so long without a byte taken or sent, the connection is closed.
+# The shop itself keeps threads free for pages (web/attachments.py). Who drips is kept out by a proxy alone.
 STALLED_SECONDS = int(os.environ.get("WEB_STALLED_SECONDS", "30"))
 
 # A leak, should there be one, ends with its process; the jitter keeps both from going at once.
@@ -77,12 +79,14 @@ class logger_class(Logger):  # type: ignore[misc]  # gunicorn ships no types, an
 
 
 def when_ready(server: Any) -> None:
-    """Let go of those who take nothing any more: a blocking write has no time limit of its own."""
-    for listener in server.LISTENERS:
+    """Let go of those who take or send nothing any more: blocking calls have no time limit of their own."""
+    for listener in server.LISTENERS:  # connections inherit both
         with contextlib.suppress(AttributeError, OSError):  # only Linux has it, and only for TCP
-            # Connections inherit it.
             limit = STALLED_SECONDS * 1000
             listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
+        with contextlib.suppress(OSError):
+            limit = struct.pack("ll", STALLED_SECONDS, 0)
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
 
 def post_fork(server: Any, worker: Any) -> None:

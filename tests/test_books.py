@@ -14,6 +14,7 @@ from shop.books import SETTLED_AFTER, compare
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.asked_for import correct_address
+from shop.fulfilment.copies import KeysRefused
 from shop.fulfilment.models import Delivery
 from shop.fulfilment.reissue import renew_link
 from shop.fulfilment.service import add_keys, deliver_order
@@ -271,3 +272,20 @@ def test_a_comparison_that_dies_is_made_again(
         order = db.session.get_one(Order, order.id, populate_existing=True)
         assert (order.link_version, order.email) == (2, "")
         assert [event.kind for event in order.events].count("link_renewed") == 1
+
+
+def test_a_key_that_was_handed_out_and_forgotten_is_not_added_again(app: Flask) -> None:
+    with app.app_context():
+        product = make_key_product("AAAA-1111")
+        copy = Copy()
+        add_keys(product, ["BBBB-2222"])
+        sell(app, product, quantity=2)
+        assert add_keys(product, ["BBBB-2222"]) == (0, 1), "what the database has is no trouble"
+        copy.put_back()
+
+        for _ in range(2):
+            with pytest.raises(KeysRefused, match=r"line 2\.$"):
+                add_keys(product, ["CCCC-3333", "BBBB-2222"])
+            compare_later(app)
+
+        assert add_keys(product, ["CCCC-3333"]) == (1, 0)

@@ -29,7 +29,7 @@ def refuse_copies(
     session: Session, product_id: int, lines: Mapping[str, int], *, case_sensitive: bool
 ) -> None:
     """KeysRefused if a key could not be inserted, and is not there by itself: it is a copy of another."""
-    mine = _there(session, product_id, list(lines))
+    mine = keys_there(session, product_id, list(lines))
     copies = [value for value in lines if value not in mine]
     problems = [
         f"Line {lines[value]} {_is_a_copy(session, product_id, lines, value, case_sensitive)}."
@@ -41,7 +41,8 @@ def refuse_copies(
         raise KeysRefused(problems)
 
 
-def _there(session: Session, product_id: int, values: list[str]) -> set[str]:
+def keys_there(session: Session, product_id: int, values: list[str]) -> set[str]:
+    """Which of these keys the product has, sold ones included."""
     found = set[str]()
     for start in range(0, len(values), AT_ONCE):
         query = select(LicenceKey.value).where(

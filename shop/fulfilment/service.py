@@ -172,7 +172,7 @@ def add_keys(
     product_id, keys = product.id, _numbered(lines)
     with transaction("keys") as session:
         _one_import_at_a_time(session)
-        refuse_spent(session, keys)
+        refuse_spent(session, product_id, keys)
         given = [
             {
                 "product_id": product_id,

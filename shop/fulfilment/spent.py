@@ -20,7 +20,7 @@ from ..ops import journal
 from ..ops.models import JournalMark
 from ..orders.service import raise_attention
 from ..web.clients import keyed_hashes
-from .copies import KeysRefused
+from .copies import KeysRefused, keys_there
 from .keys import normal_key
 from .models import Delivery, DeliveryState, LicenceKey, SpentKey
 from .queries import find_delivery, in_stock
@@ -71,14 +71,15 @@ def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[Lice
             return keys
 
 
-def refuse_spent(session: Session, lines: Mapping[str, int]) -> None:
-    """KeysRefused if one of these keys, each with its line in a file, was handed out before."""
+def refuse_spent(session: Session, product_id: int, lines: Mapping[str, int]) -> None:
+    """KeysRefused if one of these keys, each with its line, was handed out and the product does not have it."""
     spent = set(session.scalars(select(SpentKey.fingerprint)))
     spent |= {line.about[1] for line in _not_compared(session, {" key "})}
-    known = [lines[value] for value in lines if spent and not spent.isdisjoint(fingerprints(value))]
-    if known:
-        numbers = ", ".join(map(str, known))
-        raise KeysRefused([f"Keys that were handed out before, says the journal: lines {numbers}."])
+    known = [value for value in lines if spent and not spent.isdisjoint(fingerprints(value))]
+    there = keys_there(session, product_id, known)
+    if numbers := [str(lines[value]) for value in known if value not in there]:
+        problem = "Keys that were handed out before, says the journal, stand in line"
+        raise KeysRefused([f"{problem} {', '.join(numbers)}."])
 
 
 def _spent(session: Session, keys: Sequence[LicenceKey], owner: str) -> Iterator[tuple[int, bool]]:

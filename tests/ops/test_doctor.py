@@ -46,6 +46,20 @@ def in_production(settings: Settings, **values: object) -> Settings:
     return settings.model_copy(update={"shop_development": False} | values)
 
 
+@pytest.mark.parametrize(("values", "level"), [({}, "warn"), ({"shop_trusted_proxies": 1}, "ok")])
+def test_a_shop_that_sells_should_have_a_proxy_in_front(
+    tmp_path: Path, values: dict[str, object], level: str
+) -> None:
+    finding = own_settings.proxy(in_production(make_settings(tmp_path, **values)))
+
+    assert finding.level == level
+    assert ("SHOP_TRUSTED_PROXIES=1" in finding.mend) == (level == "warn")
+
+
+def test_a_trial_needs_no_proxy(tmp_path: Path) -> None:
+    assert own_settings.proxy(make_settings(tmp_path)).level == "ok"
+
+
 def test_a_shop_that_is_fit_to_sell(app: Flask, engine: str) -> None:
     swept(app, timedelta(seconds=20))
 

@@ -20,6 +20,7 @@ CHECKS: list[Check] = [
     mail.mail,
     address.public_address,
     address.postback_address,
+    settings.proxy,
     settings.postback_secret,
     settings.previous_secret,
 ]

@@ -32,6 +32,20 @@ def unknown_settings(settings: Settings) -> Finding:
     return Finding("ok", "settings", "all known")
 
 
+def proxy(settings: Settings) -> Finding:
+    """Something stands in front that speaks https, waits for the slow, and says who they are."""
+    if settings.development or settings.shop_trusted_proxies:
+        return Finding(
+            "ok", "proxy", "a trial" if settings.development else "one in front is believed"
+        )
+    return Finding(
+        "warn",
+        "proxy",
+        "SHOP_TRUSTED_PROXIES is 0: either none stands in front, or all buyers seem to come from it",
+        "Put one that buffers in front (docs/operating.md, Behind a proxy), and set SHOP_TRUSTED_PROXIES=1.",
+    )
+
+
 def postback_secret(settings: Settings) -> Finding:
     """Nobody can guess the secret that signs postbacks."""
     secret = settings.cryptocloud_secret_key.get_secret_value()
