@@ -13,7 +13,7 @@ from flask import Flask, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import SecurityError
 
-from ..config import current_settings
+from ..config import LANGUAGES, current_settings
 from ..i18n import prefix_of
 
 SAFE_IN_PATH = "/:@!$&'()*+,;=~"
@@ -30,9 +30,10 @@ def _lead_on() -> ResponseReturnValue | None:
     if request.method not in ("GET", "HEAD") or unknown_host:
         return None
     settings = current_settings()
-    prefix = prefix_of(request.script_root.rpartition("/")[2])
+    code = request.script_root.removeprefix("/")
+    prefix = prefix_of(code)
     moved = urlsplit(f"//{request.host}").hostname in settings.shop_former_hosts
-    if not moved and request.script_root == prefix:
+    if not moved and (prefix or code not in LANGUAGES):
         return None
     # Exactly one slash in front: two would name another host.
     path = f"{prefix}/{quote(request.path.lstrip('/'), safe=SAFE_IN_PATH)}"

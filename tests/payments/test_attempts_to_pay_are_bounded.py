@@ -97,6 +97,19 @@ def test_pressing_all_the_time_makes_few_attempts(app: Flask, clock: Clock, kind
         assert made <= 10
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_without_the_pauses_each_press_would_be_an_attempt(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control."""
+    monkeypatch.setattr(service, "PAUSES", (0.0,))
+    with app.app_context():
+        order, payment = make_order(app)
+        fails(app, payment, **SAYS["a plain 5xx"])
+
+        assert all(presses(app, order, **SAYS["a plain 5xx"]) for _ in range(16))
+
+
 @pytest.mark.parametrize("kind", ["a plain 5xx", "a refusal"])
 def test_the_attempts_of_one_order_can_never_be_hundreds(
     app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: str
