@@ -12,7 +12,7 @@ import structlog
 from ..catalogue.storage import StorageFailed, storage
 from ..db import end_read, transaction
 from ..orders.service import raise_attention, resolve_attention
-from .queries import files_in_use, files_reported, files_to_hand_out
+from .queries import LONGEST_REFERENCE, files_in_use, files_reported, files_to_hand_out
 
 log = structlog.get_logger()
 
@@ -83,9 +83,9 @@ def look_at_some(looks: Looks, now: datetime) -> None:
 def report_file(file: str, note: str) -> None:
     """Tell a person that a file cannot be handed out; once, whoever wants it."""
     with transaction("attention") as session:
-        raise_attention(session, MISSING, name(file), note)
+        raise_attention(session, MISSING, reference_of(file), note)
 
 
-def name(file: str) -> str:
-    """The file as attention items name it, which have less room."""
-    return file[:120]
+def reference_of(file: str) -> str:
+    """The file as attention items name it."""
+    return file[:LONGEST_REFERENCE]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from ..catalogue.models import Product
 from ..db import db
@@ -30,6 +31,8 @@ from .models import (
 
 TRIES_IN_AN_HOUR = 6
 """2 + 4 + 8 + 16 + 32 minutes lie between the first and the sixth."""
+LONGEST_REFERENCE = 120
+"""Characters of an attention item's reference; the name of a file may take more."""
 
 
 def deliveries_of(order_id: int) -> Sequence[Delivery]:
@@ -90,16 +93,20 @@ def files_reported(kind: str) -> dict[str, list[tuple[str, int | None]]]:
     items = select(AttentionItem.reference).where(
         AttentionItem.kind == kind, AttentionItem.resolved_at.is_(None)
     )
-    files = dict[str, list[tuple[str, int | None]]]()
-    for reference in db.session.scalars(items).all():
-        sold = select(Product.delivery_file, Product.delivery_size).where(
-            Product.delivery_file.startswith(reference, autoescape=True)
-        )
-        had = select(Delivery.file, Delivery.file_size).where(
-            Delivery.file.startswith(reference, autoescape=True)
-        )
-        files[reference] = _names_and_sizes(sold) + _names_and_sizes(had)
-    return files
+    return {
+        reference: _called(reference, Product.delivery_file, Product.delivery_size)
+        + _called(reference, Delivery.file, Delivery.file_size)
+        for reference in db.session.scalars(items).all()
+    }
+
+
+def _called(
+    reference: str,
+    file: InstrumentedAttribute[str],
+    size: InstrumentedAttribute[int | None],
+) -> list[tuple[str, int | None]]:
+    same = func.substr(file, 1, LONGEST_REFERENCE) == reference
+    return _names_and_sizes(select(file, size).where(same))
 
 
 def _names_and_sizes(query: Select[str, int | None]) -> list[tuple[str, int | None]]:

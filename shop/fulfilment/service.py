@@ -23,7 +23,7 @@ from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order, raise_attention, resolve_attention
 from ..queue import wake
 from .copies import refuse_copies
-from .files import MISSING, Looks, look_at_files, name
+from .files import MISSING, Looks, look_at_files, reference_of
 from .models import FILE_MAIL, GOODS_MAIL, KEY_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
 from .queries import deliveries_of, free_keys
 from .spent import next_keys, note_handed_out, refuse_spent
@@ -146,7 +146,7 @@ def _is_there(
             f"Order {delivery.order.number} is paid and waits for its file: {file} {problem}. "
             f"Put it back (`flask products import` does); it is handed over by itself then."
         )
-        raise_attention(session, MISSING, name(file), note)
+        raise_attention(session, MISSING, reference_of(file), note)
         plan_mail(session, delivery.order, FILE_MAIL)
     return not problem
 

@@ -32,6 +32,7 @@ from ..catalogue.models import DeliveryKind, Product
 from ..db import UtcDateTime, db, utcnow
 from ..fulfilment.files import MISSING
 from ..fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
+from ..fulfilment.queries import LONGEST_REFERENCE
 from ..orders.models import (
     HAS_GOODS,
     SETTLED,
@@ -180,7 +181,7 @@ def not_delivered() -> Found:
         OrderLine.id == Delivery.order_line_id,
         Product.id == OrderLine.product_id,
         AttentionItem.kind == MISSING,
-        AttentionItem.reference == func.substr(Product.delivery_file, 1, 120),
+        AttentionItem.reference == func.substr(Product.delivery_file, 1, LONGEST_REFERENCE),
         AttentionItem.resolved_at.is_(None),
     )
     since = Order.paid_at < _over("delivering")
