@@ -85,8 +85,8 @@ def when_ready(server: Any) -> None:
             limit = STALLED_SECONDS * 1000
             listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
         with contextlib.suppress(OSError):
-            limit = struct.pack("ll", STALLED_SECONDS, 0)
-            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            seconds = struct.pack("ll", STALLED_SECONDS, 0)
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
 
 
 def post_fork(server: Any, worker: Any) -> None:
