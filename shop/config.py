@@ -50,6 +50,12 @@ SANDBOX = {
 PAPER = "#f6f8f7"
 """The colour of the page in the light scheme, as static/css/tokens.css has it."""
 
+LONGEST_LATE_HOURS = 8760
+"""A year: for no longer may money that comes late count, by the shop's setting or a product's own."""
+
+WATCH_MARGIN = timedelta(days=1)
+"""Invoices are watched so much longer than their money counts: it may be found at the last look."""
+
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 PREVIOUS = {
@@ -212,7 +218,7 @@ class Settings(BaseModel):
     shop_late_payment_hours: int = Field(
         72,
         ge=0,
-        le=8760,
+        le=LONGEST_LATE_HOURS,
         description="Money that comes up to this many hours after an order's end still buys what is "
         "in stock; later, a person decides. A product may have its own figure",
     )
@@ -394,6 +400,46 @@ class Settings(BaseModel):
             raise ValueError("is missing: say when the previous secret key ends")
         if value and value.tzinfo is None:
             raise ValueError("needs a time zone, such as the Z in 2027-01-31T12:00:00Z")
+        if value and previous is not None and not previous.get_secret_value():
+            raise ValueError(
+                "is set and CRYPTOCLOUD_PREVIOUS_SECRET_KEY is not: set both, or remove this one"
+            )
+        return value
+
+    @field_validator("cryptocloud_previous_secret_key")
+    @classmethod
+    def _another(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        current = info.data.get("cryptocloud_secret_key")
+        if current and value.get_secret_value() == current.get_secret_value():
+            raise ValueError(
+                "is the same as CRYPTOCLOUD_SECRET_KEY: give the one before it, or remove this one"
+            )
+        return value
+
+    @field_validator("shop_rate_max_age_days")
+    @classmethod
+    def _as_long_as_an_invoice(cls, value: int, info: ValidationInfo) -> int:
+        hours = info.data.get("cryptocloud_invoice_hours")
+        if hours is not None and value * 24 < hours:
+            raise ValueError(
+                f"must be {-(hours // -24)} or more while CRYPTOCLOUD_INVOICE_HOURS is {hours}: an "
+                "invoice could still be paid at a rate that is too old. Raise the one or lower the other"
+            )
+        return value
+
+    @field_validator("shop_retention_days")
+    @classmethod
+    def _while_money_counts(cls, value: int, info: ValidationInfo) -> int:
+        """Whoever pays late is written to: that needs an address for as long as such money is looked for."""
+        late = info.data.get("shop_late_payment_hours")
+        if not value or late is None:
+            return value
+        least = -((timedelta(hours=late) + WATCH_MARGIN) // timedelta(days=-1))
+        if value < least:
+            raise ValueError(
+                f"must be {least} or more (or 0) while SHOP_LATE_PAYMENT_HOURS is {late}: money that "
+                "comes so late needs its buyer's address. Raise the one or lower the other"
+            )
         return value
 
     @field_validator("shop_base_currency")

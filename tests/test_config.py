@@ -278,6 +278,7 @@ def test_any_setting_may_stand_in_a_file(no_dotenv: Path, tmp_path: Path, name: 
     }.get(name, "file@shop.example")  # fmt: skip
     (tmp_path / "value").write_text(f"{value}\n")
     others = NEEDED | {
+        "CRYPTOCLOUD_PREVIOUS_SECRET_KEY": "the-one-before",
         "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-02-01T00:00:00Z",
         "SECRET_KEY_PREVIOUS_UNTIL": "2027-02-01T00:00:00Z",
     }
@@ -304,6 +305,55 @@ def test_a_previous_secret_needs_an_end(no_dotenv: Path) -> None:
     assert found == [
         "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL is missing: say when the previous secret key ends"
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (
+            {"SHOP_RETENTION_DAYS": "3"},
+            "SHOP_RETENTION_DAYS must be 4 or more (or 0) while SHOP_LATE_PAYMENT_HOURS is 72: money that "
+            "comes so late needs its buyer's address. Raise the one or lower the other",
+        ),
+        (
+            {
+                "CRYPTOCLOUD_API_VERSION": "2",
+                "CRYPTOCLOUD_INVOICE_HOURS": "49",
+                "SHOP_RATE_MAX_AGE_DAYS": "2",
+            },
+            "SHOP_RATE_MAX_AGE_DAYS must be 3 or more while CRYPTOCLOUD_INVOICE_HOURS is 49: an invoice "
+            "could still be paid at a rate that is too old. Raise the one or lower the other",
+        ),
+        (
+            {"CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-02-01T00:00:00Z"},
+            "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL is set and CRYPTOCLOUD_PREVIOUS_SECRET_KEY is not: set "
+            "both, or remove this one",
+        ),
+        (
+            {
+                "CRYPTOCLOUD_PREVIOUS_SECRET_KEY": NEEDED["CRYPTOCLOUD_SECRET_KEY"],
+                "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-02-01T00:00:00Z",
+            },
+            "CRYPTOCLOUD_PREVIOUS_SECRET_KEY is the same as CRYPTOCLOUD_SECRET_KEY: give the one before "
+            "it, or remove this one",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_by_both_names(
+    no_dotenv: Path, given: dict[str, str], found: str
+) -> None:
+    assert problems(NEEDED | given, no_dotenv)[:1] == [found]
+
+
+@pytest.mark.parametrize(
+    ("late", "days"), [("72", "4"), ("72", "0"), ("0", "1"), ("24", "2"), ("8760", "366")]
+)
+def test_an_address_may_be_erased_once_no_late_money_is_looked_for(
+    no_dotenv: Path, late: str, days: str
+) -> None:
+    given = {"SHOP_LATE_PAYMENT_HOURS": late, "SHOP_RETENTION_DAYS": days}
+
+    assert load(NEEDED | given, no_dotenv).shop_retention_days == int(days)
 
 
 def test_a_bucket_needs_its_key_and_the_extra(

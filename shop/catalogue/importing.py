@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from ..config import LONGEST_LATE_HOURS
 from ..money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
 from .images import BadImage, PreparedImage, prepare
 from .models import SLUG, DeliveryKind
@@ -19,7 +20,6 @@ TERMS = {"downloads": DeliveryKind.FILE, "days": DeliveryKind.FILE, "low_stock":
 """What may be said of a delivery of this kind alone."""
 LONGEST_TEXT = 20_000
 LARGEST_STOCK = 1_000_000_000
-LONGEST_LATE_HOURS = 8760
 MOST_DOWNLOADS = 1000
 LONGEST_DOWNLOAD_DAYS = 3650
 

@@ -19,6 +19,7 @@ from ..config import current_settings
 from ..db import db, rows_changed, transaction, utcnow
 from ..orders.models import HoldState, Order, OrderStatus, StockHold
 from ..payments.models import FRUITLESS, Payment
+from ..payments.times import A_DAY, price_stands_for
 from ..web.clients import mailbox_key
 from .cart import Cart
 from .forms import Buyer
@@ -33,8 +34,6 @@ PACE = timedelta(hours=1)
 ATTEMPTS_PER_CLIENT = 20
 """Attempts to pay, of all orders of one network, that may fail within ATTEMPTS_WITHIN."""
 ATTEMPTS_WITHIN = timedelta(minutes=1)
-KEPT_FOR = timedelta(days=8)
-"""An order that expired can be started anew for seven days, and then counts again."""
 
 
 class TooManyOrders(Exception):
@@ -111,7 +110,9 @@ def forget_placements(now: datetime | None = None) -> None:
     """Delete the notes that nothing counts any more."""
     now = now or utcnow()
     waits = exists().where(Order.id == Placement.order_id, Order.status == OrderStatus.PENDING)
-    old = delete(Placement).where(Placement.placed_at < now - KEPT_FOR, ~waits)
+    # An order that expired can be paid anew while its price stands, and then counts again.
+    kept_for = price_stands_for() + A_DAY
+    old = delete(Placement).where(Placement.placed_at < now - kept_for, ~waits)
     with transaction("forget") as session:
         rows_changed(session, old)
 

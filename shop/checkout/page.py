@@ -90,6 +90,8 @@ CHANGING = {
 }
 """States that a page should keep asking about."""
 
+CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
+"""Closed without money, which may come late."""
 NEARLY_OVER = timedelta(hours=3)
 
 
@@ -175,6 +177,13 @@ def current_payment(order: Order) -> Payment | None:
     return next(reversed(live or payments), None)
 
 
+def payment_to_ask_about(order: Order) -> Payment | None:
+    """The payment by which money may come: the live one; for a closed order, the newest that is still watched."""
+    payments = payments_of(order.id)
+    late = [payment for payment in payments if order.status in CLOSED and payment.next_check_at]
+    return next(reversed([payment for payment in payments if payment.is_live] or late), None)
+
+
 def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     """The page of an order; `asking` while the buyer has just come back and nothing is known yet."""
     payment = current_payment(order)
@@ -187,7 +196,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     return OrderPage(
         state=state,
         headline=str(HEADLINES[state]),
-        final=state not in CHANGING,
+        final=state not in CHANGING and not _may_be_paid_late(order),
         number=order.number,
         email=order.email,
         total=order.total,
@@ -222,6 +231,10 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
             address=url_for("order_mail.address", token=token),
         ),
     )
+
+
+def _may_be_paid_late(order: Order) -> bool:
+    return order.status in CLOSED and payment_to_ask_about(order) is not None
 
 
 def _mail_news(order: Order) -> MailNews | None:

@@ -51,7 +51,7 @@ from . import cart as carts
 from .forms import CheckoutForm
 from .limits import HoldsTooMuch, TooManyOrders, admit_again
 from .owners import is_owner, offer_proof
-from .page import current_payment, order_at, order_page
+from .page import current_payment, order_at, order_page, payment_to_ask_about
 from .refusals import words_for
 from .remembered import remember, remembered_orders
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
@@ -73,6 +73,8 @@ CART_CHANGED = lazy_gettext(
 )
 ASK_AGAIN_AFTER = timedelta(seconds=10)
 """How often an open order page may have the provider asked, whoever asks."""
+ASK_LATE_AFTER = timedelta(minutes=1)
+"""The same once the order's time is over, while money that comes late would count."""
 SECONDS_TO_ASK = 4.0
 
 
@@ -353,9 +355,11 @@ def _to_new_link(token: str) -> ResponseReturnValue:
 
 
 def _ask(order: Order, *, at_most_every: timedelta) -> bool:
-    """Ask the provider about an order's open payment, if it is time to; False when it cannot say."""
-    payment = current_payment(order)
-    if payment is None or not payment.is_live or not claim_check(payment, at_most_every):
+    """Ask the provider about a payment that may come, if it is time to; False when it cannot say."""
+    payment = payment_to_ask_about(order)
+    if payment and not payment.is_live:
+        at_most_every = max(at_most_every, ASK_LATE_AFTER)
+    if payment is None or not claim_check(payment, at_most_every):
         return True
     try:
         refresh(payment, _gateway(), seconds=SECONDS_TO_ASK)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -45,19 +45,10 @@ from ..orders.models import (
     StockHold,
 )
 from .models import Payment, PaymentState, Postback
+from .times import TIME_FOR
 
 NEWEST = 5000
 """How many orders a sweep looks at. In all but the largest shops that is more than can still change."""
-TIME_FOR = {
-    "nothing": timedelta(0),
-    "creating": timedelta(hours=1),
-    "unknown": timedelta(hours=24),
-    "delivering": timedelta(hours=1),
-    "answering": timedelta(days=2),  # an invoice is asked about for a day after its end,
-    "answering for a part": timedelta(days=8),  # or for seven
-    "judging": timedelta(hours=25),  # an unconfirmed notice is put before a person after a day
-}
-
 HOLD_OF = {
     OrderStatus.PENDING: HoldState.HELD,
     OrderStatus.PAID: HoldState.COMMITTED,
@@ -273,14 +264,19 @@ def payment_stuck() -> Found:
 
 @cache
 def not_answered() -> Found:
-    """Invoices that are still asked about long after the last answer should have come."""
-    end = func.coalesce(Payment.expires_at, Payment.created_at)
+    """Invoices that are asked about after their end, and of which nothing has been told for long."""
+    told = func.coalesce(Payment.checked_at, Payment.opened_at, Payment.created_at)
     silent = or_(
-        and_(~Payment.part_came, end < _over("answering")),
-        and_(Payment.part_came, end < _over("answering for a part")),
+        and_(told < _over("answering"), Payment.ends_at > _over("answering at long intervals")),
+        told < _over("answering at the longest"),
     )
+    ended = Payment.ends_at < _over("answering")
     asked = and_(Payment.next_check_at > _over("nothing"), ~Payment.is_closed)  # and put off again
-    return select(Payment.reference, Payment.invoice_id).join(Order).where(RECENT, asked, silent)
+    return (
+        select(Payment.reference, Payment.invoice_id)
+        .join(Order)
+        .where(RECENT, asked, ended, silent)
+    )
 
 
 @cache
@@ -339,7 +335,7 @@ CHECKS: tuple[tuple[str, str, Callable[[], Found]], ...] = (
     ("payment_stuck", "Payment {0} is {1}, and nothing will move it.", payment_stuck),
     (
         "not_answered",
-        "CryptoCloud has told nothing about invoice {1} since its end; it is asked for a month.",
+        "CryptoCloud has told nothing about invoice {1} for days, and its time is over.",
         not_answered,
     ),
     ("postback_stuck", "The notice about invoice {0} has not been judged.", postback_stuck),

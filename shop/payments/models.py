@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -194,6 +195,16 @@ class Payment(Base):
 
     def _of_coin(self, figure: str) -> str:
         return f"{figure} {self.coin.replace('_', ' ')}".rstrip()
+
+    @hybrid_property
+    def ends_at(self) -> datetime:
+        """When its invoice ends; where nobody has said, when it was opened."""
+        return self.expires_at or self.opened_at or self.created_at
+
+    @ends_at.inplace.expression
+    @classmethod
+    def _ends_at(cls) -> ColumnElement[datetime]:
+        return func.coalesce(cls.expires_at, cls.opened_at, cls.created_at)
 
     @hybrid_property
     def is_closed(self) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy.orm import contains_eager
 
 from ..db import db
 from ..orders.models import AttentionItem, Order, OrderStatus
 from .cryptocloud import SIGNED, InvoiceStatus
 from .models import LIVE, Figures, Payment, PaymentState, Postback
+from .times import ABOUT_TO_EXPIRE
 
 
 def find_payment_by_invoice(invoice_id: str) -> Payment | None:
@@ -56,12 +58,25 @@ def is_due(now: datetime) -> ColumnElement[bool]:
     return Payment.next_check_at.is_not(None) & ((Payment.next_check_at <= now) | (last_look > now))
 
 
-def due_checks(now: datetime, limit: int = 200) -> Sequence[Payment]:
-    """Payments whose invoice should be asked about, the longest overdue first."""
+def due_checks(now: datetime, limit: int = 1000) -> Sequence[Payment]:
+    """Payments whose invoice should be asked about.
+
+    First those whose order is about to expire, then others of which money is expected, then those that
+    are watched in case it comes late; among these the longest overdue first.
+    """
+    told = exists().where(Postback.invoice_id == Payment.invoice_id, Postback.done_at.is_(None))
+    pending = Order.status == OrderStatus.PENDING
+    urgency = case(
+        (and_(pending, Order.expires_at <= now + ABOUT_TO_EXPIRE), 0),
+        (or_(pending, told), 1),
+        else_=2,
+    )
     query = (
         select(Payment)
+        .join(Payment.order)
+        .options(contains_eager(Payment.order))
         .where(is_due(now), Payment.invoice_id.is_not(None))
-        .order_by(Payment.next_check_at)
+        .order_by(urgency, Payment.next_check_at)
         .limit(limit)
     )
     return db.session.scalars(query).all()
@@ -114,7 +129,7 @@ def refused_payments(limit: int = 50) -> Sequence[Payment]:
     return db.session.scalars(query.order_by(Payment.refused_at.desc()).limit(limit)).all()
 
 
-def overdue_orders(now: datetime, limit: int = 200) -> Sequence[Order]:
+def overdue_orders(now: datetime, limit: int = 1000) -> Sequence[Order]:
     """Unpaid orders whose time is over."""
     query = (
         select(Order)

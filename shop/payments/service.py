@@ -8,9 +8,10 @@ the network is waited for.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import or_, update
@@ -48,11 +49,11 @@ from .queries import (
 )
 from .settling import lock_payment, note_unclear, settle
 from .telling import tell_a_person
+from .times import CALL_LEASE, price_stands_for
+from .watching import next_check
 
 log = structlog.get_logger()
 
-CALL_LEASE = timedelta(seconds=30)
-"""Longer than any create call lasts: a payment still `creating` after it has lost its process."""
 BUSY_SECONDS = 5.0
 LASTING_SECONDS = 60.0
 """Between two attempts of one order while the provider's no is one that lasts."""
@@ -61,8 +62,6 @@ PAUSES = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 300.0)
 because that often helps; then ever later, because pressing a button must not flood the provider."""
 MOST_ATTEMPTS = 60
 """To have one order paid. At those pauses they take four hours; then a person looks why none has worked."""
-PRICE_STANDS_FOR = timedelta(days=7)
-CHECK_AFTER = tuple(timedelta(seconds=s) for s in (15, 30, 60, 120, 300, 900, 3600))
 
 
 class PaymentInProgress(Exception):
@@ -139,7 +138,7 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
         payment.invoice_id, payment.pay_url = invoice.id, invoice.pay_url
         payment.opened_at, payment.test_mode = now, invoice.test_mode
         payment.expires_at = invoice.expires_at or now + current_settings().invoice_life
-        payment.next_check_at = now if waiting else next_check(now, now)
+        payment.next_check_at = now if waiting else next_check(now, payment.expires_at, now)
         if shown := payment.state in (PaymentState.CREATING, PaymentState.UNKNOWN):
             payment.move(PaymentState.OPEN)
             order.expires_at = payment.expires_at
@@ -147,16 +146,6 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
         order.record(event, payment.name)
     log.info(event, order=order.number, payment=payment.reference, invoice=invoice.id)
     return shown
-
-
-def next_check(opened_at: datetime, now: datetime) -> datetime:
-    """When to ask about an invoice again: ever less often while it grows older, then hourly."""
-    due = min(opened_at, now)  # a clock that was set back must not make anything wait for it
-    for pause in CHECK_AFTER:
-        due += pause
-        if due > now:
-            return due
-    return now + CHECK_AFTER[-1]
 
 
 def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> None:
@@ -221,7 +210,7 @@ def can_start_again(order: Order, now: datetime) -> bool:
     if order.erased_at:
         return False  # its goods could not be mailed
     on_sale = all(line.product is None or line.product.active for line in order.lines)
-    return on_sale and now < order.created_at + PRICE_STANDS_FOR
+    return on_sale and now < order.created_at + price_stands_for()
 
 
 def start_payment(
@@ -289,48 +278,63 @@ def refresh(payment: Payment, gateway: CryptoCloud, *, seconds: float | None = N
     Safe to call at any time, by anybody, any number of times. Raises CryptoCloudError when the
     provider cannot say; nothing has changed then, and the sweep will ask again.
     """
-    refresh_all([payment], gateway, seconds=seconds)
+    question = question_about([payment])
+    end_read()
+    if question:
+        act_on(question, lambda: gateway.invoice_infos(list(question), seconds=seconds))
 
 
-def refresh_all(
-    payments: Iterable[Payment], gateway: CryptoCloud, *, seconds: float | None = None
-) -> set[int]:
-    """The same for as many as can be asked about at once (`gateway.batch`); the ids of those told about.
+class Asked(NamedTuple):
+    """Whose invoice is asked about."""
+
+    order_id: int
+    payment_id: int
+    reference: str
+
+
+Question = Mapping[str, Asked]
+"""The invoices that one call asks about (`gateway.batch` at most), by their ids."""
+
+
+def question_about(payments: Iterable[Payment]) -> Question:
+    """What to ask about these payments; nothing about those without an invoice, or known to be paid."""
+    return {
+        payment.invoice_id: Asked(payment.order_id, payment.id, payment.reference)
+        for payment in payments
+        if payment.invoice_id and not payment.is_closed
+    }
+
+
+def act_on(question: Question, answer: Callable[[], Mapping[str, InvoiceInfo]]) -> set[int]:
+    """Act on what the provider answered (`answer` gives or raises it); the ids of the payments it told about.
 
     What is told and cannot be understood counts as not told, and is noted. With nothing else told it
     raises UnclearInvoice.
     """
-    asked = {
-        payment.invoice_id: (payment.order_id, payment.id)
-        for payment in payments
-        if payment.invoice_id and not payment.is_closed
-    }
-    end_read()
-    if not asked:
-        return set()
     try:
-        infos = gateway.invoice_infos(list(asked), seconds=seconds)
+        infos = answer()
     except CryptoCloudError as error:
-        _note_no_answer(asked.values(), error)
+        _note_no_answer(question.values(), error)
         raise
 
     def act(told: tuple[str, InvoiceInfo]) -> None:
-        invoice_id, info = told
+        asked, info = question[told[0]], told[1]
         if info.status in SAID_PAID:
-            journal.note("paid", (invoice_id,))
-        if settle(*asked[invoice_id], info):
-            deliver_order(asked[invoice_id][0])
+            journal.note("paid", (told[0],))
+        if settle(asked.order_id, asked.payment_id, info):
+            deliver_order(asked.order_id)
 
-    _note_unclear((asked[i] for i in asked if i not in infos), "the provider knows no such invoice")
+    unknown = [asked for invoice_id, asked in question.items() if invoice_id not in infos]
+    _note_unclear(unknown, "the provider knows no such invoice")
     each(infos.items(), act, "answers about invoices")
     unclear = [info for info in infos.values() if info.status is InvoiceStatus.UNKNOWN]
     if unclear and len(unclear) == len(infos):
         raise UnclearInvoice(unclear[0].problem)
     told = [i for i, info in infos.items() if info.status is not InvoiceStatus.UNKNOWN]
-    return {asked[invoice_id][1] for invoice_id in told}
+    return {question[invoice_id].payment_id for invoice_id in told}
 
 
-def _note_no_answer(asked: Iterable[tuple[int, int]], error: CryptoCloudError) -> None:
+def _note_no_answer(asked: Iterable[Asked], error: CryptoCloudError) -> None:
     """An answer about none of these: of the invoices, it is noted; of us, a person is told if it lasts."""
     alarming = error.lasts and not isinstance(error, Unreadable)  # one garbled answer is not
     if alarming and not error.about_invoice:
@@ -340,8 +344,8 @@ def _note_no_answer(asked: Iterable[tuple[int, int]], error: CryptoCloudError) -
         _note_unclear(asked, str(error))
 
 
-def _note_unclear(asked: Iterable[tuple[int, int]], why: str) -> None:
-    for order_id, payment_id in asked:
+def _note_unclear(asked: Iterable[Asked], why: str) -> None:
+    for one in asked:
         with transaction("attention") as session:
-            _, payment = lock_payment(session, order_id, payment_id)
+            _, payment = lock_payment(session, one.order_id, one.payment_id)
             note_unclear(payment, why, utcnow())

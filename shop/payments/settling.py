@@ -25,6 +25,7 @@ from ..orders.service import (
 from .cryptocloud import InvoiceInfo, InvoiceStatus, same_to_the_cent
 from .models import Payment, PaymentState, Postback, alike
 from .queries import find_live_payment, find_payment_by_reference, payments_of
+from .watching import late_time
 from .words import figures_for_buyer
 
 log = structlog.get_logger()
@@ -225,10 +226,7 @@ def _too_late(order: Order, now: datetime) -> bool:
     """Whether money that comes now is later than the strictest product of the order honours."""
     if order.status not in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
         return False
-    default = current_settings().shop_late_payment_hours
-    own = [line.product.honour_late_hours for line in order.lines if line.product]
-    hours = min((default if one is None else one for one in own), default=default)
-    return now > order.expires_at + timedelta(hours=hours)
+    return now > order.expires_at + late_time(order)
 
 
 def _is_sold(order: Order, payment: Payment) -> bool:

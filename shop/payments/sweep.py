@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import platform
 import random
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import structlog
-from sqlalchemy import ColumnElement, and_, case, func, null, or_, update
+from sqlalchemy import ColumnElement, case, null, update
 
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..ops.doctor.machine import ago
 from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
 from ..orders.service import keep_attention, lock_order, raise_attention, raise_attention_once
-from .cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, Rejected, Untrusted
+from .asking import Calls
+from .cryptocloud import CryptoCloud, InvoiceInfo, Untrusted
 from .invariants import findings
 from .models import SAID_PAID, Payment, PaymentState, Postback
 from .queries import (
@@ -34,101 +34,42 @@ from .queries import (
     stale,
     unclear_payments,
 )
-from .service import bind, next_check, note_failure, refresh_all
+from .service import Question, bind, note_failure, question_about
 from .settling import end_unpaid, give_up_on_the_rest, lock_payment
-
-T = TypeVar("T")
-
-_end = func.coalesce(Payment.expires_at, Payment.opened_at, Payment.created_at)
+from .times import (
+    A_DAY,
+    ABANDON_UNKNOWN_AFTER,
+    BELIEVE_WITHIN,
+    CHECK_AGAIN_AFTER,
+    GIVE_UP_ASKING_AFTER,
+    HOUR,
+    MATCH_WITHIN,
+    STOP_ASKING_AFTER,
+    UNCLEAR_AGAIN_AFTER,
+    UNCLEAR_FOR,
+)
+from .watching import is_watched, next_check
 
 log = structlog.get_logger()
 
-SECONDS_FOR_CALLS = 45
-"""A slow provider must not make one sweep run into the next."""
-ERRORS_IN_A_ROW = 3
-ABANDON_UNKNOWN_AFTER = timedelta(minutes=2)
-MATCH_WITHIN = timedelta(minutes=5)
-BELIEVE_WITHIN = timedelta(hours=24)
-WATCH_AFTER_EXPIRY = timedelta(hours=24)
-WATCH_PARTIAL = timedelta(days=7)
-GIVE_UP_ASKING_AFTER = timedelta(hours=24)
-"""A provider that says nothing for so long may not keep stock from other buyers any longer."""
-STOP_ASKING_AFTER = timedelta(days=30)
-"""After the end of an invoice that the provider never tells about; a person knows long since."""
-HOUR = timedelta(hours=1)
-CHECK_AGAIN_AFTER = timedelta(seconds=30)
-"""At the next sweep, behind the others: what fails may not stand in the way of what does not."""
-UNCLEAR_FOR = timedelta(minutes=3)
-"""So long may answers about an invoice be unclear before a person is told."""
 CLOCK_WRONG = timedelta(minutes=2)
-UNCLEAR_AGAIN_AFTER = timedelta(minutes=15)
-"""Once a person has been told that the answers about an invoice are not clear."""
 
 
 def sweep(gateway: CryptoCloud, now: datetime | None = None) -> None:
     """One whole round. What breaks in one part keeps no other from its work, and is raised in the end."""
-    now = now or utcnow()
-    calls = Calls(gateway)
-    parts: list[Callable[[Calls, datetime], None]] = [
-        forget_lost_calls,
-        check_due_payments,
-        judge_postbacks,
-        tell_of_unclear_answers,
-        expire_orders,
-        audit,
-        compare_clocks,
-    ]
-    each(parts, lambda part: part(calls.afresh(), now), "the payment sweep's parts")
+    now, calls = now or utcnow(), Calls(gateway)
+    each(PARTS, lambda part: part[0](calls.for_part(part[1]), now), "the payment sweep's parts")
 
 
-class Calls:
-    """The provider calls of one round: limited in time, and over early when the provider is down."""
+def watch_again(calls: Calls, now: datetime) -> None:
+    """Take up the watch over invoices that were left too early: their money may still come and count.
 
-    def __init__(self, gateway: CryptoCloud) -> None:
-        self.gateway = gateway
-        self._until = time.monotonic() + SECONDS_FOR_CALLS
-        self._errors = 0
-        self.silent = False
-        """Whether the provider did not even say no when it was last to be asked."""
-
-    def afresh(self) -> Calls:
-        """The same round, for its next part: a few invoices nobody can tell about must not end it."""
-        self._errors = 0
-        return self
-
-    @property
-    def over(self) -> bool:
-        """Whether this round should make no further calls."""
-        return self._errors >= ERRORS_IN_A_ROW or time.monotonic() > self._until
-
-    def make(self, call: Callable[[], T], about: str) -> T | None:
-        """Make one call; None when the provider could not say, or need not be asked again now.
-
-        Raises Untrusted, which is an answer.
-        """
-        self.silent = True
-        if self.over:
-            return None
-        try:
-            answer = call()
-        except Untrusted:
-            self._errors, self.silent = 0, False
-            raise  # an invoice was found that nobody may be shown
-        except CryptoCloudError as error:
-            # What is said of one invoice must not keep us from asking about others.
-            self._errors = 0 if error.about_invoice else self._errors + 1
-            self.silent = not (error.about_invoice and isinstance(error, Rejected))
-            log.warning("check_failed", payment=about, outcome=type(error).__name__)
-            return None
-        self._errors, self.silent = 0, False
-        return answer
-
-    def ask(self, payments: Sequence[Payment]) -> set[int]:
-        """Refresh payments, as many as one call can; the ids of those that the provider told about."""
-        if not payments:
-            return set()
-        about = payments[0].reference
-        return self.make(lambda: refresh_all(payments, self.gateway), about) or set()
+    More hours are given to late money now, the order was paid anew, or a wrong clock has ended the watch.
+    """
+    with transaction("watch_again") as session:
+        left = update(Payment).where(Payment.next_check_at.is_(None), ~Payment.is_closed)
+        left = left.where(Payment.invoice_id.is_not(None), is_watched(now))
+        rows_changed(session, left.values(next_check_at=now))
 
 
 def forget_lost_calls(calls: Calls, now: datetime) -> None:
@@ -162,29 +103,70 @@ def _look_for_invoice(payment: Payment, calls: Calls, now: datetime) -> None:
         _move(db.session.get_one(Payment, payment_id), PaymentState.UNKNOWN, PaymentState.ABANDONED)
 
 
+@dataclass(frozen=True)
+class Check:
+    """A payment whose turn it is, as it was read with all others: not anew for each of them."""
+
+    question: Question
+    """Empty where the money is known to be there."""
+    payment_id: int
+    again_at: datetime | None
+    """When to ask again if all goes well; None is never."""
+    is_old: bool
+    """Whether its invoice ended long ago, so that the watch over it may be."""
+
+
 def check_due_payments(calls: Calls, now: datetime) -> None:
     """Ask about every invoice whose turn it is, less often the older it is."""
-    due, size = due_checks(now), calls.gateway.batch
-    turns = [due[start : start + size] for start in range(0, len(due), size)]
-    each(turns, lambda turn: _check(turn, calls, now), "due payments")
+    due, size, watched = due_checks(now), calls.gateway.batch, is_watched(now)
+    checks = [_check(payment, now) for payment in due]
+    turns = [checks[start : start + size] for start in range(0, len(checks), size)]
+    each(
+        calls.answers(turns, lambda turn: _claim_all(turn, now)),
+        lambda come: _note_told(come[0], come[1], calls.told(*come[1:]), watched, now),
+        "due payments",
+    )
 
 
-def _check(turn: Sequence[Payment], calls: Calls, now: datetime) -> None:
-    if calls.over:
+def _check(payment: Payment, now: datetime) -> Check:
+    ends_at = max(payment.ends_at, payment.order.expires_at)
+    again_at = next_check(payment.opened_at or payment.created_at, ends_at, now)
+    return Check(
+        question_about([payment]),
+        payment.id,
+        None if payment.is_closed else again_at,
+        payment.ends_at <= now - A_DAY,
+    )
+
+
+def _claim_all(turn: Sequence[Check], now: datetime) -> Question:
+    """What to ask about in one call: those of which no other sweep was faster."""
+    mine = [check.question for check in turn if _claim(check.payment_id, check.again_at, now)]
+    return {invoice_id: asked for question in mine for invoice_id, asked in question.items()}
+
+
+def _note_told(
+    turn: Sequence[Check],
+    asked: Question,
+    told: set[int],
+    watched: ColumnElement[bool],
+    now: datetime,
+) -> None:
+    """See that what was not told is asked about again soon, and end the watch over what is past it."""
+    ids = {one.payment_id for one in asked.values()}
+    if told == ids and not any(check.is_old for check in turn):
         return
-    mine = [payment for payment in turn if _claim(payment, now)]
-    ids, last = {payment.id for payment in mine}, any(now >= _watched_until(p) for p in mine)
-    told = calls.ask(mine)
-    if told == ids and not last:
-        return
+    ended = Payment.ends_at <= now - A_DAY
+    given_up = Payment.ends_at < now - STOP_ASKING_AFTER
     with transaction("check_again") as session:
         these = update(Payment).where(~Payment.is_closed)
         # A notice that has come since wants another look.
-        seen = these.where(Payment.id.in_(told), Payment.next_check_at == now + HOUR)
-        rows_changed(session, seen.where(_is_over(now)).values(next_check_at=None))
+        seen = these.where(Payment.id.in_(told), ~watched, Payment.next_check_at >= now + HOUR)
+        rows_changed(session, seen.values(next_check_at=None))
         later = case(
-            (_end < now - STOP_ASKING_AFTER, null()),
-            (_is_over(now), now + HOUR),
+            (given_up & ~watched, null()),
+            (given_up, Payment.next_check_at),
+            (ended, now + HOUR),
             (Payment.unclear_since < now - 2 * UNCLEAR_FOR, now + UNCLEAR_AGAIN_AFTER),
             else_=now + CHECK_AGAIN_AFTER,
         )
@@ -295,16 +277,21 @@ def expire_orders(calls: Calls, now: datetime) -> None:
     # In any order: else the same few that nobody can tell about would stand before all others.
     random.shuffle(overdue)
     each(
-        overdue,
-        lambda order_id: _expire(order_id, calls, now),
+        calls.answers(overdue, _last_question),
+        lambda come: _expire(come[0], calls.told(*come[1:]), now),
         "overdue orders",
     )
 
 
-def _expire(order_id: int, calls: Calls, now: datetime) -> None:
+def _last_question(order_id: int) -> Question:
+    live = find_live_payment(order_id)
+    return question_about([live]) if live else {}
+
+
+def _expire(order_id: int, told: set[int], now: datetime) -> None:
     order, live = db.session.get_one(Order, order_id), find_live_payment(order_id)
     waited = order.expires_at < now - GIVE_UP_ASKING_AFTER
-    if live and live.invoice_id and not calls.ask([live]) and not waited:
+    if live and live.invoice_id and live.id not in told and not waited:
         return  # nobody could say, or not clearly, that the money is not there
     with transaction("expire") as session:
         order = lock_order(session, order_id)
@@ -350,35 +337,15 @@ def _clock_in_words(ahead: float) -> str:
     )
 
 
-def _claim(payment: Payment, now: datetime) -> bool:
+def _claim(payment_id: int, again_at: datetime | None, now: datetime) -> bool:
     """Take this check, and set the time of the next; False when another sweep was faster.
 
     There always is a next one, should this process die before it has asked: only an answer ends it.
     """
-    payment_id, due = payment.id, next_check(payment.opened_at or payment.created_at, now)
-    last = _watched_until(payment)
+    due = update(Payment).where(Payment.id == payment_id, is_due(now))
     with transaction("claim") as session:
-        return bool(
-            rows_changed(
-                session,
-                update(Payment)
-                .where(Payment.id == payment_id, is_due(now))
-                .values(next_check_at=min(due, last) if now < last else now + HOUR)
-                .values(checks=Payment.checks + 1),
-            )
-        )
-
-
-def _is_over(now: datetime) -> ColumnElement[bool]:
-    """Whether a payment's invoice need not be watched any longer, once it has been told about."""
-    return or_(
-        and_(~Payment.part_came, _end <= now - WATCH_AFTER_EXPIRY), _end <= now - WATCH_PARTIAL
-    )
-
-
-def _watched_until(payment: Payment) -> datetime:
-    watch = WATCH_PARTIAL if payment.part_came else WATCH_AFTER_EXPIRY
-    return (payment.expires_at or payment.opened_at or payment.created_at) + watch
+        taken = due.values(next_check_at=again_at, checks=Payment.checks + 1)
+        return bool(rows_changed(session, taken))
 
 
 def _move(payment: Payment, old: PaymentState, new: PaymentState) -> None:
@@ -387,3 +354,19 @@ def _move(payment: Payment, old: PaymentState, new: PaymentState) -> None:
         if payment.state is old:
             payment.move(new)
             order.record(f"invoice_{new}", "the provider's answer was lost")
+
+
+PARTS: tuple[tuple[Callable[[Calls, datetime], None], float], ...] = (
+    (watch_again, 0.2),
+    (forget_lost_calls, 0.2),
+    (expire_orders, 0.4),
+    (check_due_payments, 0.85),
+    (judge_postbacks, 1),
+    (tell_of_unclear_answers, 1),
+    (audit, 1),
+    (compare_clocks, 1),
+)
+"""What a round does, in this order, each with the share of the time for calls after which it makes none.
+
+First what is overdue and keeps stock from other buyers: it must not wait until all others were asked about.
+"""

@@ -10,6 +10,7 @@
   const pause = () => {
     const minutes = (Date.now() - started) / 60_000;
     if (box.dataset.state === "paid" && minutes < 1) return 1_000; // the goods come in a moment
+    if (["expired", "cancelled"].includes(box.dataset.state)) return 60_000; // money may still come late
     return minutes < 3 ? 4_000 : minutes < 15 ? 10_000 : 30_000;
   };
 

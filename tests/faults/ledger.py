@@ -26,7 +26,7 @@ from shop.fulfilment.models import (
 from shop.orders.models import SETTLED, AttentionItem, Order, OrderEvent, OrderStatus
 from shop.payments.invariants import findings
 from shop.payments.models import Payment, PaymentState, Postback
-from shop.payments.sweep import MATCH_WITHIN
+from shop.payments.times import MATCH_WITHIN
 from shop.sandbox.invoices import Mode
 from shop.sandbox.state import Sandbox
 from tests.promises import Promise

@@ -19,8 +19,9 @@ from shop.fulfilment.models import Delivery
 from shop.orders.links import order_token
 from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.payments.models import Payment, PaymentState, Postback
-from shop.payments.service import CALL_LEASE, open_invoice, refresh
+from shop.payments.service import open_invoice, refresh
 from shop.payments.sweep import sweep
+from shop.payments.times import CALL_LEASE
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for

@@ -32,10 +32,11 @@ from shop.fulfilment.models import MailState
 from shop.fulfilment.outbox import send_due_mails
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderStatus
+from shop.payments.asking import Calls
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import payments_of
 from shop.payments.service import PaymentInProgress, refresh, start_payment
-from shop.payments.sweep import Calls, forget_lost_calls, sweep
+from shop.payments.sweep import forget_lost_calls, sweep
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer, Form
 from tests.conftest import settings_for

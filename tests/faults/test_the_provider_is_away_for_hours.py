@@ -75,7 +75,7 @@ def test_without_the_stop_after_some_errors_every_order_would_be_asked_about(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control for the number of calls."""
-    monkeypatch.setattr("shop.payments.sweep.ERRORS_IN_A_ROW", 10_000)
+    monkeypatch.setattr("shop.payments.asking.ERRORS_IN_A_ROW", 10_000)
     provider = stand_in(app)
     place(app, provider, 8)
     provider.down = True
@@ -90,7 +90,10 @@ def test_if_a_failed_check_counted_money_would_be_found_an_hour_late(
     provider, began = stand_in(app), utcnow()
     place(app, provider, 1)
     provider.truth = dict.fromkeys(provider.truth, "paid")
-    monkeypatch.setattr("shop.payments.sweep.Calls.ask", lambda calls, mine: {p.id for p in mine})
+    monkeypatch.setattr(
+        "shop.payments.asking.Calls.told",
+        lambda calls, asked, _: {one.payment_id for one in asked.values()},
+    )
     calls_of_sweep(app, provider, began + AWAY)
     monkeypatch.undo()
 

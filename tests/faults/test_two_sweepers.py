@@ -127,7 +127,7 @@ def test_if_a_check_were_not_claimed_both_sweeps_would_ask(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control for the count of calls."""
-    monkeypatch.setattr("shop.payments.sweep._claim", lambda payment, now: True)
+    monkeypatch.setattr("shop.payments.sweep._claim", lambda *_: True)
     provider, slug = stand_in(app), place(app, 6)
     sweepers = [StandIn(gateway(app), provider.truth) for _ in range(2)]
     this = Round(app, provider, slug)

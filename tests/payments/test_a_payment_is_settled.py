@@ -12,6 +12,7 @@ from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery
 from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
+from shop.payments.asking import Calls
 from shop.payments.cryptocloud import CryptoCloudError, InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import (
@@ -21,7 +22,7 @@ from shop.payments.service import (
     refresh,
     start_payment,
 )
-from shop.payments.sweep import Calls, expire_orders, forget_lost_calls
+from shop.payments.sweep import expire_orders, forget_lost_calls
 from tests.factories import (
     confirm,
     gateway,

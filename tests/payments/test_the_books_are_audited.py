@@ -281,6 +281,7 @@ BROKEN: dict[str, tuple[Break, Callable[[Shop], tuple[str, str]]]] = {
             .where(Payment.order_id == of(shop, shop.expired))
             .values(
                 expires_at=utcnow() - timedelta(days=3),
+                checked_at=utcnow() - timedelta(days=3),
                 next_check_at=utcnow() + timedelta(hours=1),
             )
         ),
@@ -357,7 +358,7 @@ def test_an_answer_that_stays_unknown_for_a_day_is_found(app: Flask) -> None:
             session.get_one(Payment, payment.id).move(PaymentState.UNKNOWN)
 
         assert found(hours=3) == set()
-        assert found(hours=25) == {("payment_stuck", payment.reference)}
+        assert found(hours=26) == {("payment_stuck", payment.reference)}
 
 
 def test_what_a_person_has_resolved_is_told_again_only_when_it_is_something_else(

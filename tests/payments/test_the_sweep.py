@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from math import ceil
 
 import pytest
 import responses
 from flask import Flask
+from sqlalchemy import select
 
-from shop.db import db, end_read, utcnow
-from shop.orders.models import OrderFlag, OrderStatus
+from shop.db import db, end_read, transaction, utcnow
+from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.orders.queries import open_attention
+from shop.payments.asking import ERRORS_IN_A_ROW, Calls
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, Rejected, Unclear
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.service import open_invoice
 from shop.payments.settling import settle
-from shop.payments.sweep import ERRORS_IN_A_ROW, Calls, check_due_payments, sweep
+from shop.payments.sweep import check_due_payments, sweep
+from shop.payments.watching import is_watched, late_time
 from tests.factories import gateway, make_open_order, make_order, make_product, provider
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+WATCH = timedelta(days=4)
+"""After an invoice's end: late money counts for three days here, and a day is added."""
 
 
 def notice(invoice_id: str, order_id: str | None = None) -> Notice:
@@ -40,7 +47,23 @@ def test_a_payment_whose_notice_was_lost_is_found(app: Flask) -> None:
         assert order.status is OrderStatus.FULFILLED
 
 
-def test_an_open_invoice_is_asked_about_less_and_less_often_until_a_day_after_its_end(
+asked_at: list[datetime] = []
+"""The moments of the sweeps below."""
+
+
+def hours_of_questions(app: Flask, payment: Payment, until: timedelta) -> list[float]:
+    """Sweep whenever an invoice is due, until so long after its end; when it was asked about, from its end."""
+    assert payment.expires_at is not None
+    asked = list[float]()
+    while payment.next_check_at and (now := payment.next_check_at) < payment.expires_at + until:
+        asked_at.append(now)
+        sweep(gateway(app), now)
+        end_read()
+        asked.append((now - payment.expires_at) / HOUR)
+    return asked
+
+
+def test_an_open_invoice_is_asked_about_less_and_less_often_and_hourly_until_a_day_after_its_end(
     app: Flask,
 ) -> None:
     with app.app_context():
@@ -51,12 +74,12 @@ def test_an_open_invoice_is_asked_about_less_and_less_often_until_a_day_after_it
         with provider(app) as calls:
             calls.invoice_is("created")
             minute = 0
-            while minute < 52 * 60:
+            while minute < 47 * 60:
                 # To the minute of what is due next; as long as that is often, also to the one before,
                 # in which nothing is. Every minute of two days would take its time.
                 now = start + timedelta(minutes=minute)
                 due = [when for when in (payment.next_check_at, end) if when and when > now]
-                next_one = ceil((min(due) - start) / MINUTE) if due else 52 * 60
+                next_one = ceil((min(due) - start) / MINUTE)
                 one_before = next_one - 1 if minute < 180 else next_one
                 for at in sorted({max(minute + 1, one_before), next_one}):
                     before = len(calls.calls)
@@ -65,28 +88,132 @@ def test_an_open_invoice_is_asked_about_less_and_less_often_until_a_day_after_it
                 minute = next_one
 
         assert minutes[:7] == [1, 2, 4, 9, 24, 84, 144]
+        assert {later - one for one, later in pairwise(minutes[7:]) if later != one} <= {60, 36, 24}
         assert payment.checks == len(minutes) - 1, "the other was asked before the order expired"
         assert payment.state is PaymentState.CANCELED
+
+
+@pytest.mark.parametrize(
+    ("late", "own", "until", "calls_after_the_first_day"),
+    [
+        (72, None, 96, 14),
+        (72, 12, 36, 6),
+        (0, None, 24, 2),
+        (72, 8760, 8784, 52),
+    ],
+)
+def test_an_invoice_is_watched_for_as_long_as_its_money_counts_and_a_day_ever_more_seldom(
+    app: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    late: int,
+    own: int | None,
+    until: int,
+    calls_after_the_first_day: int,
+) -> None:
+    set_late_hours(app, late)
+    with app.app_context(), provider(app) as calls:
+        _, payment = make_open_order(app, make_product(honour_late_hours=own))
+        calls.invoice_is("canceled")
+        with transaction() as session:
+            session.get_one(Payment, payment.id).next_check_at = payment.expires_at
+        monkeypatch.setattr("shop.payments.settling.utcnow", lambda: asked_at[-1])
+
+        asked = hours_of_questions(app, payment, timedelta(days=500))
+
+        first_day = [hour for hour in asked if hour < 24]
+        assert first_day == pytest.approx(range(24))
+        last = asked[-1]
+        assert until <= last <= until * 9 / 8 + 1, "the last look is behind the end of the watch"
+        assert len(asked) - 24 <= calls_after_the_first_day
+        assert all(later - one <= max(1, one / 8) + 0.01 for one, later in pairwise(asked))
+        assert open_attention() == []
+
+
+def test_money_that_comes_late_is_found_although_its_notice_was_lost(app: Flask) -> None:
+    """At hour 26 after its end, when it still counts for two days: it was watched for one."""
+    with app.app_context(), provider(app) as calls:
+        order, payment = make_open_order(app)
+        calls.invoice_is("created")
+        sweep(gateway(app), order.expires_at + MINUTE)
+        end = payment.expires_at
+        assert end is not None
+        hours_of_questions(app, payment, timedelta(hours=26))
+        calls.invoice_is("paid")
+
+        hours_of_questions(app, payment, timedelta(hours=31))
+
+        assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.PAID_LATE)
+
+
+def test_the_watch_over_all_invoices_of_an_order_counts_from_its_end_which_moves(
+    app: Flask,
+) -> None:
+    """Paid anew on the sixth day, its price stands again, and so does the money for its first invoice."""
+    with app.app_context(), provider(app) as calls:
+        order, first = make_open_order(app)
+        calls.invoice_is("canceled")
+        sweep(gateway(app), order.expires_at + MINUTE)
+        end = order.expires_at
+        hours_of_questions(app, first, timedelta(days=9))
+        assert first.next_check_at is None
+
+        with transaction() as session:
+            session.get_one(Order, order.id).expires_at = end + timedelta(days=6)
+        calls.invoice_is("paid")
+        sweep(gateway(app), end + timedelta(days=8))
+
+        assert first.state is PaymentState.PAID
+
+
+def test_an_invoice_whose_money_counts_again_because_the_hours_were_raised_is_watched_again(
+    app: Flask,
+) -> None:
+    with app.app_context(), provider(app) as calls:
+        order, payment = make_open_order(app)
+        calls.invoice_is("canceled")
+        sweep(gateway(app), order.expires_at + MINUTE)
+        hours_of_questions(app, payment, timedelta(days=9))
         assert payment.next_check_at is None
-        assert minutes[-1] == 48 * 60
+        set_late_hours(app, 30 * 24)
+        calls.invoice_is("paid")
+
+        sweep(gateway(app), order.expires_at + timedelta(days=9))
+
+        assert payment.state is PaymentState.PAID
+
+
+def set_late_hours(app: Flask, hours: int) -> None:
+    """Have late money count for so many hours."""
+    update = {"shop_late_payment_hours": hours}
+    app.config["SETTINGS"] = app.config["SETTINGS"].model_copy(update=update)
+
+
+def test_who_is_watched_in_the_database_is_who_is_not_too_late_by_a_day(app: Flask) -> None:
+    """The two say the same of each order; its strictest product decides."""
+    with app.app_context():
+        for own in ((None,), (0,), (5, None), (200, 100), (8760,)):
+            products = [make_product(honour_late_hours=hours) for hours in own]
+            make_open_order(app, *products)
+        for payment in db.session.query(Payment).all():
+            order = payment.order
+            for over in (timedelta(seconds=-1), timedelta(seconds=1)):
+                at = order.expires_at + late_time(order) + timedelta(days=1) + over
+                query = select(Payment.id).where(Payment.id == payment.id, is_watched(at))
+                assert (db.session.scalar(query) is None) == (over > timedelta(0))
 
 
 def test_an_invoice_of_which_a_part_came_is_watched_for_a_week_after_its_end(app: Flask) -> None:
+    set_late_hours(app, 0)
     with app.app_context():
         _, payment = make_open_order(app)
-        assert payment.expires_at is not None
-        week = payment.expires_at + timedelta(days=7)
         with provider(app) as calls:
             calls.invoice_is("partial")
             sweep(gateway(app), payment.expires_at)
-            sweep(gateway(app), week - timedelta(minutes=1))
-            assert payment.next_check_at == week
-            sweep(gateway(app), week)
-            asked = len(calls.calls)
-            sweep(gateway(app), week + timedelta(days=1))
 
+            asked = hours_of_questions(app, payment, timedelta(days=20))
+
+            assert 7 * 24 <= asked[-1] <= 8 * 24
             assert payment.next_check_at is None
-            assert len(calls.calls) == asked
 
 
 def test_an_invoice_the_provider_never_tells_about_is_shown_to_a_person_and_given_up(
@@ -116,7 +243,7 @@ def test_an_invoice_the_provider_never_tells_about_is_shown_to_a_person_and_give
 def test_a_sweep_that_dies_at_the_last_look_is_not_the_last_to_look(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dies(*_: object) -> None:
+    def dies(*_: object, **__: object) -> None:
         raise SystemExit
 
     with app.app_context():
@@ -125,12 +252,12 @@ def test_a_sweep_that_dies_at_the_last_look_is_not_the_last_to_look(
             calls.invoice_is("created")
             sweep(gateway(app), utcnow() + timedelta(hours=25))  # its time is over, it is watched
             with monkeypatch.context() as patch:
-                patch.setattr("shop.payments.sweep.refresh_all", dies)
+                patch.setattr(gateway(app), "invoice_infos", dies)
                 with pytest.raises(SystemExit):
-                    sweep(gateway(app), utcnow() + timedelta(hours=49))
+                    sweep(gateway(app), utcnow() + timedelta(hours=24) + WATCH)
             end_read()
             calls.invoice_is("paid")
-            sweep(gateway(app), utcnow() + timedelta(hours=51))
+            sweep(gateway(app), utcnow() + timedelta(hours=24) + 1.2 * WATCH)
 
         assert payment.state is PaymentState.PAID
         assert order.status is OrderStatus.FULFILLED
@@ -143,7 +270,12 @@ def while_asked(
     app: Flask, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[list[str]], Told]
 ) -> None:
     """When the provider is asked about these invoices, this happens before its answer is here."""
-    monkeypatch.setattr(gateway(app), "invoice_infos", lambda ids, seconds: meanwhile(ids))
+
+    def answer(ids: list[str], seconds: float | None) -> Told:
+        with app.app_context():  # calls are made in threads of their own
+            return meanwhile(ids)
+
+    monkeypatch.setattr(gateway(app), "invoice_infos", answer)
 
 
 def test_a_notice_that_comes_during_the_last_look_has_the_invoice_looked_at_again(
@@ -158,7 +290,7 @@ def test_a_notice_that_comes_during_the_last_look_has_the_invoice_looked_at_agai
             return {invoice: InvoiceInfo(InvoiceStatus.CANCELED)}
 
         while_asked(app, monkeypatch, meanwhile)
-        check_due_payments(Calls(gateway(app)), utcnow() + timedelta(hours=49))
+        check_due_payments(Calls(gateway(app)), utcnow() + timedelta(hours=25) + WATCH)
 
         assert payment.next_check_at is not None
         assert payment.next_check_at <= utcnow()
@@ -240,10 +372,10 @@ def test_the_last_look_at_one_invoice_does_not_end_the_watch_over_a_silent_one(
 ) -> None:
     with app.app_context():
         (_, silent), (_, told) = make_open_order(app), make_open_order(app)
-        now = utcnow() + timedelta(hours=49)
+        now, silent_invoice = utcnow() + timedelta(hours=25) + WATCH, silent.invoice_id
 
         def tells(ids: list[str]) -> Told:
-            if silent.invoice_id in ids:
+            if silent_invoice in ids:
                 raise Unclear("no answer in time")
             return {id_: InvoiceInfo(InvoiceStatus.CREATED) for id_ in ids}
 
@@ -422,7 +554,8 @@ def test_a_notice_about_an_unknown_invoice_of_a_provider_that_stays_silent_reach
 def test_a_round_without_time_to_ask_tells_nobody_that_an_invoice_belongs_to_no_order(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shop.payments.sweep.SECONDS_FOR_CALLS", -1)
+    monkeypatch.setattr("shop.payments.asking.SECONDS_FOR_CALLS", -1)
+    monkeypatch.setattr("shop.payments.asking.LEAST_SECONDS", -1)
     with app.app_context():
         receive_postback(notice("WHOSE123"))
 

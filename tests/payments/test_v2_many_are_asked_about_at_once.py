@@ -10,7 +10,8 @@ from flask import Flask
 from shop.config import Settings
 from shop.db import utcnow
 from shop.orders.queries import open_attention
-from shop.payments.sweep import Calls, check_due_payments, sweep
+from shop.payments.asking import Calls
+from shop.payments.sweep import check_due_payments, sweep
 from tests.factories import ProviderV2, gateway, make_open_order, provider, say
 
 HOUR = timedelta(hours=1)
@@ -28,11 +29,11 @@ def test_the_last_look_at_one_invoice_is_not_the_last_at_those_asked_about_with_
     with app.app_context():
         _, old = make_open_order(app)
         _, part = make_open_order(app)
-        later = utcnow() + timedelta(hours=24)
+        later = utcnow() + timedelta(hours=96)
         with monkeypatch.context() as patch:
             patch.setattr("shop.payments.service.utcnow", lambda: later)
             _, young = make_open_order(app)
-        now = utcnow() + timedelta(hours=49)
+        now = utcnow() + timedelta(hours=121)
         with provider(app) as calls:
             assert isinstance(calls, ProviderV2)
             calls.made[str(part.invoice_id)]["status"] = "partial"
@@ -42,7 +43,9 @@ def test_the_last_look_at_one_invoice_is_not_the_last_at_those_asked_about_with_
             assert len(calls.calls) == 1
 
         assert old.next_check_at is None
-        assert (part.next_check_at, young.next_check_at) == (now + HOUR, now + HOUR)
+        assert part.ends_at is not None
+        assert part.next_check_at == now + (now - part.ends_at) / 8
+        assert young.next_check_at == now + HOUR
 
 
 def test_an_invoice_that_the_answer_leaves_out_is_asked_about_until_a_person_knows(
@@ -58,7 +61,7 @@ def test_an_invoice_that_the_answer_leaves_out_is_asked_about_until_a_person_kno
             calls.made[str(strange.invoice_id)] | {"status": "melted"},
         ]
         calls.add_callback("POST", calls.info_url, lambda request: say(told))
-        now = utcnow() + timedelta(hours=49)
+        now = utcnow() + timedelta(hours=121)
 
         check_due_payments(Calls(gateway(app)), now)
 

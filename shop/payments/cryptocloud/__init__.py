@@ -8,6 +8,7 @@
 can go wrong is drawn in `errors.py`.
 """
 
+from .answers import LONGEST_WAIT
 from .errors import (
     ASKED_AT_ONCE,
     SIGNED,
@@ -46,6 +47,7 @@ from .v2 import CryptoCloudV2
 __all__ = [
     "ASKED_AT_ONCE",
     "LARGEST_POSTBACK",
+    "LONGEST_WAIT",
     "SIGNED",
     "BadPostback",
     "Blocked",

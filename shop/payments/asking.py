@@ -1,0 +1,123 @@
+"""The provider calls of one round of the sweep: several at once, limited in time, and few when it is down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+import structlog
+
+from ..db import end_read
+from .cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, Rejected, Untrusted
+from .service import Question, act_on
+
+T = TypeVar("T")
+Answer = Future[dict[str, InvoiceInfo]]
+
+log = structlog.get_logger()
+
+SECONDS_FOR_CALLS = 45
+"""A slow provider must not make one sweep run into the next."""
+LEAST_SECONDS = 3
+"""What a part of the round has for its calls even when those before it were late."""
+ERRORS_IN_A_ROW = 3
+AT_ONCE = 12
+"""Calls at a time, half of what the client allows a process: 2,000 invoices at a second each take four minutes."""
+
+
+class Calls:
+    """The provider calls of one round: limited in time, and over early when the provider is down."""
+
+    def __init__(self, gateway: CryptoCloud) -> None:
+        self.gateway = gateway
+        self._began = time.monotonic()
+        self._until = self._began + SECONDS_FOR_CALLS
+        self._errors = 0
+        self._at_once = 1
+        self.silent = False
+        """Whether the provider did not even say no when it was last to be asked."""
+
+    def for_part(self, share: float) -> Calls:
+        """The same round, for its next part, which may call until this share of the time is over.
+
+        What others leave of theirs is its own. A few invoices nobody can tell about must not end the round.
+        """
+        by, least = self._began + share * SECONDS_FOR_CALLS, time.monotonic() + LEAST_SECONDS
+        self._until, self._errors = max(by, least), 0
+        return self
+
+    @property
+    def over(self) -> bool:
+        """Whether this part of the round should make no further calls."""
+        return self._errors >= ERRORS_IN_A_ROW or time.monotonic() > self._until
+
+    def make(self, call: Callable[[], T], about: str) -> T | None:
+        """Make one call; None when the provider could not say, or need not be asked again now.
+
+        Raises Untrusted, which is an answer.
+        """
+        self.silent = True
+        return None if self.over else self._heed(call, about)
+
+    def answers(
+        self, things: Iterable[T], question: Callable[[T], Question]
+    ) -> Iterator[tuple[T, Question, Answer | None]]:
+        """Each of the things with its question, asked when its turn comes, and the answer, for `told`.
+
+        Only the calls run in threads of their own, more at once while the provider answers; what comes
+        of them is yielded in the order in which they end. None where nothing was, or is to be, asked.
+        """
+        waiting: dict[Answer, tuple[T, Question]] = {}
+        with ThreadPoolExecutor(AT_ONCE, "sweep-call") as pool:
+            for thing in things:
+                while len(waiting) >= self._at_once:
+                    yield from _come(waiting)
+                asked = {} if self.over else question(thing)
+                if asked:
+                    call = pool.submit(self.gateway.invoice_infos, list(asked), seconds=None)
+                    waiting[call] = thing, asked
+                else:
+                    yield thing, asked, None
+            while waiting:
+                yield from _come(waiting)
+
+    def told(self, asked: Question, answer: Answer | None) -> set[int]:
+        """Act on an answer; the ids of the payments that the provider told about."""
+        if answer is None:
+            return set()
+        about = next(iter(asked.values())).reference
+        return self._heed(lambda: act_on(asked, answer.result), about) or set()
+
+    def _heed(self, answer: Callable[[], T], about: str) -> T | None:
+        """Take an answer, and learn from it whether to go on asking, and how many at once."""
+        self.silent = True
+        try:
+            taken = answer()
+        except Untrusted:
+            self._is_there()
+            raise  # an invoice was found that nobody may be shown
+        except CryptoCloudError as error:
+            # What is said of one invoice must not keep us from asking about others.
+            self._errors = 0 if error.about_invoice else self._errors + 1
+            if not error.about_invoice:
+                self._at_once = 1
+            self.silent = not (error.about_invoice and isinstance(error, Rejected))
+            log.warning("check_failed", payment=about, outcome=type(error).__name__)
+            return None
+        self._is_there()
+        return taken
+
+    def _is_there(self) -> None:
+        self._errors, self.silent = 0, False
+        self._at_once = min(2 * self._at_once, AT_ONCE)
+
+
+def _come(
+    waiting: dict[Answer, tuple[T, Question]],
+) -> Iterator[tuple[T, Question, Answer]]:
+    """What has been answered, after waiting for it."""
+    end_read()
+    for answer in wait(waiting, return_when=FIRST_COMPLETED).done:
+        yield *waiting.pop(answer), answer
