@@ -14,6 +14,7 @@ from .fulfilment.files import Looks, close_found_files, look_at_some
 from .fulfilment.outbox import send_due_mails
 from .fulfilment.queries import undelivered_orders
 from .fulfilment.service import deliver_order
+from .moments import set_right
 from .ops.isolation import each
 from .ops.models import JobRun
 from .ops.rations import forget_past
@@ -24,16 +25,13 @@ log = structlog.get_logger()
 
 
 def sweep() -> None:
-    """Everything that may have been left behind: payments, deliveries, mails, files, yesterday's counts.
+    """All that may have been left behind: by a wrong clock, payments, deliveries, mails, files, old counts.
 
     A part that breaks does not keep the others from their work. It is raised in the end, so that
     the sweep does not count as done and `flask doctor` shows it.
     """
-    each(
-        (check_payments, compare_books, deliveries, mails, files, forget),
-        lambda part: part(),
-        "the sweep's parts",
-    )
+    parts = (set_right, check_payments, compare_books, deliveries, mails, files, forget)
+    each(parts, lambda part: part(), "the sweep's parts")
 
 
 def check_payments() -> None:

@@ -30,6 +30,9 @@ def worker(settings: Settings) -> Finding:
     if run is None:
         return Finding("fail", "worker", "has never run", start)
     age = utcnow() - run.finished_at
+    if age < -SWEEP_LATE:  # the clock was ahead then, and nobody has swept since it is right
+        text = f"has not swept since the clock was set back by {ago(-age)} or more"
+        return Finding("fail", "worker", text, start)
     if age > SWEEP_LATE:
         text = f"last swept {ago(age)} ago"
         return Finding("fail", "worker", text, f"{start} If it runs, its log says what broke.")

@@ -1,0 +1,114 @@
+"""Stored moments that lie too far ahead: a clock was fast when they were written, and is right now.
+
+Whoever waited for them would wait for as long as the clock was wrong: goods for their mail, buyers for
+their payment, money for somebody to look. So each has a furthest distance, and beyond it is set right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+
+import structlog
+from sqlalchemy import ColumnElement, Table, and_, exists, or_, select, true, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from .catalogue.models import ExchangeRate
+from .checkout.models import Placement
+from .config import current_settings
+from .db import db, rows_changed, transaction, utcnow
+from .fulfilment.asked_for import HOLD
+from .fulfilment.models import Delivery, MailState, OutboxMail
+from .fulfilment.outbox import LEASE, LONGEST_PAUSE
+from .ops.models import JobRun
+from .orders.models import Order, OrderStatus
+from .payments.cryptocloud import LONGEST_WAIT
+from .payments.models import Payment, Postback
+from .payments.times import A_DAY, CALL_LEASE, HOUR, LONGEST_PAUSE_AFTER_END
+from .payments.watching import pause_after
+
+log = structlog.get_logger()
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""So far may the clocks of a shop's machines be apart without one setting right what another wrote."""
+NOTHING = timedelta(0)
+
+Moment = InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A column, and how far ahead of the clock it is ever set."""
+
+    column: Moment
+    ahead: timedelta = NOTHING
+    """Not at all, where it says when something happened."""
+    instead: timedelta = NOTHING
+    """How far ahead it is set when it lies beyond that."""
+    where: ColumnElement[bool] = field(default_factory=true)
+
+    @property
+    def table(self) -> Table:
+        """Where it stands."""
+        return self.column.class_.__table__  # type: ignore[no-any-return]
+
+    def is_passed(self, now: datetime) -> ColumnElement[bool]:
+        """Whether a row's moment lies beyond."""
+        return and_(self.column > now + self.ahead + CLOCKS_DIFFER, self.where)
+
+
+def bounds(now: datetime) -> list[Bound]:
+    """Every moment that something waits for or counts from; what only tells what happened is left as it is."""
+    life = current_settings().invoice_life
+    waits, sends = OutboxMail.state == MailState.QUEUED, OutboxMail.state == MailState.SENDING
+    pending = Order.status == OrderStatus.PENDING
+    return [
+        Bound(Delivery.delivered_at),
+        Bound(Delivery.last_download_at),
+        Bound(Delivery.renewed_at),
+        Bound(ExchangeRate.set_at),
+        Bound(JobRun.finished_at),
+        Bound(Order.created_at),
+        Bound(Order.expires_at, life, life, where=pending),
+        Bound(Order.expires_at, where=~pending),
+        Bound(OutboxMail.next_try_at, HOLD, where=and_(waits, OutboxMail.tries == 0)),
+        Bound(OutboxMail.next_try_at, LONGEST_PAUSE, where=waits),
+        Bound(OutboxMail.lease_until, LEASE, where=sends),
+        Bound(OutboxMail.sent_at),
+        Bound(Payment.created_at),
+        Bound(Payment.opened_at),
+        Bound(Payment.expires_at, life + A_DAY, life),
+        Bound(Payment.lease_until, CALL_LEASE),
+        Bound(Payment.retry_at, timedelta(seconds=LONGEST_WAIT)),
+        Bound(Payment.checked_at),
+        Bound(Payment.next_check_at, HOUR, where=Payment.ends_at > now - A_DAY),
+        Bound(
+            Payment.next_check_at, pause_after(8 * A_DAY), where=Payment.ends_at > now - 8 * A_DAY
+        ),
+        Bound(Payment.next_check_at, LONGEST_PAUSE_AFTER_END),
+        Bound(Payment.partial_since),
+        Bound(Payment.unclear_since),
+        Bound(Payment.refused_at),
+        Bound(Placement.placed_at),
+        Bound(Postback.first_at),
+        Bound(Postback.last_at),
+    ]
+
+
+def set_right(now: datetime | None = None) -> None:
+    """Set back what lies too far ahead; nothing is written while no clock was wrong."""
+    now = now or utcnow()
+    for table, of_table in groupby(bounds(now), lambda bound: bound.table):
+        given = list(of_table)
+        beyond = or_(*(bound.is_passed(now) for bound in given))
+        if not db.session.scalar(select(exists(select(1).select_from(table).where(beyond)))):
+            continue
+        with transaction("clock") as session:
+            for bound in given:
+                right = {bound.column.key: now + bound.instead}
+                rows = rows_changed(
+                    session, update(table).where(bound.is_passed(now)).values(right)
+                )
+                if rows:
+                    log.warning("clock_was_ahead", moment=str(bound.column), rows=rows)
