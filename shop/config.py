@@ -227,7 +227,7 @@ class Settings(BaseModel):
         ge=0,
         le=36500,
         description="A buyer's email address is erased this many days after the last thing that happened "
-        "to a closed order; the books are kept. 0 keeps it for ever",
+        "to a closed order, a day after late money counts at the earliest; the books are kept. 0 keeps it for ever",
     )
     shop_unpaid_orders: int = Field(
         10,

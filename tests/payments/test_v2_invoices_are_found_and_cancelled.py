@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from shop.payments.cryptocloud import (
     Rejected,
     Unclear,
     Unreadable,
+    v2,
 )
 from tests.payments.test_pay_links_are_checked import BAD
 from tests.payments.wire import CANCEL_V2, LIST_V2, TEN_EUROS, TOLD_V2, make_client_v2, well
@@ -301,3 +303,17 @@ def test_whoever_cancels_hears_when_it_was_not_done(
         make_client_v2().cancel_invoice("DZLF4212")
 
     assert raised.type is error
+
+
+@responses.activate
+def test_a_list_that_takes_too_long_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep must end within its minute, and nobody takes what was read of it for a no."""
+    seconds = iter(range(0, 1000, 4))
+    monkeypatch.setattr(v2, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    everything = [made(number) for number in range(1000)]
+    responses.add_callback("POST", LIST_V2, paged(everything))
+
+    with pytest.raises(Unclear):
+        find("order-999")
+
+    assert len(responses.calls) == v2.LIST_SECONDS // 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,6 +29,8 @@ LARGEST_LIST = 1024 * 1024
 """A hundred invoices as the provider writes them are a quarter of this."""
 PAGE = 100
 MOST_PAGES = 50
+LIST_SECONDS = 10.0
+"""For one look through the list: whoever looks has other things to do."""
 A_DAY = timedelta(days=1)
 MONEY_FIRST = (
     InvoiceStatus.PAID,
@@ -141,8 +144,10 @@ class CryptoCloudV2(CryptoCloud):
             "end": f"{datetime.now(UTC) + A_DAY:%d.%m.%Y}",
         }
         made: dict[object, dict[str, Any]] = {}
-        by_number = False
+        by_number, until = False, time.monotonic() + LIST_SECONDS
         for _ in range(MOST_PAGES):
+            if time.monotonic() > until:
+                break
             offset = len(made)
             body = span | {"offset": offset, "limit": offset * by_number + PAGE}
             reply = self._calls.call(
