@@ -2,28 +2,30 @@
 
 Whoever waited for them would wait for as long as the clock was wrong: goods for their mail, buyers for
 their payment, money for somebody to look. So each has a furthest distance, and beyond it is set right.
+
+They look the same when it is now that the clock is wrong, and slow. What is due too early then does no
+harm. But what would be lost, such as the time to pay, is touched only if the provider's clock bears ours out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
 
 import structlog
-from sqlalchemy import ColumnElement, Table, and_, exists, or_, select, true, update
+from sqlalchemy import ColumnElement, Table, and_, exists, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .catalogue.models import ExchangeRate
 from .checkout.models import Placement
 from .config import current_settings
-from .db import db, rows_changed, transaction, utcnow
+from .db import db, end_read, rows_changed, transaction, utcnow
 from .fulfilment.asked_for import HOLD
 from .fulfilment.models import Delivery, MailState, OutboxMail
 from .fulfilment.outbox import LEASE, LONGEST_PAUSE
 from .ops.models import JobRun
 from .orders.models import Order, OrderStatus
-from .payments.cryptocloud import LONGEST_WAIT
+from .payments.cryptocloud import LONGEST_WAIT, CryptoCloud, CryptoCloudError
 from .payments.models import Payment, Postback
 from .payments.times import A_DAY, CALL_LEASE, HOUR, LONGEST_PAUSE_AFTER_END
 from .payments.watching import pause_after
@@ -47,6 +49,8 @@ class Bound:
     instead: timedelta = NOTHING
     """How far ahead it is set when it lies beyond that."""
     where: ColumnElement[bool] = field(default_factory=true)
+    needs_witness: bool = False
+    """Whether something is lost if it is set back wrongly."""
 
     @property
     def table(self) -> Table:
@@ -64,21 +68,21 @@ def bounds(now: datetime) -> list[Bound]:
     waits, sends = OutboxMail.state == MailState.QUEUED, OutboxMail.state == MailState.SENDING
     pending = Order.status == OrderStatus.PENDING
     return [
-        Bound(Delivery.delivered_at),
+        Bound(Delivery.delivered_at, needs_witness=True),
         Bound(Delivery.last_download_at),
-        Bound(Delivery.renewed_at),
-        Bound(ExchangeRate.set_at),
+        Bound(Delivery.renewed_at, needs_witness=True),
+        Bound(ExchangeRate.set_at, needs_witness=True),
         Bound(JobRun.finished_at),
-        Bound(Order.created_at),
-        Bound(Order.expires_at, life, life, where=pending),
-        Bound(Order.expires_at, where=~pending),
+        Bound(Order.created_at, needs_witness=True),
+        Bound(Order.expires_at, life, life, where=pending, needs_witness=True),
+        Bound(Order.expires_at, where=~pending, needs_witness=True),
         Bound(OutboxMail.next_try_at, HOLD, where=and_(waits, OutboxMail.tries == 0)),
         Bound(OutboxMail.next_try_at, LONGEST_PAUSE, where=waits),
         Bound(OutboxMail.lease_until, LEASE, where=sends),
         Bound(OutboxMail.sent_at),
-        Bound(Payment.created_at),
-        Bound(Payment.opened_at),
-        Bound(Payment.expires_at, life + A_DAY, life),
+        Bound(Payment.created_at, needs_witness=True),
+        Bound(Payment.opened_at, needs_witness=True),
+        Bound(Payment.expires_at, life + A_DAY, life, needs_witness=True),
         Bound(Payment.lease_until, CALL_LEASE),
         Bound(Payment.retry_at, timedelta(seconds=LONGEST_WAIT)),
         Bound(Payment.checked_at),
@@ -96,19 +100,30 @@ def bounds(now: datetime) -> list[Bound]:
     ]
 
 
-def set_right(now: datetime | None = None) -> None:
-    """Set back what lies too far ahead; nothing is written while no clock was wrong."""
+def set_right(gateway: CryptoCloud, now: datetime | None = None) -> None:
+    """Set back what lies too far ahead; nothing is asked or written while no clock was wrong."""
     now = now or utcnow()
-    for table, of_table in groupby(bounds(now), lambda bound: bound.table):
-        given = list(of_table)
-        beyond = or_(*(bound.is_passed(now) for bound in given))
-        if not db.session.scalar(select(exists(select(1).select_from(table).where(beyond)))):
-            continue
+    beyond = [bound for bound in bounds(now) if _is_somewhere_beyond(bound, now)]
+    if any(bound.needs_witness for bound in beyond) and not _is_borne_out(gateway):
+        beyond = [bound for bound in beyond if not bound.needs_witness]
+    for bound in beyond:
+        right = {bound.column.key: now + bound.instead}
         with transaction("clock") as session:
-            for bound in given:
-                right = {bound.column.key: now + bound.instead}
-                rows = rows_changed(
-                    session, update(table).where(bound.is_passed(now)).values(right)
-                )
-                if rows:
-                    log.warning("clock_was_ahead", moment=str(bound.column), rows=rows)
+            found = update(bound.table).where(bound.is_passed(now))
+            rows = rows_changed(session, found.values(right))
+        log.warning("clock_was_ahead", moment=str(bound.column), rows=rows)
+
+
+def _is_somewhere_beyond(bound: Bound, now: datetime) -> bool:
+    rows = select(1).select_from(bound.table).where(bound.is_passed(now))
+    return bool(db.session.scalar(select(exists(rows))))
+
+
+def _is_borne_out(gateway: CryptoCloud) -> bool:
+    """Whether the provider's clock shows the same as ours; it need not say what time it is."""
+    end_read()
+    try:
+        ahead = gateway.check_key()
+    except CryptoCloudError:
+        return False
+    return ahead is not None and abs(ahead) < CLOCKS_DIFFER.total_seconds()

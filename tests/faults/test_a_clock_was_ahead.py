@@ -193,7 +193,7 @@ def test_without_being_set_right_mails_and_payments_would_wait_for_a_day(
     app: Flask, clocks: Clocks, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control."""
-    monkeypatch.setattr(jobs, "set_right", lambda: None)
+    monkeypatch.setattr(jobs, "set_right", lambda gateway: None)
     with app.app_context():
         clocks.skew = DAY
         waiting = Waiting(app, sandbox, clocks)
@@ -263,7 +263,7 @@ def test_what_lies_no_further_ahead_than_it_may_is_left_as_it_is(app: Flask) -> 
             before = session.get_one(Payment, payment.id).retry_at
         placed = db.session.scalars(select(Placement.placed_at)).one()
 
-        set_right(now)
+        set_right(gateway(app), now)
 
         end_read()
         assert db.session.get_one(Payment, payment.id).retry_at == before
@@ -277,7 +277,7 @@ def test_a_shop_whose_clocks_are_right_writes_nothing(
         make_order(app)
         monkeypatch.setattr(moments, "transaction", None)  # it cannot
 
-        set_right()
+        set_right(gateway(app))
 
 
 def test_a_download_link_that_was_mailed_while_the_clock_was_ahead_opens(
@@ -331,20 +331,34 @@ def test_mails_are_sent_at_once_although_the_clock_that_queued_them_was_ahead(ap
             session.execute(update(OutboxMail).values(next_try_at=utcnow() + DAY))
         assert send_due_mails() == 0
 
-        set_right()
+        set_right(gateway(app))
 
         assert send_due_mails() == 1
 
 
-def test_an_order_has_its_time_to_pay_from_when_its_end_was_set_right(app: Flask) -> None:
+@pytest.mark.parametrize(
+    ("provider_says", "is_set_right"), [(0.0, True), (86400.0, False), (None, False)]
+)
+def test_an_orders_time_to_pay_is_touched_only_if_the_providers_clock_bears_ours_out(
+    app: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    provider_says: float | None,
+    is_set_right: bool,
+) -> None:
+    """It looks the same when it is now that our clock is wrong, and a year slow."""
+    monkeypatch.setattr(gateway(app), "check_key", lambda: provider_says)
     with app.app_context():
-        order, _ = make_order(app)
+        order, payment = make_order(app)
         now = utcnow()
+        with transaction() as session:
+            session.execute(update(Payment).values(lease_until=now + YEAR))
         with transaction() as session:
             session.execute(update(Order).values(expires_at=now + YEAR, created_at=now + YEAR))
 
-        set_right(now)
+        set_right(gateway(app), now)
 
         end_read()
-        assert db.session.get_one(Order, order.id).expires_at == now + timedelta(hours=24)
-        assert db.session.get_one(Order, order.id).created_at == now
+        end, placed = (timedelta(hours=24), timedelta(0)) if is_set_right else (YEAR, YEAR)
+        assert db.session.get_one(Order, order.id).expires_at == now + end
+        assert db.session.get_one(Order, order.id).created_at == now + placed
+        assert db.session.get_one(Payment, payment.id).lease_until == now, "which does no harm"
