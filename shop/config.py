@@ -53,6 +53,8 @@ PAPER = "#f6f8f7"
 LONGEST_LATE_HOURS = 8760
 """A year: for no longer may money that comes late count, by the shop's setting or a product's own."""
 
+LONGEST_INVOICE_HOURS = 720
+
 WATCH_MARGIN = timedelta(days=1)
 """Invoices are watched so much longer than their money counts: it may be found at the last look."""
 
@@ -166,7 +168,7 @@ class Settings(BaseModel):
     cryptocloud_invoice_hours: int = Field(
         24,
         ge=1,
-        le=720,
+        le=LONGEST_INVOICE_HOURS,
         description="How long a buyer has to pay; other than 24 needs API version 2",
     )
     cryptocloud_pay_hosts: CommaList = Field(

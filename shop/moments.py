@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from .catalogue.models import ExchangeRate
 from .checkout.models import Placement
-from .config import current_settings
+from .config import LONGEST_INVOICE_HOURS, current_settings
 from .db import db, end_read, rows_changed, transaction, utcnow
 from .fulfilment.asked_for import HOLD
 from .fulfilment.models import Delivery, MailState, OutboxMail
@@ -26,7 +26,7 @@ from .fulfilment.outbox import LEASE, LONGEST_PAUSE
 from .ops.models import JobRun
 from .orders.models import Order, OrderStatus
 from .payments.cryptocloud import LONGEST_WAIT, CryptoCloud, CryptoCloudError
-from .payments.models import Payment, Postback
+from .payments.models import Payment, PaymentState, Postback
 from .payments.times import A_DAY, CALL_LEASE, HOUR, LONGEST_PAUSE_AFTER_END
 from .payments.watching import pause_after
 
@@ -64,9 +64,10 @@ class Bound:
 
 def bounds(now: datetime) -> list[Bound]:
     """Every moment that something waits for or counts from; what only tells what happened is left as it is."""
-    life = current_settings().invoice_life
+    life, longest = current_settings().invoice_life, timedelta(hours=LONGEST_INVOICE_HOURS)
     waits, sends = OutboxMail.state == MailState.QUEUED, OutboxMail.state == MailState.SENDING
     pending = Order.status == OrderStatus.PENDING
+    has_invoice = exists().where(Payment.order_id == Order.id, Payment.state == PaymentState.OPEN)
     return [
         Bound(Delivery.delivered_at, needs_witness=True),
         Bound(Delivery.last_download_at),
@@ -74,7 +75,9 @@ def bounds(now: datetime) -> list[Bound]:
         Bound(ExchangeRate.set_at, needs_witness=True),
         Bound(JobRun.finished_at),
         Bound(Order.created_at, needs_witness=True),
-        Bound(Order.expires_at, life, life, where=pending, needs_witness=True),
+        Bound(Order.expires_at, life, life, where=pending & ~has_invoice, needs_witness=True),
+        # Its invoice may have been made when the settings gave more time.
+        Bound(Order.expires_at, longest + A_DAY, life, where=pending, needs_witness=True),
         Bound(Order.expires_at, where=~pending, needs_witness=True),
         Bound(OutboxMail.next_try_at, HOLD, where=and_(waits, OutboxMail.tries == 0)),
         Bound(OutboxMail.next_try_at, LONGEST_PAUSE, where=waits),
@@ -82,7 +85,7 @@ def bounds(now: datetime) -> list[Bound]:
         Bound(OutboxMail.sent_at),
         Bound(Payment.created_at, needs_witness=True),
         Bound(Payment.opened_at, needs_witness=True),
-        Bound(Payment.expires_at, life + A_DAY, life, needs_witness=True),
+        Bound(Payment.expires_at, longest + A_DAY, life, needs_witness=True),
         Bound(Payment.lease_until, CALL_LEASE),
         Bound(Payment.retry_at, timedelta(seconds=LONGEST_WAIT)),
         Bound(Payment.checked_at),

@@ -362,3 +362,20 @@ def test_an_orders_time_to_pay_is_touched_only_if_the_providers_clock_bears_ours
         assert db.session.get_one(Order, order.id).expires_at == now + end
         assert db.session.get_one(Order, order.id).created_at == now + placed
         assert db.session.get_one(Payment, payment.id).lease_until == now, "which does no harm"
+
+
+def test_an_open_invoice_keeps_its_time_when_the_settings_give_less_to_new_ones(
+    app: Flask, settings: Settings
+) -> None:
+    with app.app_context():
+        app.config["SETTINGS"] = settings.model_copy(update={"cryptocloud_invoice_hours": 720})
+        order, payment = make_order(app)
+        open_invoice(payment, gateway(app))
+        end = db.session.get_one(Order, order.id).expires_at
+        app.config["SETTINGS"] = settings
+
+        set_right(gateway(app))
+
+        end_read()
+        assert db.session.get_one(Order, order.id).expires_at == end
+        assert db.session.get_one(Payment, payment.id).expires_at == end
