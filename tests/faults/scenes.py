@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from datetime import timedelta
 
-from shop.db import db
+from sqlalchemy import select, update
+
+from shop.db import db, transaction
+from shop.fulfilment.models import OutboxMail
 from shop.orders.models import AttentionItem
 from shop.sandbox.invoices import Action
 from tests.faults.crashing import Task
@@ -151,6 +154,16 @@ def sweep_with_nothing_to_do(stage: Stage) -> Task:
     """All is done."""
     _bought(stage)
     stage.sweeps()
+    return SWEEP
+
+
+def sweep_after_a_clock_was_ahead(stage: Stage) -> Task:
+    """The mail with the goods was queued while the clock was a day ahead, and it is right now."""
+    _bought(stage)
+    with stage.app.app_context(), transaction() as session:
+        session.execute(
+            update(OutboxMail).values(next_try_at=stage.clock.now() + timedelta(days=1))
+        )
     return SWEEP
 
 

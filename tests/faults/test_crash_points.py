@@ -184,7 +184,10 @@ CRASHES = (
          "expired failed", (0,), "expired failed", "expired"),
     dies("K14", scenes.sweep_with_nothing_to_do,
          "before_job_run inside_job_run after_job_run before_rations inside_rations after_rations"
-         " before_forget inside_forget after_forget",
+         " before_forget inside_forget after_forget"
+         " before_watch_again inside_watch_again after_watch_again",
+         "fulfilled paid", (0,), "fulfilled paid", "delivered"),
+    dies("K14", scenes.sweep_after_a_clock_was_ahead, "before_clock inside_clock after_clock",
          "fulfilled paid", (0,), "fulfilled paid", "delivered"),
     # A person at the command line.
     dies("K20", scenes.cancel, "before_cancel inside_cancel",
