@@ -1,5 +1,6 @@
 """Waking the worker. A wake-up is only a hint that there is work: every job finds its own, and the
-minute's sweep makes good a hint that was lost. So nothing is a queue of record but the database.
+minute's sweep makes good a hint that was lost. So nothing is a queue of record but the database, and a
+queue that cannot be read may be put aside.
 
 Huey is imported at the first wake-up: it imports every database client that it can find, which
 may be a sixth of a web process's memory.
@@ -7,6 +8,9 @@ may be a sixth of a web process's memory.
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -14,12 +18,25 @@ from flask import Flask, current_app
 from itsdangerous import Signer
 
 from .config import Settings, current_settings
+from .db import utcnow
 from .signing import AcceptedKeys, accepted_keys
 
 if TYPE_CHECKING:
     from huey import Huey
 
 log = structlog.get_logger()
+
+
+UNREADABLE = {
+    sqlite3.SQLITE_ERROR,  # a table or a column is missing
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOTADB,
+}
+"""SQLite's words for a file that a new one is the cure for: unlike a busy one, or a full disk."""
+KEPT_ASIDE = 3
 
 
 def wake(job: str) -> None:
@@ -29,22 +46,65 @@ def wake(job: str) -> None:
         current_app.extensions["run_job"](job)
     except Exception as error:  # whatever a queue's client may raise
         log.warning("wake_up_lost", job=job, error=type(error).__name__)
+        mend(error)
+
+
+def run_next() -> bool:
+    """Run the job that was asked for first; False when none was. Raises whatever a queue's client may."""
+    queue = connect()
+    task = queue.dequeue()
+    if task is not None:
+        queue.execute(task)  # logs what a job raises
+    return task is not None
+
+
+def mend(error: Exception) -> None:
+    """Open a queue that failed anew at its next use; one whose file cannot be read, as an empty one."""
+    settings = current_settings()
+    _close()
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it tells details
+    failed = current_app.extensions.get("queue_file")
+    if failed and code in UNREADABLE and failed == _identity(settings):  # nobody was faster
+        _put_aside(_file(settings))
+
+
+def probe(settings: Settings) -> None:
+    """See whether the queue can be used; raises whatever its client may. Makes no file."""
+    if settings.queue_url or _file(settings).exists():
+        queue = _open(settings)
+        queue.storage.queue_size()
+        queue.storage.close()
 
 
 def connect() -> Huey:
-    """The app's queue. Its one task runs a job by its name in `app.extensions["jobs"]`."""
+    """The app's queue. Its one task runs a job by its name in `app.extensions["jobs"]`.
+
+    Opened anew when its file is another one: a deleted file can still be read and written by whoever
+    has it open, and nobody would hear him.
+    """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    if "queue" not in app.extensions:
-        opened = _open(current_settings(), accepted_keys())
+    settings = current_settings()
+    known: Huey | None = app.extensions.get("queue")
+    if known and app.extensions["queue_file"] == _identity(settings):
+        return known
+    _close()
+    app.extensions["queue_file"] = _identity(settings)
+    opened = _open(settings, accepted_keys())
 
-        def run_job(name: str) -> None:
-            with app.app_context():
-                app.extensions["jobs"][name]()
+    def run_job(name: str) -> None:
+        with app.app_context():
+            app.extensions["jobs"][name]()
 
-        app.extensions["run_job"] = opened.task(name="run_job")(run_job)
-        app.extensions["queue"] = opened
-    queue: Huey = app.extensions["queue"]
-    return queue
+    app.extensions["run_job"] = opened.task(name="run_job")(run_job)
+    app.extensions["queue_file"] = _identity(settings)
+    app.extensions["queue"] = opened
+    return opened
+
+
+def _close() -> None:
+    if queue := current_app.extensions.pop("queue", None):
+        with contextlib.suppress(Exception):  # it may be broken
+            queue.storage.close()
 
 
 def _open(settings: Settings, keys: AcceptedKeys) -> Huey:
@@ -61,15 +121,46 @@ def _open(settings: Settings, keys: AcceptedKeys) -> Huey:
             return super()._deserialize(Signer(keys, salt="queue").unsign(data))
 
     options: dict[str, Any] = {"results": False, "utc": True, "serializer": Signed()}
+    # A buyer waits while the worker is woken, so no server may keep us waiting for long.
     if settings.queue_url.startswith("redis"):
-        return RedisHuey("shop", url=settings.queue_url, **options)
+        more = "&" if "?" in settings.queue_url else "?"
+        url = f"{settings.queue_url}{more}socket_connect_timeout=2&socket_timeout=5"
+        return RedisHuey("shop", url=url, **options)
     if settings.queue_url:
+        options |= {"connect_timeout": 2, "tcp_user_timeout": 5000}
         return PostgresHuey("shop", dsn=settings.queue_url, **options)
     # Huey takes the system's SQLite, whose WAL may have the bug that db.py avoids; hints need no fsync.
     return SqliteHuey(
         "shop",
-        filename=str(settings.shop_data_dir / "queue.db"),
+        filename=str(_file(settings)),
         journal_mode="truncate",
         fsync=False,
+        timeout=1,
         **options,
     )
+
+
+def _file(settings: Settings) -> Path:
+    return settings.shop_data_dir / "queue.db"
+
+
+def _identity(settings: Settings) -> tuple[int, int] | None:
+    """Which file the queue is in; None where it is in none."""
+    if settings.queue_url:
+        return None
+    try:
+        found = _file(settings).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _put_aside(file: Path) -> None:
+    """Move the file out of the way, for a person to look at, and forget what was put aside long ago."""
+    with contextlib.suppress(OSError):  # it is gone, or the folder cannot be written: tried again
+        file.rename(file.with_name(f"{file.name}.unreadable-{utcnow():%Y%m%dT%H%M%S}"))
+        log.warning("queue_put_aside", file=file.name)
+        for rest in ("-journal", "-wal", "-shm"):  # of the old file; they would damage the new one
+            file.with_name(file.name + rest).unlink(missing_ok=True)
+        for old in sorted(file.parent.glob(f"{file.name}.unreadable-*"))[:-KEPT_ASIDE]:
+            old.unlink()

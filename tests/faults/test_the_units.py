@@ -159,7 +159,7 @@ def test_the_worker_stops_by_itself_when_it_is_asked_as_its_unit_asks(settings: 
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: catches(worker.pid, signal.SIGHUP), "the start of Huey, which sets handlers")
+        until(lambda: catches(worker.pid, signal.SIGTERM), "the start of its work")
 
         worker.send_signal(signal.Signals[values["KillSignal"][0]])
 
