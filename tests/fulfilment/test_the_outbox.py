@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import ssl
 import threading
@@ -93,6 +94,21 @@ def test_a_mail_server_gets_the_mail(app: Flask, post: Post) -> None:
     assert envelope.mail_from == "help@shop.example"
     assert envelope.rcpt_tos == ["buyer@example.com"]
     assert number.encode() in (envelope.content or b"")
+
+
+def test_a_mail_server_that_hangs_does_not_hold_up_the_sweep(
+    app: Flask, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With each mail taking as long as a server may keep us waiting; the others have their turn later."""
+    clock = itertools.count(step=int(shop.mail.SMTP_SECONDS))
+    monkeypatch.setattr(shop.fulfilment.outbox, "monotonic", lambda: next(clock))
+    with app.app_context():
+        for _ in range(4):
+            sell(app)
+        rounds = [send_due_mails() for _ in range(4)]
+
+    assert rounds == [1, 1, 1, 1]
+    assert len(post.taken) == 4
 
 
 def test_a_refused_mail_is_tried_again_later_and_later(app: Flask, post: Post) -> None:
