@@ -96,8 +96,10 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Say in the log when nothing can be sold; here, because the master must open no database."""
-    from shop.catalogue.checks import warn_of_missing_prices
+    """Watch the worker and the database, without a visitor; and say in the log when nothing can be sold."""
+    from shop.catalogue.checks import warn_of_missing_prices  # the master loads nothing of the shop's
+    from shop.watch import start
 
     with worker.wsgi.app_context():
         warn_of_missing_prices()
+    start(worker.wsgi)

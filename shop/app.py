@@ -15,12 +15,14 @@ from .checkout.owners import bp as owner_pages
 from .checkout.views import bp as checkout_pages
 from .components import bp as component_pages
 from .config import ROOT, Settings, load, unknown_names
+from .fulfilment.queries import waiting_words
 from .fulfilment.views import bp as download_pages
 from .legal.texts import warn_of_unfinished
 from .legal.views import bp as legal_pages
 from .mail import warn_of_no_server
 from .ops import logs
 from .ops.health import bp as health_pages
+from .ops.vitals import worker_words
 from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
 from .payments.views import bp as postback_pages
 from .web import errors, filters, former, security, static
@@ -40,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.undefined = StrictUndefined
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named
     app.extensions["cryptocloud"] = gateway(settings)
+    app.extensions["vitals"] = {"worker": worker_words, "mail": waiting_words}
     app.extensions["jobs"] = {name: (lambda name=name: jobs.run(name)) for name in jobs.JOBS}
 
     failpoints.arm(settings.shop_failpoints)

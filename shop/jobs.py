@@ -18,6 +18,7 @@ from .moments import set_right
 from .ops.isolation import each
 from .ops.models import JobRun
 from .ops.rations import forget_past
+from .orders.service import resolve_attention
 from .payments import sweep as payments
 from .privacy.service import erase_due
 
@@ -82,4 +83,7 @@ def run(name: str) -> None:
     with transaction("job_run") as session:
         if not insert_if_new(session, JobRun, name=name, finished_at=utcnow()):
             session.get_one(JobRun, name).finished_at = utcnow()
+        if name == "sweep":
+            told = ["worker_silent"]
+            resolve_attention(session, ["worker"], kinds=told, why="it sweeps again", who="shop")
     log.debug("job_done", job=name)

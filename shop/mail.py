@@ -70,7 +70,7 @@ def render_mail(template: str, *, to: str, message_id: str, **values: Any) -> Ma
 
 
 def send(mail: Mail) -> None:
-    """Send the mail, or raise MailNotSent. No web process calls this: a mail server may hang."""
+    """Send the mail, or raise MailNotSent. No request may wait for this: a mail server may hang."""
     settings = current_settings()
     if settings.mails_wait:
         raise MailNotSent("SMTP_URL is not set")

@@ -20,7 +20,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from . import jobs
+from . import jobs, watch
 from .catalogue.checks import warn_of_missing_prices
 from .db import end_read
 from .queue import mend, run_next
@@ -62,6 +62,7 @@ def worker() -> None:
     work = Work(app)
     try:
         work.start()
+        watch.start(app)
         while not (reason := work.ill()):
             sleep(1)
     except Stopped as stopped:

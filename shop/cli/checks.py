@@ -11,7 +11,7 @@ from ..legal.texts import unfinished
 from ..ops.doctor import Check, Finding
 from ..ops.doctor.address import follow, postback_url
 from ..ops.doctor.findings import Level
-from ..ops.doctor.machine import ago
+from ..ops.vitals import ago
 from ..orders.queries import open_attention
 from ..payments.cryptocloud import (
     ASKED_AT_ONCE,

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ..catalogue.models import Product
+from ..config import current_settings
 from ..db import db
 from ..orders.models import (
     HAS_GOODS,
@@ -150,6 +151,15 @@ def has_sent_since(moment: datetime) -> bool:
     """Whether a mail has got through since then."""
     query = select(OutboxMail.id).where(OutboxMail.sent_at > moment)
     return db.session.scalar(query.limit(1)) is not None
+
+
+def waiting_words() -> str:
+    """Why mails wait; empty while the mail server takes what it is given."""
+    if current_settings().mails_wait:
+        return "all wait, because SMTP_URL is not set"
+    waits = and_(OutboxMail.state == MailState.QUEUED, OutboxMail.tries > 0)
+    count = db.session.scalar(select(func.count()).where(waits)) or 0
+    return f"the mail server keeps {count} waiting" if count else ""
 
 
 def mail_of(order: Order) -> OutboxMail | None:

@@ -89,6 +89,26 @@ def test_a_worker_that_has_stopped_is_a_failure(app: Flask) -> None:
     assert "30 minutes ago" in findings(app)["worker"]["text"]
 
 
+def test_a_worker_that_swept_in_the_future_is_a_failure(app: Flask) -> None:
+    """The clock was set back, and no sweep has come to its end since."""
+    swept(app, timedelta(days=-1))
+
+    assert findings(app)["worker"]["text"] == "has not swept since the clock was set back"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_queue_that_cannot_be_used_is_a_warning(app: Flask, settings: Settings) -> None:
+    """Nothing depends on it but how soon a mail leaves."""
+    file = settings.shop_data_dir / "queue.db"
+    assert findings(app)["queue"]["level"] == "ok"
+    file.write_bytes(b"garbage " * 1000)
+
+    found = findings(app)["queue"]
+
+    assert (found["level"], found["text"][:30]) == ("warn", "cannot be used (DatabaseError)")
+    assert file.exists(), "the doctor changes nothing"
+
+
 def test_missing_migrations_are_a_failure(app: Flask) -> None:
     with app.app_context(), transaction() as session:
         session.execute(text("DELETE FROM alembic_version"))

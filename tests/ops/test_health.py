@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, text
 
-from shop import create_app
+from shop import create_app, jobs
 from shop.config import Settings
-from shop.db import db, transaction
+from shop.db import db, transaction, utcnow
+from shop.mail import Mail, MailNotSent
+from shop.ops.models import JobRun
 from shop.orders.links import find_order_by_token, order_token
 from tests.conftest import make_settings, migrate
 from tests.factories import make_order
+from tests.fulfilment.sold import sell
 
 
 def test_a_live_process_says_so_without_the_database(app: Flask, client: FlaskClient) -> None:
@@ -65,11 +69,46 @@ def test_a_proof_opens_no_order(app: Flask, client: FlaskClient) -> None:
         assert find_order_by_token(f"{first_half}.{proof}") is None
 
 
-def test_a_shop_with_its_database_is_ready(client: FlaskClient) -> None:
+def test_a_shop_with_its_database_is_ready(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        jobs.run("sweep")
+
     response = client.get("/readyz")
 
     assert response.status_code == 200
-    assert response.get_json() == {"status": "ok"}
+    assert response.get_json() == {"status": "ok", "worker": "ok", "mail": "ok"}
+
+
+def test_a_shop_whose_worker_is_silent_is_ready_and_says_so(
+    app: Flask, client: FlaskClient
+) -> None:
+    """It can sell; a load balancer that took it out would close the shop."""
+    assert client.get("/readyz").get_json()["worker"] == "has never swept"
+    with app.app_context(), transaction() as session:
+        session.add(JobRun(name="sweep", finished_at=utcnow() - timedelta(minutes=7)))
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.get_json()["status"] == "ok"
+    assert response.get_json()["worker"] == "last swept 7 minutes ago"
+
+
+def test_a_shop_whose_mail_server_takes_nothing_is_ready_and_says_so(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(mail: Mail) -> None:
+        raise MailNotSent("ConnectionRefusedError")
+
+    with app.app_context(), monkeypatch.context() as away:
+        sell(app)
+        away.setattr("shop.fulfilment.outbox.send", refuse)
+        jobs.mails()
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.get_json()["mail"] == "the mail server keeps 1 waiting"
 
 
 def test_a_shop_whose_database_is_away_is_alive_and_not_ready(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ CHECKS: list[Check] = [
     machine.backups,
     machine.journal_file,
     machine.worker,
+    machine.queue,
     mail.mail,
     address.public_address,
     address.postback_address,

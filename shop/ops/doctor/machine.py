@@ -8,13 +8,13 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from ... import queue as queues
 from ...config import Settings
-from ...db import db, utcnow
+from ...db import utcnow
 from .. import journal
-from ..models import JobRun
+from ..vitals import ago, worker_words
 from .findings import Finding, failure
 
-SWEEP_LATE = timedelta(minutes=5)
 LITTLE_SPACE = 500_000_000
 SOME_SPACE = 2_000_000_000
 BACKUP_OLD = timedelta(hours=26)
@@ -25,18 +25,24 @@ UNFINISHED = (".part", ".partial", ".tmp")
 
 def worker(settings: Settings) -> Finding:
     """The worker has swept lately."""
-    run = db.session.get(JobRun, "sweep")
-    start = "Start it: `flask --app wsgi worker`."
-    if run is None:
-        return Finding("fail", "worker", "has never run", start)
-    age = utcnow() - run.finished_at
-    if age < -SWEEP_LATE:  # the clock was ahead then, and nobody has swept since it is right
-        text = f"has not swept since the clock was set back by {ago(-age)} or more"
-        return Finding("fail", "worker", text, start)
-    if age > SWEEP_LATE:
-        text = f"last swept {ago(age)} ago"
-        return Finding("fail", "worker", text, f"{start} If it runs, its log says what broke.")
-    return Finding("ok", "worker", f"last swept {ago(age)} ago")
+    if wrong := worker_words():
+        mend = "Start it: `flask --app wsgi worker`. If it runs, its log says what broke."
+        return Finding("fail", "worker", wrong, mend)
+    return Finding("ok", "worker", "sweeps every minute")
+
+
+def queue(settings: Settings) -> Finding:
+    """Wake-ups reach the worker."""
+    try:
+        queues.probe(settings)
+    except Exception as error:  # whatever a queue's client may raise
+        return Finding(
+            "warn",
+            "queue",
+            f"cannot be used ({type(error).__name__}): mails leave up to a minute later",
+            "The worker mends a file of its own by itself; else look at QUEUE_URL and its server.",
+        )
+    return Finding("ok", "queue", "takes wake-ups")
 
 
 def disk(settings: Settings) -> Finding:
@@ -101,12 +107,3 @@ def _newest_file(folder: Path) -> datetime | None:
         and path.stat().st_size
     ]
     return datetime.fromtimestamp(max(times), UTC) if times else None
-
-
-def ago(age: timedelta) -> str:
-    """A length of time as a person says it."""
-    seconds = max(0, round(age.total_seconds()))
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return "1 second" if seconds == 1 else f"{seconds} seconds"

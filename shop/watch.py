@@ -1,0 +1,197 @@
+"""The watch: a thread of each web process, and of the worker, that looks once a minute at what all need.
+
+It tells a person by its own hand: the outbox lies in the database, and the worker empties it, and
+these two are what it watches. It measures time by a clock that nobody can set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from datetime import datetime
+from html import escape
+from time import monotonic, sleep
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Flask
+from sqlalchemy import update
+
+from .config import current_settings
+from .db import db, rows_changed, transaction, utcnow
+from .mail import Mail, MailNotSent, render_mail, send
+from .ops.health import usable
+from .ops.models import JobRun
+from .ops.vitals import SILENT_AFTER
+from .orders.models import AttentionItem
+from .orders.queries import attention_mailed_by
+from .orders.service import raise_attention
+
+log = structlog.get_logger()
+
+EVERY = 60.0
+"""Seconds."""
+ANSWERS_WITHIN = 30.0
+"""Seconds. A database that only hangs is away as well, and must not take this thread with it."""
+
+WORKER_SILENT = (
+    "No sweep of the worker has come to its end for five minutes. Until one does, payments are not "
+    "checked, mails wait, and this list is not kept. Look whether the worker runs; if it does, its log "
+    "says what broke. The shop goes on selling meanwhile."
+)
+DATABASE_AWAY = (
+    "For five minutes the shop has not been able to use its database ({reason}), so it sells nothing "
+    "now. Money that is on its way is asked about once the database is back. Look whether the database "
+    "runs, has room, and may be written to; `flask --app wsgi doctor` on the shop's machine says more."
+)
+
+
+def start(app: Flask) -> None:
+    """Begin to watch, for as long as the process lives."""
+    threading.Thread(target=Watch(app).run, name="watch", daemon=True).start()
+
+
+class Watch:
+    """What one process has seen, and whether it has told somebody."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.usable_at = self.swept_at = monotonic()
+        """When the database was last usable, and when a sweep was last seen to be a new one."""
+        self.last_sweep: datetime | None = None
+        self.reason = ""
+        """What is wrong with the database; empty when nothing is."""
+        self.told = False
+        self._probe = threading.Thread()
+
+    def run(self) -> NoReturn:
+        """Look once a minute."""
+        while True:
+            sleep(EVERY)
+            try:
+                with self.app.app_context():
+                    self.look(monotonic())
+            except Exception:  # it must be there for the next minute
+                log.exception("watch_broken")
+
+    def look(self, now: float) -> None:
+        """Look once; `now` is in seconds of the monotonic clock."""
+        sweep = self.last_sweep
+        if self._database_answers():
+            self.usable_at = now
+            self._note_that_it_is_back()
+            if self.last_sweep != sweep:
+                self.swept_at = now
+            elif now - self.swept_at >= self._patience():
+                tell_of_the_worker()
+        else:
+            self.swept_at = now  # nobody can sweep meanwhile
+            if now - self.usable_at >= SILENT_AFTER.total_seconds():
+                self._tell_of_the_database()
+
+    def _patience(self) -> float:
+        """For how many seconds there may be no new sweep.
+
+        Less where by its date the last one is old: so that a process need not live for long to notice.
+        Not none, because the clock may just have been set forward, or the machine been asleep.
+        """
+        overdue = self.last_sweep and utcnow() - self.last_sweep > SILENT_AFTER
+        return 2 * EVERY if overdue else SILENT_AFTER.total_seconds()
+
+    def _database_answers(self) -> bool:
+        if not self._probe.is_alive():
+            self._probe = threading.Thread(target=self._ask_the_database, daemon=True)
+            self.reason = "it does not answer"
+            self._probe.start()
+        self._probe.join(ANSWERS_WITHIN)
+        return not self.reason
+
+    def _ask_the_database(self) -> None:
+        try:
+            with self.app.app_context():
+                self.reason = "" if usable() else "it lacks this version's tables"
+                run = db.session.get(JobRun, "sweep")
+                self.last_sweep = run.finished_at if run else None
+        except Exception as error:
+            self.reason = type(error).__name__
+
+    def _tell_of_the_database(self) -> None:
+        """Once for an outage, by whoever is first to make the file; where none can be made, once by each."""
+        log.error("database_away", reason=self.reason)
+        marker = current_settings().shop_data_dir / "database-away"
+        try:
+            marker.touch(exist_ok=False)
+        except FileExistsError:
+            return
+        except OSError:  # the disk is full, or read-only
+            if self.told:
+                return
+        self.told = self.told or send_by_hand(_about_the_database(self.reason))
+        if not self.told:
+            marker.unlink(missing_ok=True)
+
+    def _note_that_it_is_back(self) -> None:
+        self.told = False
+        with contextlib.suppress(OSError):
+            (current_settings().shop_data_dir / "database-away").unlink(missing_ok=True)
+
+
+def tell_of_the_worker() -> None:
+    """Put the worker's silence before a person, by a mail that does not wait for the worker."""
+    log.error("worker_silent")
+    with transaction("attention") as session:
+        raise_attention(session, "worker_silent", "worker", WORKER_SILENT)
+    if not current_settings().alert_email:
+        return
+    key = f"watch:{secrets.token_hex(8)}"
+    if _mark_as_mailed("", key):
+        mail = render_mail(
+            "attention",
+            to=current_settings().alert_email,
+            message_id=_message_id(),
+            items=attention_mailed_by(key),
+        )
+        if not send_by_hand(mail):
+            _mark_as_mailed(key, "")  # for whoever looks next
+
+
+def _mark_as_mailed(old: str, new: str) -> bool:
+    """Take the item for this process, so that of all that look only one sends the mail; or give it back."""
+    with transaction("alert") as session:
+        item = update(AttentionItem).where(
+            AttentionItem.kind == "worker_silent",
+            AttentionItem.resolved_at.is_(None),
+            AttentionItem.alert_key == old,
+        )
+        return bool(rows_changed(session, item.values(alert_key=new)))
+
+
+def send_by_hand(mail: Mail) -> bool:
+    """Send a mail to the operator without the outbox; whether it was taken."""
+    if not mail.to:
+        return False
+    try:
+        send(mail)
+    except (MailNotSent, OSError) as error:
+        log.error("alert_not_sent", error=type(error).__name__)
+        return False
+    return True
+
+
+def _about_the_database(reason: str) -> Mail:
+    settings, text = current_settings(), DATABASE_AWAY.format(reason=reason)
+    where = f"{settings.shop_name}, {settings.shop_public_url}"
+    return Mail(
+        to=settings.alert_email,
+        subject=f"{settings.shop_name}: the database cannot be used",
+        text=f"{text}\n\n{where}\n",
+        html=f"<p>{escape(text)}</p>\n<p>{escape(where)}</p>\n",
+        message_id=_message_id(),
+    )
+
+
+def _message_id() -> str:
+    host = urlsplit(current_settings().shop_public_url).hostname
+    return f"<{secrets.token_hex(16)}@{host}>"
