@@ -21,17 +21,27 @@ from .ops.rations import forget_past
 from .orders.service import resolve_attention
 from .payments import sweep as payments
 from .privacy.service import erase_due
+from .surroundings import look_around
 
 log = structlog.get_logger()
 
 
 def sweep() -> None:
-    """All that may have been left behind: by a wrong clock, payments, deliveries, mails, files, old counts.
+    """All that may have been left behind: payments, books, deliveries, mails, files; and a look around.
 
     A part that breaks does not keep the others from their work. It is raised in the end, so that
     the sweep does not count as done and `flask doctor` shows it.
     """
-    parts = (set_clock_right, check_payments, compare_books, deliveries, mails, files, forget)
+    parts = (
+        set_clock_right,
+        check_payments,
+        compare_books,
+        deliveries,
+        mails,
+        files,
+        look_around,
+        forget,
+    )
     each(parts, lambda part: part(), "the sweep's parts")
 
 

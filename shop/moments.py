@@ -23,7 +23,7 @@ from .db import db, end_read, rows_changed, transaction, utcnow
 from .fulfilment.asked_for import HOLD
 from .fulfilment.models import Delivery, MailState, OutboxMail
 from .fulfilment.outbox import LEASE, LONGEST_PAUSE
-from .ops.models import JobRun
+from .ops.models import JobRun, Silence
 from .orders.models import Order, OrderStatus
 from .payments.cryptocloud import LONGEST_WAIT, CryptoCloud, CryptoCloudError
 from .payments.models import Payment, PaymentState, Postback
@@ -100,6 +100,7 @@ def bounds(now: datetime) -> list[Bound]:
         Bound(Placement.placed_at),
         Bound(Postback.first_at),
         Bound(Postback.last_at),
+        Bound(Silence.since),
     ]
 
 

@@ -71,7 +71,7 @@ def mend(error: Exception) -> None:
 def probe(settings: Settings) -> None:
     """See whether the queue can be used; raises whatever its client may. Makes no file."""
     if settings.queue_url or _file(settings).exists():
-        queue = _open(settings)
+        queue = _open(settings, accepted_keys())
         queue.storage.queue_size()
         queue.storage.close()
 

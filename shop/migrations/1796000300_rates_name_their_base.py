@@ -1,7 +1,7 @@
 """exchange rates name the base currency that they are for
 
 Revision ID: 1796000300
-Revises: 1796000000
+Revises: 1796000100
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "1796000300"
-down_revision = "1796000000"
+down_revision = "1796000100"
 branch_labels = ()
 depends_on = None
 

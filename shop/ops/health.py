@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from itsdangerous import Signer
 from sqlalchemy import delete, insert
 
-from ..config import current_settings
 from ..db import db, end_read, transaction, utcnow
 from ..schema import migrated
 from .models import JobRun

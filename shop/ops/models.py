@@ -1,4 +1,4 @@
-"""When each job last ran, what was counted today, and how far the journal has been read."""
+"""When each job last ran, what is silent, what was counted today, and how far the journal has been read."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ class JobRun(Base):
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     finished_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Silence(Base):
+    """Something that gives no sign of life, and since when: see orders/silences.py."""
+
+    __tablename__ = "silences"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Ration(Base):

@@ -38,6 +38,8 @@ class Calls:
         self._at_once = 1
         self.silent = False
         """Whether the provider did not even say no when it was last to be asked."""
+        self.heard: bool | None = None
+        """Whether any call of this round went well; None when none was made."""
 
     def for_part(self, share: float) -> Calls:
         """The same round, for its next part, which may call until this share of the time is over.
@@ -104,13 +106,14 @@ class Calls:
             if not error.about_invoice:
                 self._at_once = 1
             self.silent = not (error.about_invoice and isinstance(error, Rejected))
+            self.heard = self.heard or error.about_invoice
             log.warning("check_failed", payment=about, outcome=type(error).__name__)
             return None
         self._is_there()
         return taken
 
     def _is_there(self) -> None:
-        self._errors, self.silent = 0, False
+        self._errors, self.silent, self.heard = 0, False, True
         self._at_once = min(2 * self._at_once, AT_ONCE)
 
 

@@ -123,6 +123,11 @@ def recent_postbacks(limit: int = 50, *, only_waiting: bool = False) -> Sequence
     return db.session.scalars(query).all()
 
 
+def newest_payment() -> Payment | None:
+    """The last attempt at paying anything."""
+    return db.session.scalar(select(Payment).order_by(Payment.id.desc()).limit(1))
+
+
 def refused_payments(limit: int = 50) -> Sequence[Payment]:
     """Payments of which a notice was refused, the newest refusal first."""
     query = select(Payment).where(Payment.refused_at.is_not(None))

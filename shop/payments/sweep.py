@@ -15,8 +15,8 @@ import structlog
 from sqlalchemy import ColumnElement, case, null, update
 
 from ..db import db, end_read, rows_changed, transaction, utcnow
-from ..ops.doctor.machine import ago
 from ..ops.isolation import each
+from ..ops.vitals import ago
 from ..orders.models import Order, OrderStatus
 from ..orders.service import keep_attention, lock_order, raise_attention, raise_attention_once
 from .asking import Calls
@@ -36,6 +36,7 @@ from .queries import (
 )
 from .service import Question, bind, note_failure, question_about
 from .settling import end_unpaid, give_up_on_the_rest, lock_payment
+from .silence import tell_of_silence
 from .times import (
     A_DAY,
     ABANDON_UNKNOWN_AFTER,
@@ -88,11 +89,13 @@ def _look_for_invoice(payment: Payment, calls: Calls, now: datetime) -> None:
     since, ended, amount = payment.created_at, payment.lease_until or now, payment.money
     end_read()
     # Where nobody can say, the buyer may start another payment meanwhile.
-    patience = GIVE_UP_ASKING_AFTER
+    patience, heard = GIVE_UP_ASKING_AFTER, calls.heard
     try:
         found = calls.make(
             lambda: [calls.gateway.find_invoice(reference, amount, since)], reference
         )
+        if not calls.gateway.lists_invoices:
+            calls.heard = heard
         if found:
             patience = ABANDON_UNKNOWN_AFTER
         if found and found[0] and find_payment_by_invoice(found[0].id) is None:
@@ -365,6 +368,7 @@ PARTS: tuple[tuple[Callable[[Calls, datetime], None], float], ...] = (
     (tell_of_unclear_answers, 1),
     (audit, 1),
     (compare_clocks, 1),
+    (tell_of_silence, 1),
 )
 """What a round does, in this order, each with the share of the time for calls after which it makes none.
 

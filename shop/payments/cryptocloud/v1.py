@@ -44,6 +44,8 @@ class CryptoCloud:
     """Where it asks."""
     told_in: ClassVar[str] = "status_invoice"
     """The field of a reply in which it is told about them."""
+    lists_invoices: ClassVar[bool] = False
+    """Whether `find_invoice` asks the provider at all."""
 
     _calls: Calls = field(init=False)
 

@@ -48,6 +48,7 @@ class CryptoCloudV2(CryptoCloud):
     batch: ClassVar[int] = 100
     info_path: ClassVar[str] = "/v2/invoice/merchant/info"
     told_in: ClassVar[str] = "result"
+    lists_invoices: ClassVar[bool] = True
 
     def create_invoice(self, amount: Money, *, reference: str, email: str | None = None) -> Invoice:
         """As in v1; the invoice lives for `invoice_life`."""

@@ -1,0 +1,44 @@
+"""What the sweep asks for a sign of life. After minutes without one a person is told, once for each silence."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete
+
+from ..db import db, insert_if_new, rows_changed, transaction
+from ..ops.models import Silence
+from ..ops.vitals import SILENT_AFTER
+from .service import raise_attention_once, resolve_attention
+
+
+def heard(name: str) -> None:
+    """Note a sign of life, and take back what was said of the silence before it."""
+    if not is_silent(name):
+        return
+    with transaction("attention") as session:
+        rows_changed(session, delete(Silence).where(Silence.name == name))
+        kinds = [f"{name}_silent"]
+        resolve_attention(session, [name], kinds=kinds, why="it answers again", who="shop")
+
+
+def not_heard(name: str, note: str, now: datetime) -> None:
+    """Note that none came, and put the `note` before a person when that has been so for minutes.
+
+    `{since}` in the note is the beginning of the silence: with it the note stays the same for as
+    long as that lasts, and who has resolved the item is left alone.
+    """
+    with transaction("attention") as session:
+        insert_if_new(session, Silence, name=name, since=now)
+        silence = session.get(Silence, name, populate_existing=True)
+        if silence is None:  # another sweep has just heard something
+            return
+        silence.since = min(silence.since, now)  # the clock may have been set back
+        if silence.since <= now - SILENT_AFTER:
+            text = note.format(since=f"{silence.since:%Y-%m-%d %H:%M} UTC")
+            raise_attention_once(session, f"{name}_silent", name, text)
+
+
+def is_silent(name: str) -> bool:
+    """Whether the last thing noted was that no sign of life came."""
+    return db.session.get(Silence, name, populate_existing=True) is not None

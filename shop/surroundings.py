@@ -1,0 +1,56 @@
+"""What the sweep looks at around the shop: whether its public address leads here, and room on the disk."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .config import Settings, current_settings
+from .db import end_read, transaction, utcnow
+from .ops.doctor.address import public_address
+from .ops.doctor.machine import disk
+from .ops.isolation import each
+from .orders.queries import open_attention
+from .orders.service import raise_attention, resolve_attention
+from .orders.silences import heard, not_heard
+
+ADDRESS_SILENT = (
+    "Since {since} nothing has shown that the shop's public address leads to this shop. Are the web "
+    "server and the proxy in front of it running? `flask --app wsgi doctor` says what is there instead. "
+    "If buyers get through, and only this server cannot reach its own address (NAT), resolve this item: "
+    "it does not come again until the address has been reached once."
+)
+
+
+def look_around(now: datetime | None = None) -> None:
+    """Put before a person what is wrong around the shop, and take it back when it is right again."""
+    settings, now = current_settings(), now or utcnow()
+    each((look_at_address, look_at_disk), lambda look: look(settings, now), "surroundings")
+
+
+def look_at_address(settings: Settings, now: datetime) -> None:
+    """Whether buyers get through: they do not when web server, proxy, certificate or name is gone."""
+    if settings.development:
+        return
+    end_read()
+    if public_address(settings).level == "ok":
+        heard("address")
+    else:
+        not_heard("address", ADDRESS_SILENT, now)
+
+
+def look_at_disk(settings: Settings, now: datetime) -> None:
+    """Whether there is room to write, told before there is none: then nothing can be told any more."""
+    found = disk(settings)
+    known = any(item.kind == "disk_low" for item in open_attention())
+    if known == (found.level == "fail"):
+        return
+    with transaction("attention") as session:
+        if known:
+            why = "there is room again"
+            resolve_attention(session, ["disk"], kinds=["disk_low"], why=why, who="shop")
+            return
+        note = (
+            f"The disk of the data folder or of the database is nearly full ({found.text}). Make room: once "
+            "it is full, nothing can be sold."
+        )
+        raise_attention(session, "disk_low", "disk", note)
