@@ -20,7 +20,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from .config import current_settings
-from .db import db, rows_changed, transaction, utcnow
+from .db import db, end_read, rows_changed, transaction, utcnow
 from .mail import Mail, MailNotSent, render_mail, send
 from .ops.health import usable
 from .ops.models import JobRun
@@ -38,8 +38,8 @@ ANSWERS_WITHIN = 30.0
 
 WORKER_SILENT = (
     "No sweep of the worker has come to its end for five minutes. Until one does, payments are not "
-    "checked, mails wait, and this list is not kept. Look whether the worker runs; if it does, its log "
-    "says what broke. The shop goes on selling meanwhile."
+    "checked, and mails wait. Look whether the worker runs; if it does, its log says what broke. The "
+    "shop goes on selling meanwhile."
 )
 DATABASE_AWAY = (
     "For five minutes the shop has not been able to use its database ({reason}), so it sells nothing "
@@ -153,6 +153,7 @@ def tell_of_the_worker() -> None:
             message_id=_message_id(),
             items=attention_mailed_by(key),
         )
+        end_read()
         if not send_by_hand(mail):
             _mark_as_mailed(key, "")  # for whoever looks next
 

@@ -18,7 +18,7 @@ import click
 import structlog
 from flask import Flask, current_app
 from flask.cli import with_appcontext
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from . import jobs, watch
 from .catalogue.checks import warn_of_missing_prices
@@ -95,7 +95,8 @@ class Work:
         self._stop.set()
         until = monotonic() + patience
         for thread in self._threads:
-            thread.join(max(0.0, until - monotonic()))
+            if thread.is_alive():
+                thread.join(max(0.0, until - monotonic()))
         log.info("worker_stopped")
 
     def ill(self) -> str:
@@ -139,10 +140,10 @@ class Work:
 
 
 def _tables_missing() -> bool:
-    """Whether the database is there, and lacks this version's tables. One that is away may come back."""
+    """Whether the database is there, and lacks this version's tables. One that is away is waited for."""
     try:
         return not migrated()
-    except (OperationalError, InterfaceError):
+    except SQLAlchemyError:
         return False
     finally:
         end_read()

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask import Flask
+from sqlalchemy.engine import make_url
 
 import shop.queue
 from shop import create_app
 from shop.config import Settings
 from shop.queue import connect, mend, probe, run_next, wake
-from tests.faults.test_the_database_cannot_be_written import changed_modes, without_rights
+from tests.faults.test_the_database_cannot_be_written import changed_modes, cut, without_rights
 
 
 @pytest.fixture
@@ -212,8 +214,6 @@ def test_a_server_that_is_away_keeps_no_buyer_waiting(
     settings: Settings, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even one that swallows what it is sent: the limit is among what the client is told."""
-    import psycopg
-
     asked: list[dict[str, object]] = []
 
     def connect_to(dsn: str, **limits: object) -> None:
@@ -232,3 +232,24 @@ def test_a_server_that_is_away_keeps_no_buyer_waiting(
 def test_the_queue_is_opened_once(app: Flask) -> None:
     with app.app_context():
         assert connect() is connect()
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_a_server_that_cut_the_line_is_heard_again(settings: Settings) -> None:
+    url = make_url(settings.database).set(drivername="postgresql")
+    address = url.render_as_string(hide_password=False)
+    app = create_app(settings.model_copy(update={"queue_url": address}))
+    heard: list[str] = []
+    app.extensions["jobs"] = {"mails": lambda: heard.append("mails")}
+    wakes(app)
+    with psycopg.connect(address, autocommit=True) as operator:
+        cut(operator)
+
+    listen(app)
+    wakes(app)
+    wakes(app)
+    listen(app)
+
+    assert "mails" in heard
+    with app.app_context():
+        connect().storage.close()

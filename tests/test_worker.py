@@ -15,12 +15,13 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 import shop.worker
-from shop import jobs
+from shop import create_app, jobs
 from shop.config import Settings
 from shop.db import db, end_read
 from shop.ops.models import JobRun
 from shop.queue import wake
 from shop.worker import ENDS_AFTER, Work
+from tests.conftest import make_settings
 from tests.faults.processes import PATIENCE, ROOT, environment, unit, until
 
 
@@ -125,6 +126,24 @@ def test_a_sweep_that_hangs_ends_the_worker_in_the_end_and_keeps_no_wake_up_wait
         over.set()
 
 
+def test_a_sweep_in_hand_is_waited_for_and_not_for_ever(
+    app: Flask, sweeps: Rounds, listens: Rounds
+) -> None:
+    """What is cut is taken up by the next sweep."""
+    begun, over = threading.Event(), threading.Event()
+    sweeps.act = lambda: (begun.set(), over.wait(PATIENCE))
+    work = Work(app)
+    work.start()
+    begun.wait(PATIENCE)
+
+    work.end(0.01)
+    assert sweeps.count == 0
+    over.set()
+    work.end(PATIENCE)
+
+    assert sweeps.count == 1
+
+
 def test_sweeps_that_fail_for_minutes_end_the_worker(
     app: Flask, sweeps: Rounds, listens: Rounds
 ) -> None:
@@ -159,6 +178,21 @@ def test_a_clock_that_is_set_back_holds_no_sweep_up(
 
     with at_work(app):
         sweeps.more()
+
+
+def test_a_database_that_is_away_at_the_start_is_waited_for(tmp_path: Path) -> None:
+    """Else nobody would be there to tell of it. One without its tables is a mistake that is said at once."""
+    away = create_app(make_settings(tmp_path / "away", "postgresql://nobody@127.0.0.1:1/nothing"))
+    empty = create_app(make_settings(tmp_path / "empty"))
+
+    with away.app_context():
+        assert not shop.worker._tables_missing()
+    result = empty.test_cli_runner().invoke(args=["worker"])
+
+    assert result.exit_code == 1
+    assert "db upgrade" in result.stderr
+    with empty.app_context():
+        db.engine.dispose()
 
 
 def test_a_supervisor_starts_it_again_for_ever() -> None:
@@ -242,9 +276,8 @@ def test_a_worker_that_can_do_nothing_ends_and_says_why(
     assert "no sweep has come to its end" in line
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_stops_in_the_middle_of_a_sweep(
     settings: Settings, app: Flask, tmp_path: Path, number: signal.Signals
 ) -> None:
