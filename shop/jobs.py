@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 from flask import current_app
+from sqlalchemy.orm import Session
 
 from . import books
 from .checkout.limits import forget_placements
@@ -94,6 +95,11 @@ def run(name: str) -> None:
         if not insert_if_new(session, JobRun, name=name, finished_at=utcnow()):
             session.get_one(JobRun, name).finished_at = utcnow()
         if name == "sweep":
-            told = ["worker_silent"]
-            resolve_attention(session, ["worker"], kinds=told, why="it sweeps again", who="shop")
+            _close_silence(session)
     log.debug("job_done", job=name)
+
+
+def _close_silence(session: Session) -> None:
+    """Take back what the watch has put before a person."""
+    why = "it sweeps again"
+    resolve_attention(session, ["worker"], kinds=["worker_silent"], why=why, who="shop")

@@ -11,6 +11,7 @@ import secrets
 import threading
 from datetime import datetime
 from html import escape
+from pathlib import Path
 from time import monotonic, sleep
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -37,8 +38,8 @@ ANSWERS_WITHIN = 30.0
 """Seconds. A database that only hangs is away as well, and must not take this thread with it."""
 
 WORKER_SILENT = (
-    "No sweep of the worker has come to its end for five minutes. Until one does, payments are not "
-    "checked, and mails wait. Look whether the worker runs; if it does, its log says what broke. The "
+    "No sweep of the worker has come to its end for five minutes. Until one does, payments may go "
+    "unchecked and mails unsent. Look whether the worker runs; if it does, its log says what broke. The "
     "shop goes on selling meanwhile."
 )
 DATABASE_AWAY = (
@@ -64,6 +65,7 @@ class Watch:
         self.reason = ""
         """What is wrong with the database; empty when nothing is."""
         self.told = False
+        """Whether this process has sent a mail about the database since it was last usable."""
         self._probe = threading.Thread()
 
     def run(self) -> NoReturn:
@@ -81,7 +83,8 @@ class Watch:
         sweep = self.last_sweep
         if self._database_answers():
             self.usable_at = now
-            self._note_that_it_is_back()
+            self.told = False
+            _remove_marker()
             if self.last_sweep != sweep:
                 self.swept_at = now
             elif now - self.swept_at >= self._patience():
@@ -120,9 +123,8 @@ class Watch:
     def _tell_of_the_database(self) -> None:
         """Once for an outage, by whoever is first to make the file; where none can be made, once by each."""
         log.error("database_away", reason=self.reason)
-        marker = current_settings().shop_data_dir / "database-away"
         try:
-            marker.touch(exist_ok=False)
+            _marker().touch(exist_ok=False)
         except FileExistsError:
             return
         except OSError:  # the disk is full, or read-only
@@ -130,12 +132,17 @@ class Watch:
                 return
         self.told = self.told or send_by_hand(_about_the_database(self.reason))
         if not self.told:
-            marker.unlink(missing_ok=True)
+            _remove_marker()  # for whoever looks next
 
-    def _note_that_it_is_back(self) -> None:
-        self.told = False
-        with contextlib.suppress(OSError):
-            (current_settings().shop_data_dir / "database-away").unlink(missing_ok=True)
+
+def _marker() -> Path:
+    """The file that says that somebody was told of the database."""
+    return current_settings().shop_data_dir / "database-away"
+
+
+def _remove_marker() -> None:
+    with contextlib.suppress(OSError):  # a disk that cannot be written has none
+        _marker().unlink(missing_ok=True)
 
 
 def tell_of_the_worker() -> None:
@@ -145,17 +152,24 @@ def tell_of_the_worker() -> None:
         raise_attention(session, "worker_silent", "worker", WORKER_SILENT)
     if not current_settings().alert_email:
         return
-    key = f"watch:{secrets.token_hex(8)}"
+    key, sent = f"watch:{secrets.token_hex(8)}", False
     if _mark_as_mailed("", key):
-        mail = render_mail(
-            "attention",
-            to=current_settings().alert_email,
-            message_id=_message_id(),
-            items=attention_mailed_by(key),
-        )
-        end_read()
-        if not send_by_hand(mail):
-            _mark_as_mailed(key, "")  # for whoever looks next
+        try:
+            sent = send_by_hand(_about_items(key))
+        finally:
+            if not sent:
+                _mark_as_mailed(key, "")  # for whoever looks next
+
+
+def _about_items(key: str) -> Mail:
+    mail = render_mail(
+        "attention",
+        to=current_settings().alert_email,
+        message_id=_message_id(),
+        items=attention_mailed_by(key),
+    )
+    end_read()
+    return mail
 
 
 def _mark_as_mailed(old: str, new: str) -> bool:

@@ -169,6 +169,25 @@ def test_a_mail_that_was_not_taken_is_tried_again(app: Flask, post: Post) -> Non
     assert len(post.taken) - tried == 1
 
 
+def test_a_mail_that_could_not_be_made_is_tried_again(
+    app: Flask, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The template may be the operator's own."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise TypeError
+
+    process = Process(app)
+    with monkeypatch.context() as patch:
+        patch.setattr(shop.watch, "render_mail", broken)
+        with pytest.raises(TypeError):
+            process.lives_until(FIVE)
+
+    process.lives_until(FIVE + 60)
+
+    assert len(post.taken) == 1
+
+
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=365)])
 def test_a_sweep_noted_before_the_clock_was_set_back_hides_no_dead_worker(
     app: Flask, client: FlaskClient, post: Post, ahead: timedelta

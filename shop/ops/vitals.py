@@ -9,7 +9,7 @@ from .models import JobRun
 
 SILENT_AFTER = timedelta(minutes=5)
 """So long may anything be silent before a person is told."""
-CLOCK_LEEWAY = timedelta(minutes=1)
+CLOCK_LEEWAY = timedelta(minutes=2)
 """So far may another machine's clock be ahead of ours."""
 
 
