@@ -363,7 +363,7 @@ PARTS: tuple[tuple[Callable[[Calls, datetime], None], float], ...] = (
     (watch_again, 0.2),
     (forget_lost_calls, 0.2),
     (expire_orders, 0.4),
-    (check_due_payments, 0.85),
+    (check_due_payments, 0.9),
     (judge_postbacks, 1),
     (tell_of_unclear_answers, 1),
     (audit, 1),
