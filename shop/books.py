@@ -106,7 +106,7 @@ def ask_about_unknown_invoices(gateway: CryptoCloud, now: datetime) -> None:
 
 def compare_with_list(gateway: CryptoCloud, now: datetime) -> None:
     """Compare with the provider's list, daily: money for an invoice that the database does not know."""
-    if not _is_due("provider_list", LIST_EVERY, now):
+    if not gateway.lists_invoices or not _is_due("provider_list", LIST_EVERY, now):
         return
     end_read()
     try:
