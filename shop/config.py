@@ -403,9 +403,8 @@ class Settings(BaseModel):
         if value and value.tzinfo is None:
             raise ValueError("needs a time zone, such as the Z in 2027-01-31T12:00:00Z")
         if value and previous is not None and not previous.get_secret_value():
-            raise ValueError(
-                "is set and CRYPTOCLOUD_PREVIOUS_SECRET_KEY is not: set both, or remove this one"
-            )
+            key = PREVIOUS[str(info.field_name)].upper()
+            raise ValueError(f"is set and {key} is not: set both, or remove this one")
         return value
 
     @field_validator("cryptocloud_previous_secret_key")

@@ -56,9 +56,9 @@ def worker() -> None:
         raise click.ClickException(
             "The tables are missing or old: run `flask --app wsgi db upgrade`."
         )
+    warn_of_missing_prices()
     for number in ENDS_WITHIN:
         signal.signal(number, _stop)
-    warn_of_missing_prices()
     work = Work(app)
     try:
         work.start()

@@ -280,6 +280,7 @@ def test_any_setting_may_stand_in_a_file(no_dotenv: Path, tmp_path: Path, name: 
     others = NEEDED | {
         "CRYPTOCLOUD_PREVIOUS_SECRET_KEY": "the-one-before",
         "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-02-01T00:00:00Z",
+        "SECRET_KEY_PREVIOUS": "o" * 40,
         "SECRET_KEY_PREVIOUS_UNTIL": "2027-02-01T00:00:00Z",
     }
     direct = others | {name: value}

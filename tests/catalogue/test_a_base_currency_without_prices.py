@@ -165,7 +165,7 @@ def test_both_the_web_server_and_the_worker_look_when_they_start(
     runpy.run_path("gunicorn.conf.py")["post_worker_init"](SimpleNamespace(wsgi=app))
     assert caplog.text.count("no_prices_in_base_currency") == 1
 
-    monkeypatch.setattr("shop.worker.connect", sys.exit)
+    monkeypatch.setattr("shop.worker.signal", SimpleNamespace(signal=lambda *_: sys.exit()))
     runner.invoke(args=["worker"])
     assert caplog.text.count("no_prices_in_base_currency") == 2
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 import shop.fulfilment.asked_for as asked_for
 from shop.catalogue.models import DeliveryKind, Product
+from shop.cli.limits import lift
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.asked_for import (
     AGAIN,
@@ -29,6 +30,7 @@ from shop.fulfilment.asked_for import (
 )
 from shop.fulfilment.models import MailState, OutboxMail
 from shop.fulfilment.outbox import note_bounce, send_due_mails
+from shop.fulfilment.proofs import mail_proof
 from shop.fulfilment.queries import mail_of
 from shop.fulfilment.service import add_keys, deliver_order
 from shop.mail import MailNotSent, MailRefused
@@ -454,6 +456,8 @@ ASKED = {
     "mail_link": lambda order: mail_link(OLD, order.number),
     "address": lambda order: correct_address(order.id, NEW),
     "bounce": lambda order: note_bounce(order.id, why="full", who="Ann"),
+    "proof": lambda order: mail_proof(OLD, ""),
+    "limits": lambda order: lift.main([OLD], standalone_mode=False),
 }
 
 

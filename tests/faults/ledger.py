@@ -16,14 +16,14 @@ from sqlalchemy import and_, func, not_, or_, select
 
 from shop.db import db, end_read, utcnow
 from shop.fulfilment.models import (
-    PLACED_MAIL,
+    TRUE_WHILE,
     Delivery,
     DeliveryState,
     LicenceKey,
     MailState,
     OutboxMail,
 )
-from shop.orders.models import SETTLED, AttentionItem, Order, OrderEvent, OrderStatus
+from shop.orders.models import HAS_GOODS, SETTLED, AttentionItem, Order, OrderEvent, OrderStatus
 from shop.payments.invariants import findings
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.times import MATCH_WITHIN
@@ -39,10 +39,14 @@ WHEN_SWEPT = ("payment_stuck", "postback_stuck", "not_answered", "not_delivered"
 UNSENT = not_(
     or_(
         OutboxMail.state == MailState.SENT,
-        and_(OutboxMail.state == MailState.SKIPPED, OutboxMail.template == PLACED_MAIL),
+        and_(OutboxMail.state == MailState.SKIPPED, OutboxMail.template.in_(TRUE_WHILE)),
+        and_(
+            OutboxMail.state == MailState.SKIPPED,
+            OutboxMail.order.has(~Order.status.in_(HAS_GOODS)),
+        ),
     )
 )
-"""Whether a mail has not gone. The first one need not, when its order went on without it."""
+"""Whether a mail has not gone. One need not that is not true any more, nor goods whose money goes back."""
 
 
 class Truth(dict[str, str]):

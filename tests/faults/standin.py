@@ -34,6 +34,7 @@ class StandIn:
 
     batch = 1
     clock_ahead = None
+    lists_invoices = False
 
     def __init__(self, real: CryptoCloud, truth: dict[str, str] | None = None) -> None:
         self.read_postback = real.read_postback
@@ -49,6 +50,10 @@ class StandIn:
             invoice_id = f"S{len(self.truth):07}"
             self.truth[invoice_id] = "created"
         return Invoice(invoice_id, f"http://127.0.0.1:5001/{invoice_id}")
+
+    def check_key(self) -> None:
+        if self.down:
+            raise Unclear("no answer in time")
 
     def invoice_infos(
         self, ids: Sequence[str], *, seconds: float | None = None

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from shop import jobs, moments
 from shop.catalogue.models import DeliveryKind, ExchangeRate, Product
-from shop.catalogue.queries import rates_with_age
+from shop.catalogue.queries import rates_with_faults
 from shop.checkout.models import Placement
 from shop.config import Settings
 from shop.db import Base, UtcDateTime, db, end_read, transaction, utcnow
@@ -119,7 +119,7 @@ class Waiting:
         note_failure(*self.ids(self.held), Unavailable("too many calls", retry_after=30))
         receive_postback(Notice("WHOSE123", None, "success", "10.01", "USDT_TRC20"))
         with transaction() as session:
-            session.add(ExchangeRate(currency="EUR", rate_e8=90_000_000, set_at=utcnow()))
+            session.add(ExchangeRate(base_currency="USD", currency="EUR", rate_e8=90_000_000, set_at=utcnow()))
 
     def opened(self) -> int:
         _, payment = make_order(self.app, make_product(stock=5))
@@ -178,7 +178,7 @@ def test_within_minutes_of_the_right_time_all_is_done_that_was_begun_by_a_clock_
         assert ours
         assert payment.expires_at is None
         assert send_again(waiting.payment(waiting.told).order_id)
-        assert all(fresh for _, fresh in rates_with_age())
+        assert not any(unused for _, unused in rates_with_faults())
         assert open_attention() == []
         minutes(clocks, 3)
         assert [item.kind for item in open_attention()] == ["unmatched_invoice"]

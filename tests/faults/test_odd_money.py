@@ -669,11 +669,13 @@ def complaints(world: World, case: Case, promise: Promise) -> Iterator[str]:
     world.begin()
     folder = world.app.config["SETTINGS"].shop_data_dir / "outbox"
     shutil.rmtree(folder, ignore_errors=True)
-    settings = world.app.config["SETTINGS"]
-    world.app.config["SETTINGS"] = settings.model_copy(update={"shop_development": not case.live})
     play = Play(world, **case.product)
-    case.story(play)
-    play.sweeps()
+    with pytest.MonkeyPatch.context() as patch:
+        selling = world.app.config["SETTINGS"].model_copy(update={"shop_development": False})
+        for part in ("service", "settling") if case.live else ():
+            patch.setattr(f"shop.payments.{part}.current_settings", lambda: selling)
+        case.story(play)
+        play.sweeps()
     for problem in (
         *_of_the_books(play, case.ending),
         *_of_the_mails(play, case.ending),

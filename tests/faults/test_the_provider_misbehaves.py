@@ -396,6 +396,10 @@ def idle(*given: Any) -> None:
     pass
 
 
+def none(*given: Any) -> list[Any]:
+    return []
+
+
 PARTS = "shop.payments"
 LEADS_AWAY = {f"{PARTS}.cryptocloud.v1.checked_pay_url": lambda pay_url, origins: pay_url}
 CONTROLS = [
@@ -405,12 +409,12 @@ CONTROLS = [
     ("429", {f"{PARTS}.service.Unavailable": NeverRaised}),
     ("invoice of another order", {f"{PARTS}.service.find_payment_by_invoice": idle}),
     ("pay_url by http", {f"{PARTS}.service.Untrusted": NeverRaised}),
-    ("503", {f"{PARTS}.sweep.forget_lost_calls": idle, f"{PARTS}.sweep.check_due_payments": idle}),
+    ("503", {f"{PARTS}.sweep.stale": none, f"{PARTS}.sweep.due_checks": none}),
 ]
 MORE_CONTROLS = [(name, LEADS_AWAY) for name in BY_NAME if name.startswith("pay_url")]
 WHEN_ASKED_CONTROLS = [
     ("503", {f"{PARTS}.cryptocloud.CryptoCloud.invoice_infos": believes}),
-    ("503", {f"{PARTS}.sweep.check_due_payments": idle}),
+    ("503", {f"{PARTS}.sweep.due_checks": none}),
 ]
 
 
