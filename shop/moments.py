@@ -9,6 +9,7 @@ harm. But what would be lost, such as the time to pay, is touched only if the pr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -107,7 +108,7 @@ def bounds(now: datetime) -> list[Bound]:
 def set_right(gateway: CryptoCloud, now: datetime | None = None) -> None:
     """Set back what lies too far ahead; nothing is asked or written while no clock was wrong."""
     now = now or utcnow()
-    beyond = [bound for bound in bounds(now) if _is_somewhere_beyond(bound, now)]
+    beyond = _passed(bounds(now), now)
     if any(bound.needs_witness for bound in beyond) and not _is_borne_out(gateway):
         beyond = [bound for bound in beyond if not bound.needs_witness]
     for bound in beyond:
@@ -118,9 +119,13 @@ def set_right(gateway: CryptoCloud, now: datetime | None = None) -> None:
         log.warning("clock_was_ahead", moment=str(bound.column), rows=rows)
 
 
-def _is_somewhere_beyond(bound: Bound, now: datetime) -> bool:
-    rows = select(1).select_from(bound.table).where(bound.is_passed(now))
-    return bool(db.session.scalar(select(exists(rows))))
+def _passed(bounds: Sequence[Bound], now: datetime) -> list[Bound]:
+    """Those beyond which a row lies, found in one statement."""
+    rows = (select(1).select_from(bound.table).where(bound.is_passed(now)) for bound in bounds)
+    found = db.session.execute(
+        select(*(exists(some).label(f"b{n}") for n, some in enumerate(rows)))
+    )
+    return [bound for bound, passed in zip(bounds, found.one(), strict=True) if passed]
 
 
 def _is_borne_out(gateway: CryptoCloud) -> bool:

@@ -205,6 +205,8 @@ ONE_IN_THREE = tuple(
         *("catalogue/", "cli/", "fulfilment/", "journeys/", "ops/", "privacy/", "web/"),
         *("payments/test_a_refusal_that_lasts", "payments/test_answers_that_are_not_clear"),
         *("payments/test_postback_endpoint", "faults/test_the_provider_misbehaves"),
+        *("payments/test_the_sweep", "payments/test_a_silent_provider", "checkout/test_limits"),
+        *("test_books", "test_watch"),
     )
 )
 """Tests that reach the database through what the rest of `payments`, `checkout` and `faults` show on both

@@ -119,7 +119,11 @@ class Waiting:
         note_failure(*self.ids(self.held), Unavailable("too many calls", retry_after=30))
         receive_postback(Notice("WHOSE123", None, "success", "10.01", "USDT_TRC20"))
         with transaction() as session:
-            session.add(ExchangeRate(base_currency="USD", currency="EUR", rate_e8=90_000_000, set_at=utcnow()))
+            session.add(
+                ExchangeRate(
+                    base_currency="USD", currency="EUR", rate_e8=90_000_000, set_at=utcnow()
+                )
+            )
 
     def opened(self) -> int:
         _, payment = make_order(self.app, make_product(stock=5))

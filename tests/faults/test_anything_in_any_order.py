@@ -498,9 +498,9 @@ def mutant(target: str, replacement: Callable[..., object], *, quick: bool = Fal
         # goods are not planned
         mutant("shop.fulfilment.service.insert_if_new", always(True), quick=True),
         # units are put back twice
-        mutant("shop.orders.service._change_hold", always(True), quick=True),
+        mutant("shop.orders.service._change_hold", always(True)),
         # nobody asks when a notice got lost
-        mutant("shop.payments.sweep.due_checks", always([]), quick=True),
+        mutant("shop.payments.sweep.due_checks", always([])),
         # what an older copy has forgotten is forgotten
         mutant("shop.books._see_to", always(None)),
         # a key that only the journal knows is for sale

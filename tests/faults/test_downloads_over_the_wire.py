@@ -135,6 +135,7 @@ def test_only_some_of_the_threads_go_to_downloads_and_whoever_stops_reading_lose
         assert time.monotonic() - began >= STALLED, "they were waited for"
 
 
+@pytest.mark.long
 def test_who_stops_reading_would_keep_the_thread_for_good(settings: Settings, link: str) -> None:
     """The control: a server that gives up later, and is not waited for so long."""
     with closing(WebProcess(settings, WEB_STALLED_SECONDS="600")) as web, ExitStack() as stack:

@@ -213,6 +213,9 @@ def test_a_genuine_token_with_lies_around_it_is_kept_and_has_no_effect(
 
 
 @pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    "engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
 def test_however_many_come_the_provider_is_asked_about_an_invoice_once_a_minute(
     target: Target, promise: Promise, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -760,7 +760,7 @@ def world(app: Flask) -> Iterator[World]:
 
 
 TIERS = [
-    # In the quick tier each case and each engine once; the long one has them all crossed.
+    # In the quick tier each case once, by turns on the engines; the long one has them all crossed.
     ("sqlite", "2", 1),
     ("postgresql", "1", 1),
     *(
@@ -775,8 +775,13 @@ TIERS = [
 @pytest.mark.parametrize(("engine", "api", "rounds"), TIERS, indirect=["engine", "api"])
 def test_odd_money_ends_as_it_should(world: World, promise: Promise, api: str, rounds: int) -> None:
     wrong: list[str] = []
+    turns = (
+        CASES
+        if rounds > 1
+        else [case for n, case in enumerate(CASES) if case.api == api or n % 2 == int(api) % 2]
+    )
 
-    for case in (case for case in CASES if api in case.api):
+    for case in (case for case in turns if api in case.api):
         for _ in range(-(-rounds // len(case.api))):  # what both versions play is shared out
             promise.cases += 1
             wrong += complaints(world, case, promise)

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 def examples(full: int) -> pytest.MarkDecorator:
     """A hundred always; for the promises so many that they make 200,000 in all."""
-    return pytest.mark.parametrize("examples", [100, pytest.param(full, marks=pytest.mark.long)])
+    return pytest.mark.parametrize("examples", [50, pytest.param(full, marks=pytest.mark.long)])
 
 
 class Watch:

@@ -94,7 +94,7 @@ def fulfilled_once(app: Flask) -> list[str]:
 
 
 @pytest.mark.promise(18)
-@pytest.mark.parametrize("rounds", [4, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(200, marks=pytest.mark.long)])
 def test_two_sweeps_a_worker_and_postbacks_ask_and_fulfil_once(
     app: Flask, rounds: int, promise: Promise
 ) -> None:

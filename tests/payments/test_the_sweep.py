@@ -99,7 +99,7 @@ def test_an_open_invoice_is_asked_about_less_and_less_often_and_hourly_until_a_d
         (72, None, 96, 14),
         (72, 12, 36, 6),
         (0, None, 24, 2),
-        (72, 8760, 8784, 52),
+        pytest.param(72, 8760, 8784, 52, marks=pytest.mark.long),
     ],
 )
 def test_an_invoice_is_watched_for_as_long_as_its_money_counts_and_a_day_ever_more_seldom(
