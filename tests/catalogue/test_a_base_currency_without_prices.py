@@ -161,6 +161,7 @@ def test_both_the_web_server_and_the_worker_look_when_they_start(
     with app.app_context():
         in_dollars()
     monkeypatch.setenv("SHOP_DEVELOPMENT", "1")
+    monkeypatch.setattr("shop.watch.start", lambda app: None)  # its thread would outlive the test
 
     runpy.run_path("gunicorn.conf.py")["post_worker_init"](SimpleNamespace(wsgi=app))
     assert caplog.text.count("no_prices_in_base_currency") == 1
