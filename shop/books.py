@@ -25,9 +25,15 @@ from .ops import journal
 from .ops.isolation import each
 from .ops.journal import Line, Unreadable
 from .ops.models import JobRun, JournalMark
+from .ops.vitals import note_run
 from .orders.models import AttentionItem, Order
 from .orders.queries import find_order
-from .orders.service import lock_order, raise_attention_once, resolve_attention
+from .orders.service import (
+    keep_attention,
+    lock_order,
+    raise_attention_once,
+    resolve_attention,
+)
 from .payments.cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, InvoiceStatus
 from .payments.models import SAID_PAID, Payment
 from .payments.queries import find_payment_by_reference
@@ -63,9 +69,9 @@ def compare(gateway: CryptoCloud, now: datetime | None = None) -> None:
 
 def compare_with_journal(now: datetime) -> None:
     """Read on in each journal where the last sweep has stopped, and see to what the database does not know."""
-    if not journal.is_writable():
-        what = f"The journal in {journal.folder()} cannot be written: look at its permissions."
-        _tell("journal_failed", "write", what)
+    what = f"The journal in {journal.folder()} cannot be written: look at its permissions."
+    keep_attention("journal_failed", "write", "" if journal.is_writable() else what)
+    problem = ""
     try:
         found = journal.files()
         _tell_of_lost_ones(found)
@@ -77,8 +83,8 @@ def compare_with_journal(now: datetime) -> None:
                     _tell("journal_damaged", name, _damaged(name, some))
                 _move_mark(name, some[-1].end)
     except OSError as error:
-        what = f"The journal in {journal.folder()} cannot be read ({type(error).__name__})."
-        _tell("journal_failed", "read", what)
+        problem = f"The journal in {journal.folder()} cannot be read ({type(error).__name__})."
+    keep_attention("journal_failed", "read", problem)
 
 
 def ask_about_unknown_invoices(gateway: CryptoCloud, now: datetime) -> None:
@@ -283,8 +289,7 @@ def _is_due(name: str, every: timedelta, now: datetime) -> bool:
 
 def _note_done(name: str, now: datetime) -> None:
     with transaction("job_run") as session:
-        if not insert_if_new(session, JobRun, name=name, finished_at=now):
-            session.get_one(JobRun, name).finished_at = now
+        note_run(session, name, now)
 
 
 def _tell(kind: str, reference: str, what: str) -> None:

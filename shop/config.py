@@ -66,6 +66,12 @@ PREVIOUS = {
 }
 """By the setting that says when it ends: each key that is accepted for a while after a change."""
 
+CURRENT = {
+    "secret_key_previous": "secret_key",
+    "cryptocloud_previous_secret_key": "cryptocloud_secret_key",
+}
+"""By the same key: the one that has replaced it."""
+
 LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
 """The languages the shop can speak, by their ISO 639-1 code, with the name each has in itself."""
 
@@ -407,13 +413,14 @@ class Settings(BaseModel):
             raise ValueError(f"is set and {key} is not: set both, or remove this one")
         return value
 
-    @field_validator("cryptocloud_previous_secret_key")
+    @field_validator("secret_key_previous", "cryptocloud_previous_secret_key")
     @classmethod
     def _another(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        current = info.data.get("cryptocloud_secret_key")
+        name = CURRENT[str(info.field_name)]
+        current = info.data.get(name)
         if current and value.get_secret_value() == current.get_secret_value():
             raise ValueError(
-                "is the same as CRYPTOCLOUD_SECRET_KEY: give the one before it, or remove this one"
+                f"is the same as {name.upper()}: give the one before it, or remove this one"
             )
         return value
 

@@ -6,20 +6,19 @@ from collections.abc import Callable
 
 import structlog
 from flask import current_app
-from sqlalchemy.orm import Session
 
 from . import books
 from .checkout.limits import forget_placements
-from .db import insert_if_new, transaction, utcnow
+from .db import transaction, utcnow
 from .fulfilment.files import Looks, close_found_files, look_at_some
 from .fulfilment.outbox import send_due_mails
 from .fulfilment.queries import undelivered_orders
 from .fulfilment.service import deliver_order
 from .moments import set_right
 from .ops.isolation import each
-from .ops.models import JobRun
 from .ops.rations import forget_past
-from .orders.service import resolve_attention
+from .ops.vitals import note_run
+from .orders.service import keep_attention
 from .payments import sweep as payments
 from .privacy.service import erase_due
 from .surroundings import look_around
@@ -92,14 +91,7 @@ def run(name: str) -> None:
     """Run a job and note that it ran, so that `flask doctor` can tell when the worker has stopped."""
     JOBS[name]()
     with transaction("job_run") as session:
-        if not insert_if_new(session, JobRun, name=name, finished_at=utcnow()):
-            session.get_one(JobRun, name).finished_at = utcnow()
-        if name == "sweep":
-            _close_silence(session)
+        note_run(session, name, utcnow())
+    if name == "sweep":
+        keep_attention("worker_silent", "worker", "")  # the watch has put it before a person
     log.debug("job_done", job=name)
-
-
-def _close_silence(session: Session) -> None:
-    """Take back what the watch has put before a person."""
-    why = "it sweeps again"
-    resolve_attention(session, ["worker"], kinds=["worker_silent"], why=why, who="shop")

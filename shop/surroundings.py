@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from .config import Settings, current_settings
-from .db import end_read, transaction, utcnow
+from .db import end_read, utcnow
 from .ops.doctor.address import public_address
 from .ops.doctor.machine import disk
 from .ops.isolation import each
-from .orders.queries import open_attention
-from .orders.service import raise_attention, resolve_attention
+from .orders.service import keep_attention
 from .orders.silences import heard, not_heard
 
 ADDRESS_SILENT = (
@@ -41,16 +40,8 @@ def look_at_address(settings: Settings, now: datetime) -> None:
 def look_at_disk(settings: Settings, now: datetime) -> None:
     """Whether there is room to write, told before there is none: then nothing can be told any more."""
     found = disk(settings)
-    known = any(item.kind == "disk_low" for item in open_attention())
-    if known == (found.level == "fail"):
-        return
-    with transaction("attention") as session:
-        if known:
-            why = "there is room again"
-            resolve_attention(session, ["disk"], kinds=["disk_low"], why=why, who="shop")
-            return
-        note = (
-            f"The disk of the data folder or of the database is nearly full ({found.text}). Make room: once "
-            "it is full, nothing can be sold."
-        )
-        raise_attention(session, "disk_low", "disk", note)
+    note = (
+        f"The disk of the data folder or of the database is nearly full ({found.text}). Make room: once "
+        "it is full, nothing can be sold."
+    )
+    keep_attention("disk_low", "disk", note if found.level == "fail" else "")

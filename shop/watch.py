@@ -14,7 +14,6 @@ from html import escape
 from pathlib import Path
 from time import monotonic, sleep
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask
@@ -22,6 +21,7 @@ from sqlalchemy import update
 
 from .config import current_settings
 from .db import db, end_read, rows_changed, transaction, utcnow
+from .fulfilment.service import new_message_id
 from .mail import Mail, MailNotSent, render_mail, send
 from .ops.health import usable
 from .ops.models import JobRun
@@ -165,7 +165,7 @@ def _about_items(key: str) -> Mail:
     mail = render_mail(
         "attention",
         to=current_settings().alert_email,
-        message_id=_message_id(),
+        message_id=new_message_id(),
         items=attention_mailed_by(key),
     )
     end_read()
@@ -203,10 +203,5 @@ def _about_the_database(reason: str) -> Mail:
         subject=f"{settings.shop_name}: the database cannot be used",
         text=f"{text}\n\n{where}\n",
         html=f"<p>{escape(text)}</p>\n<p>{escape(where)}</p>\n",
-        message_id=_message_id(),
+        message_id=new_message_id(),
     )
-
-
-def _message_id() -> str:
-    host = urlsplit(current_settings().shop_public_url).hostname
-    return f"<{secrets.token_hex(16)}@{host}>"

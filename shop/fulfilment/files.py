@@ -11,8 +11,9 @@ import structlog
 
 from ..catalogue.storage import StorageFailed, storage
 from ..db import end_read, transaction
+from ..orders.models import LONGEST_REFERENCE
 from ..orders.service import raise_attention, resolve_attention
-from .queries import LONGEST_REFERENCE, files_in_use, files_reported, files_to_hand_out
+from .queries import files_in_use, files_reported, files_to_hand_out
 
 log = structlog.get_logger()
 

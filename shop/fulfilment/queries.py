@@ -13,6 +13,7 @@ from ..config import current_settings
 from ..db import db
 from ..orders.models import (
     HAS_GOODS,
+    LONGEST_REFERENCE,
     AttentionItem,
     HoldState,
     Order,
@@ -32,8 +33,6 @@ from .models import (
 
 TRIES_IN_AN_HOUR = 6
 """2 + 4 + 8 + 16 + 32 minutes lie between the first and the sixth."""
-LONGEST_REFERENCE = 120
-"""Characters of an attention item's reference; the name of a file may take more."""
 
 
 def deliveries_of(order_id: int) -> Sequence[Delivery]:

@@ -91,9 +91,12 @@ def folder() -> Path:
 
 
 def is_writable() -> bool:
-    """Whether a line could be appended now, as far as can be seen without writing one."""
+    """Whether a line could be appended now, as far as can be seen without making or writing anything."""
     try:
-        os.close(_open_newest())
+        newest = _newest()
+        if newest is None:  # the first line will make the folder and the file
+            return os.access(folder() if folder().exists() else folder().parent, os.W_OK)
+        os.close(_open(newest))
     except OSError:
         return False
     return True
@@ -179,7 +182,12 @@ def _open_newest() -> int:
     newest = _newest()
     if newest is None or newest.stat().st_size >= LARGEST_FILE:
         return _begin_file()
-    return os.open(newest, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)  # an unread pipe is an error
+    return _open(newest)
+
+
+def _open(path: Path, create: int = 0) -> int:
+    """Open a file to append to; an unread pipe in its place is an error and keeps nobody waiting."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | create, 0o600)
 
 
 def _newest() -> Path | None:
@@ -201,7 +209,7 @@ def _begin_file() -> int:
                 path = _path(journal, int(number) + 1)
                 for old in files()[journal][: 1 - FILES_KEPT]:
                     _path(journal, old).unlink()
-        made = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600)
+        made = _open(path, os.O_CREAT)
         os.fsync(directory)  # else a power cut could take the file's name
         return made
     finally:

@@ -1,16 +1,24 @@
-"""How long may anything be silent, and is the worker?"""
+"""When jobs came to their end, how long anything may be silent, and whether the worker is."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from ..db import db, utcnow
+from sqlalchemy.orm import Session
+
+from ..db import db, insert_if_new, utcnow
 from .models import JobRun
 
 SILENT_AFTER = timedelta(minutes=5)
 """So long may anything be silent before a person is told."""
 CLOCK_LEEWAY = timedelta(minutes=2)
 """So far may another machine's clock be ahead of ours."""
+
+
+def note_run(session: Session, name: str, at: datetime) -> None:
+    """Note inside a transaction that a job came to its end."""
+    if not insert_if_new(session, JobRun, name=name, finished_at=at):
+        session.get_one(JobRun, name).finished_at = at
 
 
 def worker_words() -> str:

@@ -313,6 +313,10 @@ class OrderEvent(Base):
 _open = text("resolved_at IS NULL")
 
 
+LONGEST_REFERENCE = 120
+"""Characters of an attention item's reference; the name of a file or a reason may take more."""
+
+
 class AttentionItem(Base):
     """Something that a person must look at. The same thing is never open twice."""
 
@@ -330,7 +334,7 @@ class AttentionItem(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
-    reference: Mapped[str] = mapped_column(String(120))
+    reference: Mapped[str] = mapped_column(String(LONGEST_REFERENCE))
     note: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     alert_key: Mapped[str] = mapped_column(String(120), default="")

@@ -32,9 +32,9 @@ from ..catalogue.models import DeliveryKind, Product
 from ..db import UtcDateTime, db, utcnow
 from ..fulfilment.files import MISSING
 from ..fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
-from ..fulfilment.queries import LONGEST_REFERENCE
 from ..orders.models import (
     HAS_GOODS,
+    LONGEST_REFERENCE,
     SETTLED,
     AttentionItem,
     HoldState,

@@ -7,6 +7,7 @@ import re
 from sqlalchemy.orm import Session
 
 from ..config import current_settings
+from ..orders.models import LONGEST_REFERENCE
 from ..orders.service import raise_attention
 from .cryptocloud import (
     Blocked,
@@ -20,7 +21,6 @@ from .cryptocloud import (
     Untrusted,
 )
 
-LONGEST_REFERENCE = 120
 OF_ONE_CASE = re.compile(r"\S*[0-9@]\S*")
 """A figure, a time, an address, the number of a request: no part of the reason, and another each time."""
 

@@ -39,7 +39,8 @@ def test_who_falls_silent_is_let_go(app: Flask, begun: str) -> None:
         assert requests.get(web.url, timeout=30).status_code == 200
         for connection in silent:
             with closing(connection):
-                assert connection.recv(4096) == b"" or begun == "a form"
+                while connection.recv(4096):  # raises when it is not closed
+                    pass
 
 
 @pytest.mark.long

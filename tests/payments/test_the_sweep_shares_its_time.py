@@ -168,7 +168,7 @@ def test_several_are_asked_about_at_once_while_the_provider_answers(
 
     assert len(slow.asked) == len(set(slow.asked)) == 60
     assert slow.most == AT_ONCE
-    # One alone, then two, four and eight, then twelve at a time.
+    # One alone, then two, four and eight, then sixteen at a time.
     assert slow.now <= 4 + (60 - 15) / AT_ONCE + 1
 
 
@@ -176,7 +176,7 @@ def test_a_provider_that_goes_down_is_called_no_more_than_those_that_were_under_
     app: Flask, slow: SlowProvider
 ) -> None:
     slow.seconds = 1
-    open_invoices(app, slow, 60, utcnow() - MINUTE)
+    open_invoices(app, slow, 200, utcnow() - MINUTE)
 
     def goes_down() -> None:
         slow.down = len(slow.asked) > 20
@@ -185,7 +185,8 @@ def test_a_provider_that_goes_down_is_called_no_more_than_those_that_were_under_
     now = utcnow()
     check_due_payments(Calls(slow), now)  # type: ignore[arg-type]
 
-    assert 20 < len(slow.asked) <= 20 + AT_ONCE + ERRORS_IN_A_ROW
+    # Good answers that were under way may be acted on between the bad ones, and each lets one more call begin.
+    assert 20 < len(slow.asked) <= 20 + 2 * AT_ONCE + ERRORS_IN_A_ROW
     again = db.session.query(Payment).filter(Payment.next_check_at == now + timedelta(seconds=30))
     assert again.count() == len(slow.asked) - 20, "what was not answered is asked again"
 
