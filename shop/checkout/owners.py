@@ -20,6 +20,7 @@ from ..mailbox import NotAnAddress, mailable, mailbox
 from ..ops.rations import UsedUp
 from ..orders.queries import find_order
 from ..web.clients import client_key, mailbox_keys
+from .cart import quantities
 from .remembered import remembered_orders
 from .waiting import OPEN_TOO_LONG, too_often
 
@@ -65,7 +66,7 @@ def ask() -> ResponseReturnValue:
         ),
         "info",
     )
-    return redirect(url_for("checkout.cart"), 303)
+    return _go_on()
 
 
 @bp.get("/mailbox/<token>")
@@ -79,20 +80,25 @@ def prove(token: str) -> ResponseReturnValue:
         newest = sorted(kept.items(), key=lambda each: -each[1])[: MAILBOXES_REMEMBERED - 1]
         session["mailboxes"] = {key: int(time.time()), **dict(newest)}
         flash(gettext("Your address is confirmed in this browser. Go on here."), "success")
-    return redirect(url_for("checkout.cart"), 303)
+    return _go_on()
 
 
 @bp.errorhandler(CSRFError)
 def page_too_old(error: CSRFError) -> ResponseReturnValue:
     """The token has expired: the page that offered the link is a step back."""
     flash(str(OPEN_TOO_LONG), "warning")
-    return redirect(url_for("checkout.cart"), 303)
+    return _go_on()
 
 
 def offer_proof(problem: str, email: str, until: datetime) -> ResponseReturnValue:
     """A page that says what went over its limit, and offers to mail the link that leads on."""
     page = render_template("checkout/mailbox.html", problem=problem, prove=email)
     return too_often((page, 429), until)
+
+
+def _go_on() -> ResponseReturnValue:
+    """To what was stopped: buying what is in the cart, or looking for an order."""
+    return redirect(url_for("checkout.cart" if quantities() else "finding.find"), 303)
 
 
 def _proven() -> dict[str, int]:

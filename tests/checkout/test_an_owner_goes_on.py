@@ -265,7 +265,7 @@ def test_five_searches_by_others_do_not_close_the_owners_search(
     assert OFFER in page.text
     proves(app, owner)
 
-    owner.opens("/orders/find")
+    assert "<h1>Find your order</h1>" in owner.page.text, "where the search was stopped"
     assert owner.sends("/orders/find", email=VICTIM, number=number).status_code == 303
 
     with app.app_context():

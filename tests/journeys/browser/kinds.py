@@ -87,6 +87,10 @@ class World:
             session.execute(update(OutboxMail).where(of).values(state=state))
 
 
+def _no_mail_server(world: World) -> None:
+    world.monkeypatch.setattr("shop.config.Settings.mails_wait", property(lambda _: True))
+
+
 Way = Callable[[World], str]
 T = TypeVar("T", bound=Way)
 KINDS: dict[str, dict[str, Way]] = {}
@@ -110,6 +114,13 @@ def index(world: World) -> str:
 @kind("public")
 def index_in_another_currency(world: World) -> str:
     return f"{world.shop}/?currency=RUB"
+
+
+@kind("public")
+def list_without_a_price(world: World) -> str:
+    settings = world.app.config["SETTINGS"].model_copy(update={"shop_base_currency": "GBP"})
+    world.monkeypatch.setitem(world.app.config, "SETTINGS", settings)
+    return f"{world.shop}/?currency=GBP"
 
 
 @kind("public")
@@ -222,6 +233,12 @@ def checkout(world: World) -> str:
 
 
 @kind("buying")
+def checkout_without_a_mail_server(world: World) -> str:
+    _no_mail_server(world)
+    return checkout(world)
+
+
+@kind("buying")
 def back_in_a_browser_that_knows_no_order(world: World) -> str:
     return f"{world.shop}/payment/success"
 
@@ -229,6 +246,12 @@ def back_in_a_browser_that_knows_no_order(world: World) -> str:
 @kind("buying")
 def finding_an_order(world: World) -> str:
     return f"{world.shop}/orders/find"
+
+
+@kind("buying")
+def finding_an_order_without_a_mail_server(world: World) -> str:
+    _no_mail_server(world)
+    return finding_an_order(world)
 
 
 @kind("open order")
@@ -302,6 +325,12 @@ def order_delivered(world: World) -> str:
 
 
 @kind("closed order")
+def order_delivered_without_a_mail_server(world: World) -> str:
+    _no_mail_server(world)
+    return order_delivered(world)
+
+
+@kind("closed order")
 def order_whose_mail_came_back(world: World) -> str:
     page = world.moves(OrderStatus.PAID)
     with world.app.app_context():
@@ -315,6 +344,12 @@ def order_that_waits_for_a_key(world: World) -> str:
     with world.app.app_context(), transaction() as session:
         session.execute(delete(LicenceKey))
     return world.pays("pay", "keyed", "rain")[0]
+
+
+@kind("closed order")
+def order_that_waits_for_a_file(world: World) -> str:
+    world.monkeypatch.setattr("shop.catalogue.storage.Folder.problem", lambda *_: "is not there")
+    return world.pays("pay", "rain")[0]
 
 
 @kind("closed order")
