@@ -35,7 +35,7 @@ from .orders.service import (
     resolve_attention,
 )
 from .payments.cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, InvoiceStatus
-from .payments.models import SAID_PAID, Payment
+from .payments.models import SAID_PAID, Payment, Postback
 from .payments.queries import find_payment_by_reference
 from .payments.sweep import bind_found
 from .privacy.service import StillNeeded, erase_order
@@ -140,9 +140,10 @@ def _see_to(lines: Sequence[Line]) -> None:
     of: dict[str, list[Line]] = {}
     for line in lines:
         of.setdefault(line.kind, []).append(line)
-    opened = {line.about[0]: line for line in of.get("invoice", [])}
-    each(_unknown(opened), lambda i: _see_to_invoice(opened[i]), "invoices in the journal")
-    _ask_again({line.about[0] for line in of.get("paid", [])})
+    paid = of.get("paid", [])
+    noted = {line.about[0]: line for line in [*paid, *of.get("invoice", [])]}
+    each(_unknown(noted), lambda i: _see_to_invoice(noted[i]), "invoices in the journal")
+    _ask_again({line.about[0] for line in paid})
     each(_not_handed_out(of.get("key", [])), _see_to_key, "keys in the journal")
     each(_with_older_links(of.get("link", [])), _see_to_link, "links in the journal")
     erased = {line.about[0] for line in of.get("erased", [])}
@@ -157,13 +158,16 @@ def _unknown(ids: Collection[str]) -> list[str]:
 
 def _see_to_invoice(line: Line) -> None:
     """Watch an invoice whose process died before it was stored; of any other, tell a person."""
-    invoice_id, reference = line.about
-    payment = find_payment_by_reference(reference)
+    invoice_id, *made_for = line.about
+    payment = find_payment_by_reference(made_for[0]) if made_for else None
     if payment and bind_found(invoice_id, payment):
         return
+    if not made_for and db.session.get(Postback, invoice_id):
+        return  # the inbox has the notice, and sees to it
+    happened = f"made for {made_for[0]}" if made_for else "told of by CryptoCloud"
     what = (
-        f"Invoice {invoice_id} was made on {line.at:%Y-%m-%d at %H:%M} UTC ({reference}), says the "
-        "journal, and the database does not know it. It is asked about every hour."
+        f"Invoice {invoice_id} was {happened} on {line.at:%Y-%m-%d at %H:%M} UTC, says the journal, "
+        "and the database does not know it. It is asked about every hour."
     )
     _tell("unknown_invoice", invoice_id, what)
 

@@ -23,6 +23,8 @@ from shop.orders.links import find_order_by_token, order_token
 from shop.orders.models import Order
 from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
+from shop.payments.cryptocloud import Postback as Notice
+from shop.payments.inbox import receive_postback
 from shop.payments.invariants import findings
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import find_payment_by_invoice
@@ -106,6 +108,42 @@ def test_money_that_an_older_copy_forgot_is_asked_for_even_if_its_watch_was_over
         payment = db.session.get_one(Payment, payment_id, populate_existing=True)
         assert payment.next_check_at is not None
         assert payment.next_check_at <= utcnow()
+
+
+def test_a_notice_that_an_older_copy_forgot_has_its_invoice_asked_about(app: Flask) -> None:
+    """It was answered with 200, so it does not come again; nobody had asked about it yet."""
+    with app.app_context():
+        _, payment = make_open_order(app)
+        payment_id = payment.id
+        with transaction() as session:
+            session.get_one(Payment, payment_id).next_check_at = None
+        copy = Copy()
+        receive_postback(told_of(payment.invoice_id))
+        receive_postback(told_of("WHOSE123"))
+        copy.put_back()
+
+        compare_later(app)
+
+        payment = db.session.get_one(Payment, payment_id, populate_existing=True)
+        assert payment.next_check_at is not None
+        assert payment.next_check_at <= utcnow()
+        assert [(item.kind, item.reference) for item in open_attention()] == [
+            ("unknown_invoice", "WHOSE123")
+        ]
+
+
+def test_a_notice_of_an_unknown_invoice_is_the_inboxs_while_that_has_it(app: Flask) -> None:
+    with app.app_context():
+        receive_postback(told_of("WHOSE123"))
+
+        compare_later(app)
+
+        assert kinds() == []
+
+
+def told_of(invoice_id: str | None) -> Notice:
+    assert invoice_id
+    return Notice(invoice_id, None, "success", "10.01", "USDT_TRC20")
 
 
 def test_an_unknown_invoice_that_nobody_paid_waits_for_nobody(app: Flask) -> None:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import update
 
 from ..db import insert_if_new, rows_changed, transaction, utcnow
+from ..ops import journal
 from ..orders.service import raise_attention_once
 from . import cryptocloud
 from .cryptocloud import SIGNED, BadPostback, Refusal
@@ -54,7 +55,9 @@ def receive_postback(notice: cryptocloud.Postback) -> Payment | None:
             claimed_currency=notice.currency,
             claimed_order=notice.order_id or "",
         )
-        if not fresh:
+        if fresh:
+            journal.note("paid", (notice.invoice_id,))
+        else:
             rows_changed(
                 session,
                 update(Postback)
