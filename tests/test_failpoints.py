@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_anything_in_any_order import POINTS
+from tests.faults.machine import POINTS
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -19,11 +19,11 @@ import pytest
 import requests
 from flask import Flask
 from requests.adapters import HTTPAdapter
-from sqlalchemy import Engine, event
 from urllib3 import HTTPConnectionPool, HTTPResponse
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from shop import failpoints
+from shop import create_app, failpoints
+from shop.db import db
 from shop.payments.cryptocloud import answers, v1, v2
 from shop.sandbox import create_app as create_sandbox
 from shop.sandbox.state import Sandbox
@@ -34,13 +34,17 @@ PAY_ORIGINS = (PROVIDER, "http://localhost:5001")
 
 
 class Clock:
-    """What time it is for the shop and for the provider."""
+    """What time it is, as the provider's clock shows it; the shop's may be `wrong`."""
 
     def __init__(self) -> None:
-        self.ahead = timedelta(0)
+        self.ahead = self.wrong = timedelta(0)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
+
+    def shown(self) -> datetime:
+        """What the shop's clock shows."""
+        return self.now() + self.wrong
 
 
 class World:
@@ -48,6 +52,7 @@ class World:
 
     def __init__(self, app: Flask) -> None:
         self.app, self.clock, self.wire = app, Clock(), "well"
+        self._first = app
         self.provider = create_sandbox(
             public_url=PAY_ORIGINS[0], trybit_url=PAY_ORIGINS[1], **returns()
         )
@@ -56,10 +61,23 @@ class World:
 
     def begin(self) -> None:
         """Forget everything."""
-        self.wire, self.clock.ahead = "well", timedelta(0)
+        self.wire, self.clock.ahead, self.clock.wrong = "well", timedelta(0), timedelta(0)
         failpoints.arm("")
         self.sandbox.reset()
+        self._run(self._first)
         forget_everything(self.app)
+
+    def start_again(self, **changes: object) -> None:
+        """Start the shop anew, with other settings, on the database and the folder that it has."""
+        before = self.app.config["SETTINGS"]
+        given = {name: getattr(before, name) for name in before.model_fields_set}
+        self._run(create_app(type(before).model_validate(given | changes)))
+
+    def _run(self, app: Flask) -> None:
+        with self.app.app_context():
+            db.engine.dispose()
+        app.config["WTF_CSRF_ENABLED"] = False  # the forms are sent without their page
+        self.app = app
 
     def carry(self, request: requests.PreparedRequest) -> requests.Response:
         """Bring a request to the other side, and the answer back, as far as the line allows."""
@@ -110,7 +128,7 @@ def running_world(app: Flask) -> Iterator[World]:
     class Moved(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Any:
-            return clock.now().astimezone(tz)
+            return clock.shown().astimezone(tz)
 
     def send(self: HTTPAdapter, request: requests.PreparedRequest, **_: Any) -> requests.Response:
         return world.carry(request)
@@ -119,7 +137,7 @@ def running_world(app: Flask) -> Iterator[World]:
         failpoints.arm("")
         raise SystemExit
 
-    our_time = SimpleNamespace(time=lambda: clock.now().timestamp(), monotonic=time.monotonic)
+    our_time = SimpleNamespace(time=lambda: clock.shown().timestamp(), monotonic=time.monotonic)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HTTPAdapter, "send", send)
         patch.setattr("shop.db.datetime", Moved)
@@ -127,16 +145,6 @@ def running_world(app: Flask) -> Iterator[World]:
         patch.setattr(v1, "time", our_time)
         patch.setattr(answers, "time", our_time)
         patch.setattr(failpoints, "os", SimpleNamespace(kill=die, getpid=lambda: 0))
-        patch.setitem(
-            app.config, "WTF_CSRF_ENABLED", False
-        )  # the forms are sent without their page
         world.begin()
         yield world
-        failpoints.arm("")
-
-
-def _hurry(engine: Engine) -> None:
-    """Nothing here pulls the machine's plug, so SQLite need not wait for its disk."""
-    if engine.dialect.name == "sqlite":
-        engine.dispose()
-        event.listen(engine, "connect", lambda made, _: made.execute("PRAGMA synchronous=OFF"))
+        world.begin()
