@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Settings, current_settings
+from ..db import end_read
 from ..ops.doctor import Check, Finding
 from . import queries
 
@@ -24,6 +25,8 @@ def warn_of_missing_prices() -> None:
         missing, active = missing_prices()
     except SQLAlchemyError:
         return  # the shop starts without its database, and says so elsewhere
+    finally:
+        end_read()  # the worker's main thread has no other end of it, and no log could be folded back
     if active and len(missing) == active:
         base = current_settings().shop_base_currency
         log.warning("no_prices_in_base_currency", base_currency=base, products=active)

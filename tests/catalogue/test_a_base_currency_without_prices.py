@@ -18,6 +18,7 @@ from shop.catalogue.checks import warn_of_missing_prices
 from shop.catalogue.models import Price, Product
 from shop.catalogue.queries import price_list
 from shop.config import Settings
+from shop.db import db, end_read
 from shop.ops.doctor import Finding
 from tests.factories import make_product
 
@@ -182,3 +183,14 @@ def test_a_shop_starts_without_its_database(
         warn_of_missing_prices()
 
     assert caplog.text == ""
+
+
+def test_a_worker_that_has_started_keeps_no_transaction_open(app: Flask) -> None:
+    """Its main thread lives as long as it does: a read that it left open would keep the log from being folded back."""
+    with app.app_context():
+        make_product()
+        end_read()
+
+        warn_of_missing_prices()
+
+        assert not db.session.in_transaction()
