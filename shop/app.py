@@ -22,6 +22,7 @@ from .legal.views import bp as legal_pages
 from .mail import warn_of_no_server
 from .ops import logs
 from .ops.health import bp as health_pages
+from .ops.journal import has_lines
 from .ops.vitals import worker_words
 from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
 from .payments.views import bp as postback_pages
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named
     app.extensions["cryptocloud"] = gateway(settings)
     app.extensions["vitals"] = {"worker": worker_words, "mail": waiting_words}
+    app.extensions["has_sold"] = has_lines
     app.extensions["jobs"] = {name: (lambda name=name: jobs.run(name)) for name in jobs.JOBS}
 
     failpoints.arm(settings.shop_failpoints)

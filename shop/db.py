@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 import structlog
@@ -32,6 +33,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from .failpoints import failpoint
+from .sqlite_file import DatabaseFile
 
 try:
     from pysqlite3 import dbapi2 as sqlite_driver
@@ -142,7 +144,9 @@ def init_app(app: Flask, url: str) -> None:
     with app.app_context():
         event.listen(db.engine, "handle_error", _leave_read_only_connections)
         if db.engine.dialect.name == "sqlite":
-            _set_up_sqlite(db.engine)
+            file = DatabaseFile(Path(db.engine.url.database or ""), sqlite_driver)
+            app.extensions["database_file"] = file
+            _set_up_sqlite(db.engine, file)
 
 
 def _leave_sessions(error: BaseException | None) -> None:
@@ -164,23 +168,38 @@ def journal_mode() -> str:
     return "WAL" if sqlite_driver.sqlite_version_info >= (3, 51, 3) else "TRUNCATE"
 
 
-def _set_up_sqlite(engine: Engine) -> None:
+def _set_up_sqlite(engine: Engine, file: DatabaseFile) -> None:
     if journal_mode() != "WAL":
         log.warning("sqlite_without_wal", version=sqlite_driver.sqlite_version)
 
+    @event.listens_for(engine, "do_connect")
+    def open_file(dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        arguments[:] = [file.address()]
+        options["uri"] = True
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: Any) -> None:
-        # The driver must not begin transactions by itself: `begin` below decides which kind.
-        connection.isolation_level = None
-        for pragma in (
-            f"journal_mode={journal_mode()}",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={int(BUSY_SECONDS * 1000)}",
-            "mmap_size=0",
-            "secure_delete=ON",  # what was erased must not stay readable in the file's free space
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            # The driver must not begin transactions by itself: `begin` below decides which kind.
+            connection.isolation_level = None
+            for pragma in (
+                f"journal_mode={journal_mode()}",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                f"busy_timeout={int(BUSY_SECONDS * 1000)}",
+                "mmap_size=0",
+                "secure_delete=ON",  # what was erased must not stay readable in the file's free space
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except BaseException:
+            connection.close()  # half open, it could keep a lock
+            raise
+        file.opened(connection)
+
+    @event.listens_for(engine, "close")
+    def close(connection: Any, record: Any) -> None:
+        file.closed(connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -189,6 +208,7 @@ def _set_up_sqlite(engine: Engine) -> None:
             connection.exec_driver_sql("BEGIN")
         else:
             _begin_writing(connection, until)
+        file.check(connection.connection.dbapi_connection)
 
 
 def _begin_writing(connection: Connection, until: float) -> None:

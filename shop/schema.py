@@ -6,18 +6,26 @@ Alembic is imported when a command needs it: it would be a tenth of a web proces
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from flask import Flask, current_app
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
-from .db import Base, UtcDateTime, db
+from .config import current_settings
+from .db import Base, UtcDateTime, db, end_read
+from .sqlite_file import DatabaseFile, DatabaseFileLost
 
 if TYPE_CHECKING:
     from flask_alembic import Alembic
 
 FOLDER = Path(__file__).parent / "migrations"
+EMPTY = (
+    "There is no database, or an empty one, and the journal in {data}/journal says that this shop has "
+    "sold. Nothing was made. Put the database back: the file shop.db.rescued-… if there is one, else the "
+    "newest backup (docs/operating.md, Backup). To begin anew, move journal/ to where you keep it."
+)
 SEARCH_INDEX = "product_search"
 """A table and its shadows on SQLite, a column and its index on PostgreSQL; all have it in their names."""
 
@@ -32,6 +40,18 @@ class Migrations(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of this name."""
         return self._loaded(ctx).get_command(ctx, name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a database that cannot be used is said in a sentence, whoever starts it again."""
+        try:
+            return super().invoke(ctx)
+        except DatabaseFileLost as error:
+            raise click.ClickException(error.what) from None
+        except DBAPIError as error:
+            raise click.ClickException(
+                f"The database cannot be used: {error.orig}. Look whether it runs, has room, and may "
+                "be read and written by the shop's user."
+            ) from None
 
     def _loaded(self, ctx: click.Context) -> click.Group:
         from flask_alembic.cli import cli
@@ -57,14 +77,40 @@ def migrations() -> Alembic:
     from flask_alembic import Alembic
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    _begin(app)
     if "alembic" not in app.extensions:
         Alembic(app, metadatas=Base.metadata, run_mkdir=False, command_name="")
     alembic: Alembic = app.extensions["alembic"]
     return alembic
 
 
+def _begin(app: Flask) -> None:
+    """Make an empty SQLite file where there is none; but never an empty shop in place of one that has sold."""
+    file = _file()
+    missing = file is not None and file.is_missing()
+    if (missing or not _has_tables()) and app.extensions["has_sold"]():
+        raise click.ClickException(EMPTY.format(data=current_settings().shop_data_dir))
+    if file and missing:
+        file.path.touch(mode=0o644)
+
+
+def _file() -> DatabaseFile | None:
+    """None on PostgreSQL."""
+    file: DatabaseFile | None = current_app.extensions.get("database_file")
+    return file
+
+
+def _has_tables() -> bool:
+    try:
+        return inspect(db.session.connection()).has_table("alembic_version")
+    finally:
+        end_read()
+
+
 def migrated() -> bool:
     """Whether the newest migration has run. They are one line, each file named by its number."""
+    if (file := _file()) and file.is_missing():
+        return False
     if not inspect(db.session.connection()).has_table("alembic_version"):
         return False
     newest = max(path.name.partition("_")[0] for path in FOLDER.glob("[0-9]*.py"))

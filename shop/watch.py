@@ -29,6 +29,7 @@ from .ops.vitals import SILENT_AFTER
 from .orders.models import AttentionItem
 from .orders.queries import attention_mailed_by
 from .orders.service import raise_attention
+from .sqlite_file import DatabaseFileLost
 
 log = structlog.get_logger()
 
@@ -64,6 +65,8 @@ class Watch:
         self.last_sweep: datetime | None = None
         self.reason = ""
         """What is wrong with the database; empty when nothing is."""
+        self.lost = False
+        """Whether it will not come back by itself, so that waiting is no use."""
         self.told = False
         """Whether this process has sent a mail about the database since it was last usable."""
         self._probe = threading.Thread()
@@ -91,7 +94,7 @@ class Watch:
                 tell_of_the_worker()
         else:
             self.swept_at = now  # nobody can sweep meanwhile
-            if now - self.usable_at >= SILENT_AFTER.total_seconds():
+            if self.lost or now - self.usable_at >= SILENT_AFTER.total_seconds():
                 self._tell_of_the_database()
 
     def _patience(self) -> float:
@@ -106,7 +109,7 @@ class Watch:
     def _database_answers(self) -> bool:
         if not self._probe.is_alive():
             self._probe = threading.Thread(target=self._ask_the_database, daemon=True)
-            self.reason = "it does not answer"
+            self.reason, self.lost = "it does not answer", False
             self._probe.start()
         self._probe.join(ANSWERS_WITHIN)
         return not self.reason
@@ -117,6 +120,8 @@ class Watch:
                 self.reason = "" if usable() else "it lacks this version's tables"
                 run = db.session.get(JobRun, "sweep")
                 self.last_sweep = run.finished_at if run else None
+        except DatabaseFileLost as error:
+            self.reason, self.lost = error.what, True
         except Exception as error:
             self.reason = type(error).__name__
 

@@ -112,6 +112,14 @@ def files() -> dict[str, list[int]]:
     return found
 
 
+def has_lines() -> bool:
+    """Whether anything was ever noted; also when nobody may look."""
+    try:
+        return bool(files())
+    except OSError:
+        return True
+
+
 def read(journal: str, since: Position = START) -> Iterator[Line | Unreadable]:
     """Every whole line from a position on, the oldest first; OSError when a file cannot be read."""
     for raw, end in _raw_lines(journal, since):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from flask import Flask, Response, make_response, render_template, request, url_for
 from flask_babel import LazyString, lazy_gettext
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import (
     HTTPException,
@@ -82,6 +82,7 @@ def init_app(app: Flask) -> None:
     unavailable = (DatabaseBusy, OperationalError, PoolTimeout, InternalError, InterfaceError)
     for kind in unavailable:
         app.register_error_handler(kind, database_unavailable)
+    app.register_error_handler(DatabaseError, database_damaged)
 
 
 def http_error(error: HTTPException) -> Response:
@@ -121,3 +122,10 @@ def database_unavailable(error: Exception) -> Response:
     """The database is locked, full, read-only or away: nothing was changed, and trying again may help."""
     log.error("database_unavailable", error=type(error).__name__, detail=str(error.__cause__)[:200])
     return http_error(ServiceUnavailable())
+
+
+def database_damaged(error: DatabaseError) -> Response:
+    """SQLite's file is damaged, or is none. The more precise kinds are our own mistakes."""
+    if type(error) is not DatabaseError:
+        raise error
+    return database_unavailable(error)

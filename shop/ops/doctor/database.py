@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from ...config import Settings
 from ...db import db, journal_mode
 from ...schema import migrated
+from ...sqlite_file import DatabaseFileLost
 from .findings import Finding, failure
 
 
 def database(settings: Settings) -> Finding:
     """The database answers, and what it has confirmed survives a power cut."""
-    return _sqlite() if db.engine.dialect.name == "sqlite" else _postgresql(settings)
+    try:
+        return _sqlite() if db.engine.dialect.name == "sqlite" else _postgresql(settings)
+    except DatabaseFileLost as error:
+        return Finding("fail", "database", error.what)
+    except DBAPIError as error:
+        mend = "Look whether it runs, has room, and may be read and written by the shop's user."
+        return Finding("fail", "database", f"cannot be used: {error.orig}", mend)
 
 
 def _sqlite() -> Finding:
