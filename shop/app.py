@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from flask import Flask
-from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
 from . import cli, db, failpoints, i18n, jobs, schema, signing
 from .catalogue.views import bp as catalogue_pages
@@ -14,7 +14,7 @@ from .checkout.order_mail import bp as order_mail_pages
 from .checkout.owners import bp as owner_pages
 from .checkout.views import bp as checkout_pages
 from .components import bp as component_pages
-from .config import ROOT, Settings, load, unknown_names
+from .config import ROOT, ConfigurationError, Settings, load, unknown_names
 from .fulfilment.queries import waiting_words
 from .fulfilment.views import bp as download_pages
 from .legal.texts import warn_of_unfinished
@@ -26,20 +26,25 @@ from .ops.journal import has_lines
 from .ops.vitals import worker_words
 from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
 from .payments.views import bp as postback_pages
-from .web import errors, filters, former, security, static
+from .web import errors, filters, former, own_templates, security, static
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The shop, ready to serve; ConfigurationError when the settings do not allow it."""
     settings = settings or load()
-    settings.shop_data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.shop_data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"SHOP_DATA_DIR, {settings.shop_data_dir}, cannot be used ({error.strerror})"
+        raise ConfigurationError([what]) from None
     app = Flask(
         "shop",
         static_folder=None,  # web/static.py serves it
         instance_path=str(settings.shop_data_dir),
     )
     app.config.update(SETTINGS=settings, SECRET_KEY=settings.secret_key.get_secret_value())
-    app.jinja_loader = FileSystemLoader([settings.shop_data_dir / "templates", ROOT / "templates"])
+    own = own_templates.OwnTemplates(settings.shop_data_dir / "templates")
+    app.jinja_loader = ChoiceLoader([own, FileSystemLoader(ROOT / "templates")])
     app.jinja_env.undefined = StrictUndefined
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named
     app.extensions["cryptocloud"] = gateway(settings)

@@ -666,9 +666,14 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     Raises ConfigurationError, which names every missing and malformed setting at once.
     """
     environ = os.environ if environ is None else environ
-    given = {**dotenv_values(dotenv or ROOT / ".env"), **environ}
     values: dict[str, str] = {}
     problems: list[str] = []
+    path_to_dotenv = dotenv or ROOT / ".env"
+    try:
+        given = {**dotenv_values(path_to_dotenv), **environ}
+    except (OSError, UnicodeDecodeError) as error:
+        given = dict(environ)
+        problems.append(f"{path_to_dotenv} cannot be read: {type(error).__name__}")
     for field in Settings.model_fields:
         name = field.upper()
         if text := (given.get(name) or "").strip():

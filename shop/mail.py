@@ -77,7 +77,10 @@ def send(mail: Mail) -> None:
     message = _message(mail, settings)
     url = settings.smtp_url.get_secret_value()
     if not url:
-        _write(message, settings.shop_data_dir / "outbox", mail.message_id)
+        try:
+            _write(message, settings.shop_data_dir / "outbox", mail.message_id)
+        except OSError as error:
+            raise MailNotSent(f"outbox/ cannot be written: {error.strerror}") from None
         return
     try:
         with smtp_session(url) as client:

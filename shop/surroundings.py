@@ -6,11 +6,14 @@ from datetime import datetime
 
 from .config import Settings, current_settings
 from .db import end_read, utcnow
+from .legal.texts import unreadable
 from .ops.doctor.address import public_address
 from .ops.doctor.machine import disk
 from .ops.isolation import each
 from .orders.service import keep_attention
 from .orders.silences import heard, not_heard
+from .web.own_files import Unreadable
+from .web.theme import own_styles
 
 ADDRESS_SILENT = (
     "Since {since} nothing has shown that the shop's public address leads to this shop. Are the web "
@@ -23,7 +26,11 @@ ADDRESS_SILENT = (
 def look_around(now: datetime | None = None) -> None:
     """Put before a person what is wrong around the shop, and take it back when it is right again."""
     settings, now = current_settings(), now or utcnow()
-    each((look_at_address, look_at_disk), lambda look: look(settings, now), "surroundings")
+    each(
+        (look_at_address, look_at_disk, look_at_own_files),
+        lambda look: look(settings, now),
+        "surroundings",
+    )
 
 
 def look_at_address(settings: Settings, now: datetime) -> None:
@@ -45,3 +52,14 @@ def look_at_disk(settings: Settings, now: datetime) -> None:
         "it is full, nothing can be sold."
     )
     keep_attention("disk_low", "disk", note if found.level == "fail" else "")
+
+
+def look_at_own_files(settings: Settings, now: datetime) -> None:
+    """Whether the operator's own texts and style sheet can be read, which buyers do without meanwhile."""
+    problems = unreadable(settings)
+    try:
+        own_styles(settings)
+    except Unreadable as error:
+        problems.append(str(error))
+    note = "; ".join(problems)[:500]
+    keep_attention("own_files_unreadable", "pages and style", note)

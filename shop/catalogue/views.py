@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import structlog
 from flask import (
     Blueprint,
     Response,
@@ -24,6 +25,8 @@ from .linked_data import linked_product
 from .listing import Choice, Sort, list_page
 from .queries import StoredCategory
 from .search import words as words_of
+
+log = structlog.get_logger()
 
 bp = Blueprint("catalogue", __name__)
 bp.add_app_template_global(currency_asked)  # the header of every page keeps it
@@ -120,7 +123,11 @@ def media(name: str) -> Response:
     if not NAME.fullmatch(name):
         abort(404)
     folder = media_folder(current_settings().shop_data_dir)
-    response = send_from_directory(folder, name, mimetype="image/webp", max_age=31_536_000)
+    try:
+        response = send_from_directory(folder, name, mimetype="image/webp", max_age=31_536_000)
+    except OSError as error:
+        log.error("picture_unreadable", name=name, error=type(error).__name__)
+        abort(404)
     response.cache_control.public = True
     response.cache_control.immutable = True
     return response

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from ..config import Settings
 from ..db import utcnow
-from ..legal.texts import unfinished
+from ..legal.texts import unfinished, unreadable
 from ..ops.doctor import Check, Finding
 from ..ops.doctor.address import follow, postback_url
 from ..ops.doctor.findings import Level
@@ -273,6 +273,9 @@ def attention_items(settings: Settings) -> Finding:
 
 def legal_texts(settings: Settings) -> Finding:
     """Nothing in the texts waits for the operator to say it."""
+    if problems := unreadable(settings):
+        mend = "Put the text right, or take the file away: then the shipped text is shown."
+        return Finding("fail", "pages", "; ".join(problems), mend)
     names = [] if settings.development else unfinished(settings)
     if names:
         mend = "Run `flask --app wsgi pages export`, and fill in what stands in [[brackets]]."

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from ..catalogue.images import media, widths
 from ..catalogue.models import Product, ProductImage
+from ..catalogue.storage import Folder
 from ..config import Settings
 from ..db import db, end_read, utcnow
 from ..fulfilment.files import Looks
@@ -50,15 +51,18 @@ def pictures(settings: Settings) -> Finding:
     shown = db.session.execute(query.join(Product).where(Product.active)).all()
     end_read()
     folder = media(settings.shop_data_dir)
+    pictures = Folder(folder)
     missing = sorted(
         {
             slug
             for name, width, slug in shown
-            if not all((folder / f"{name}-{each}.webp").is_file() for each in widths(width))
+            if any(pictures.problem(f"{name}-{each}.webp", None) for each in widths(width))
         }
     )
     if missing:
-        text = f"missing from {folder}, of {len(missing)} products: {_named(missing)}"
+        text = (
+            f"missing from {folder}, or unreadable, of {len(missing)} products: {_named(missing)}"
+        )
         return Finding("warn", "pictures", text, BACK)
     return Finding("ok", "pictures", f"all {len(shown)} are there")
 

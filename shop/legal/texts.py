@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from ..catalogue.markdown import render
 from ..config import Settings
+from ..web.own_files import Unreadable, own_text
 
 log = structlog.get_logger()
 
@@ -40,7 +41,10 @@ def own_folder(settings: Settings) -> Path:
 
 
 def read_page(settings: Settings, name: str, language: str) -> LegalPage:
-    """The page in this language: its first line is the heading, the rest its body."""
+    """The page in this language: its first line is the heading, the rest its body.
+
+    Raises Unreadable: the shipped text in place of the operator's own would be a promise they did not make.
+    """
     title, _, body = _text(settings, name, language).lstrip("\ufeff\n").partition("\n")
     return LegalPage(title.lstrip("# ").strip(), render(body, HIGHEST_HEADING))
 
@@ -50,8 +54,19 @@ def unfinished(settings: Settings) -> list[str]:
     return [
         f"{name}.{language}.md"
         for name, language in _all(settings)
-        if PLACEHOLDER.search(_text(settings, name, language))
+        if PLACEHOLDER.search(_readable_text(settings, name, language))
     ]
+
+
+def unreadable(settings: Settings) -> list[str]:
+    """What is wrong with the operator's texts that nobody can read."""
+    problems = []
+    for name, language in _all(settings):
+        try:
+            _text(settings, name, language)
+        except Unreadable as error:
+            problems.append(str(error))
+    return problems
 
 
 def warn_of_unfinished(settings: Settings) -> None:
@@ -76,9 +91,16 @@ def _all(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _text(settings: Settings, name: str, language: str) -> str:
     file = f"{name}.{language}.md"
-    own = own_folder(settings) / file
-    path = own if own.is_file() else SHIPPED / file
-    return _filled_in(path.read_text("utf-8"), _values(settings))
+    own = own_text(own_folder(settings) / file)
+    text = (SHIPPED / file).read_text("utf-8") if own is None else own
+    return _filled_in(text, _values(settings))
+
+
+def _readable_text(settings: Settings, name: str, language: str) -> str:
+    try:
+        return _text(settings, name, language)
+    except Unreadable:
+        return ""
 
 
 def _values(settings: Settings) -> Mapping[str, str]:

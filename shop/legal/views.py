@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template
+import structlog
+from flask import Blueprint, Response, abort, render_template
 
 from ..config import current_settings
 from ..i18n import language
 from ..web.caching import public
+from ..web.own_files import Unreadable
 from .texts import NAMES, read_page
 
 bp = Blueprint("legal", __name__)
+
+log = structlog.get_logger()
 
 
 @bp.get(f"/<any({', '.join(NAMES)}):name>")
 def page(name: str) -> Response:
     """Terms, privacy, refunds or contact."""
-    text = read_page(current_settings(), name, language())
+    try:
+        text = read_page(current_settings(), name, language())
+    except Unreadable as error:
+        log.error("page_unreadable", note=str(error))
+        abort(503)
     return public(render_template("legal/page.html", page=text))

@@ -8,13 +8,21 @@ import gzip
 import hashlib
 import os
 import re
+import stat
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import structlog
 from flask import Flask
 from whitenoise import WhiteNoise
+from whitenoise.responders import NotARegularFileError
 
 from ..config import ConfigurationError, Settings
+from .own_files import Unreadable, own_bytes
 from .theme import theme
+
+log = structlog.get_logger()
 
 IMPORT = re.compile(r'@import "([a-z/-]+\.css)" layer\(([a-z]+)\);')
 MAIN, LOGO = "css/main.css", "img/favicon.svg"
@@ -30,8 +38,36 @@ class StaticFiles(WhiteNoise):  # type: ignore[misc]
         """Whether the address changes with the content."""
         return bool(HASHED.fullmatch(url))
 
+    @staticmethod
+    def serve(static_file: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
+        """Answer with the file, or say that it is not there: whatever became of it since the start."""
+        path, _ = static_file.get_path_and_headers(environ)
+        try:
+            if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+                raise OSError("not a plain file")
+            return WhiteNoise.serve(static_file, environ, start_response)  # type: ignore[no-any-return]
+        except OSError as error:
+            log.error(
+                "static_file_unreadable", file=Path(path).name, error=str(error.strerror or error)
+            )
+            start_response(
+                "404 Not Found", [("Content-Type", "text/plain"), ("Cache-Control", "no-store")]
+            )
+            return [b"Not found\n"]
+
 
 def init_app(app: Flask, folder: Path, settings: Settings) -> None:
+    """Serve `folder`: see _serve. What cannot be read or written there keeps the shop from starting, in words."""
+    try:
+        _serve(app, folder, settings)
+    except (OSError, Unreadable, NotARegularFileError) as error:
+        what = str(error)
+        if isinstance(error, OSError):
+            what = f"{error.filename2 or error.filename}: {error.strerror}"
+        raise ConfigurationError([f"{what}. The shop needs this file for its pages"]) from None
+
+
+def _serve(app: Flask, folder: Path, settings: Settings) -> None:
     """Serve `folder`, with the operator's logo for ours, and give templates `asset("css/main.css")`.
 
     Style sheets and scripts are put together and compressed in the data folder, the shop's own sheet
@@ -63,16 +99,15 @@ def init_app(app: Flask, folder: Path, settings: Settings) -> None:
         if path.suffix in COMPRESSED:
             path = _written(bundles / f"{path.stem}.{digest}{path.suffix}", content)
             # WhiteNoise hands it to whoever takes it. Pages with tokens are not compressed (BREACH).
-            packed = path.with_name(f"{path.name}.gz")
-            if not packed.exists():
-                _written(packed, gzip.compress(content, mtime=0))
+            _written(path.with_name(f"{path.name}.gz"), gzip.compress(content, mtime=0))
         urls[name] = f"/static/{name.removesuffix(path.suffix)}.{digest}{path.suffix}"
         files.add_file_to_dictionary(urls[name], str(path))
     if settings.shop_logo:
         logo = settings.shop_data_dir / settings.shop_logo
-        if not logo.is_file():
+        picture = own_bytes(logo)
+        if picture is None:
             raise ConfigurationError([f"SHOP_LOGO names no file in {settings.shop_data_dir}"])
-        digest = hashlib.sha256(logo.read_bytes()).hexdigest()[:12]
+        digest = hashlib.sha256(picture).hexdigest()[:12]
         urls[LOGO] = f"/static/logo.{digest}{logo.suffix}"
         files.add_file_to_dictionary(urls[LOGO], str(logo))
     app.jinja_env.globals["asset"] = urls.__getitem__
@@ -89,8 +124,12 @@ def _bundle(source: Path) -> bytes:
 
 
 def _written(path: Path, content: bytes) -> Path:
-    """The file, written whole or not at all: several workers start at once."""
-    if not path.exists():
+    """The file, written whole or not at all: several workers start at once. What is there already is compared."""
+    try:
+        there = own_bytes(path)
+    except Unreadable:
+        there = None
+    if there != content:
         unfinished = path.with_suffix(f".{os.getpid()}")
         unfinished.write_bytes(content)
         unfinished.replace(path)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import structlog
+
 from ..colour import BLACK, WHITE, mix, towards
 from ..config import PAPER, Settings
+from .own_files import Unreadable, own_text
+
+log = structlog.get_logger()
 
 DARK_SURFACE = "#17201f"
 """As static/css/tokens.css has it."""
@@ -13,9 +18,17 @@ OWN_STYLES = "theme.css"
 
 def theme(settings: Settings) -> str:
     """What is added to the shop's style sheet: the accent's tokens, then the operator's own rules."""
-    own = settings.shop_data_dir / OWN_STYLES
     accent = _accent_tokens(settings.shop_accent) if settings.shop_accent else ""
-    return accent + (own.read_text("utf-8") if own.is_file() else "")
+    try:
+        return accent + (own_styles(settings) or "")
+    except Unreadable as error:  # the shop sells in its own colours
+        log.error("theme_unreadable", note=str(error))
+        return accent
+
+
+def own_styles(settings: Settings) -> str | None:
+    """The operator's own rules; None where there are none. Raises Unreadable."""
+    return own_text(settings.shop_data_dir / OWN_STYLES)
 
 
 def palette(accent: str) -> tuple[dict[str, str], dict[str, str]]:
