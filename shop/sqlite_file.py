@@ -116,7 +116,8 @@ class DatabaseFile:
                     then = f"stop nothing before you have copied it out of {_held_open(self.path)}"
             elif "-wal" in lost:
                 self._fold_back(connection)
-        return f"{name} was deleted or replaced while the shop had it open, so it sells nothing now: {then}"
+        what = "was deleted, replaced or put out of reach while the shop had it open"
+        return f"{name} {what}, so it sells nothing now: {then}"
 
     def _fold_back(self, connection: Any) -> None:
         """Bring what the lost log holds into the file; then nobody needs log and index any more."""

@@ -73,14 +73,15 @@ WORDS: dict[int, tuple[LazyString, LazyString, LazyString]] = {
     ),
 }
 
+# PostgreSQL calls a read-only server an internal error, and a cut connection an interface error.
+UNAVAILABLE = (DatabaseBusy, OperationalError, PoolTimeout, InternalError, InterfaceError)
+
 
 def init_app(app: Flask) -> None:
     """Turn every error into a page."""
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(InternalServerError, server_error)
-    # PostgreSQL calls a read-only server an internal error, and a cut connection an interface error.
-    unavailable = (DatabaseBusy, OperationalError, PoolTimeout, InternalError, InterfaceError)
-    for kind in unavailable:
+    for kind in UNAVAILABLE:
         app.register_error_handler(kind, database_unavailable)
     app.register_error_handler(DatabaseError, database_damaged)
 
@@ -114,7 +115,12 @@ def http_error(error: HTTPException) -> Response:
 
 
 def server_error(error: InternalServerError) -> Response:
-    """Our own mistake. The page needs no database, and its reference finds the log entry."""
+    """Our own mistake. The page needs no database, and its reference finds the log entry.
+
+    No mistake is a database that was away for the handler of another error: Flask asks no second one.
+    """
+    if isinstance(error.original_exception, UNAVAILABLE):
+        return database_unavailable(error.original_exception)
     return make_response(render_template("errors/500.html"), 500)
 
 

@@ -49,6 +49,14 @@ def test_adding_to_the_cart_is_503(away: FlaskClient) -> None:
     assert says_come_back(away.post("/cart", data={"product": "rain"}))
 
 
+def test_a_form_that_was_open_for_too_long_is_503_as_well(away: FlaskClient) -> None:
+    """What answers it loads the cart, and is itself what answers an error."""
+    with away.session_transaction() as session:
+        session["cart"] = {"rain": 1}
+
+    assert says_come_back(away.post("/checkout", data={"email": "buyer@example.com"}))
+
+
 def test_a_genuine_postback_is_503_so_that_the_provider_sends_it_again(
     away: FlaskClient,
 ) -> None:
