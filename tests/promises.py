@@ -26,7 +26,7 @@ ROWS = {
     7: "Oversell",
     8: "64 writers on SQLite",
     9: "Database locked",
-    10: "Disk full, database read-only",
+    10: "Every file: full, read-only, deleted, garbage, no permission",
     11: "PostgreSQL restarted, connections cut",
     12: "Power loss: the WAL cut off",
     13: "SQLite with the WAL-reset bug",
