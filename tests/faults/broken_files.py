@@ -383,7 +383,7 @@ FAULTS: dict[str, Callable[[Path], None]] = {
 
 
 def newest(world: World, pattern: str) -> Path:
-    return max(world.data.glob(pattern))
+    return max(world.data.glob(pattern), key=lambda path: path.stat().st_mtime_ns)
 
 
 FILES: dict[str, Callable[[World], Path]] = {
