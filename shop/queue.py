@@ -64,8 +64,10 @@ def mend(error: Exception) -> None:
     _close()
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it tells details
     failed = current_app.extensions.get("queue_file")
-    if failed and code in UNREADABLE and failed == _identity(settings):  # nobody was faster
-        _put_aside(_file(settings))
+    file = _file(settings)
+    unreadable = code in UNREADABLE or not file.is_file()
+    if failed and unreadable and failed == _identity(settings):  # nobody was faster
+        _put_aside(file)
 
 
 def probe(settings: Settings) -> None:

@@ -85,6 +85,11 @@ def of_another_program(file: Path) -> None:
         connection.execute("CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT)")
 
 
+def a_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
 def a_folder(file: Path) -> None:
     file.unlink()
     file.mkdir()
@@ -102,7 +107,16 @@ def replaced(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "harm",
-    [garbage, malformed, without_its_table, of_another_program, a_folder, deleted, replaced],
+    [
+        garbage,
+        malformed,
+        without_its_table,
+        of_another_program,
+        a_pipe,
+        a_folder,
+        deleted,
+        replaced,
+    ],
 )
 @pytest.mark.parametrize("running", [True, False], ids=["running", "at its start"])
 def test_a_queue_that_cannot_be_read_is_made_anew_and_heard_again(
