@@ -68,6 +68,7 @@ def bounds(now: datetime) -> list[Bound]:
     life, longest = current_settings().invoice_life, timedelta(hours=LONGEST_INVOICE_HOURS)
     waits, sends = OutboxMail.state == MailState.QUEUED, OutboxMail.state == MailState.SENDING
     pending = Order.status == OrderStatus.PENDING
+    is_over = Order.status.in_((OrderStatus.EXPIRED, OrderStatus.CANCELLED))
     has_invoice = exists().where(Payment.order_id == Order.id, Payment.state == PaymentState.OPEN)
     return [
         Bound(Delivery.delivered_at, needs_witness=True),
@@ -78,8 +79,8 @@ def bounds(now: datetime) -> list[Bound]:
         Bound(Order.created_at, needs_witness=True),
         Bound(Order.expires_at, life, life, where=pending & ~has_invoice, needs_witness=True),
         # Its invoice may have been made when the settings gave more time.
-        Bound(Order.expires_at, longest + A_DAY, life, where=pending, needs_witness=True),
-        Bound(Order.expires_at, where=~pending, needs_witness=True),
+        Bound(Order.expires_at, longest + A_DAY, life, where=~is_over, needs_witness=True),
+        Bound(Order.expires_at, where=is_over, needs_witness=True),
         Bound(OutboxMail.next_try_at, HOLD, where=and_(waits, OutboxMail.tries == 0)),
         Bound(OutboxMail.next_try_at, LONGEST_PAUSE, where=waits),
         Bound(OutboxMail.lease_until, LEASE, where=sends),

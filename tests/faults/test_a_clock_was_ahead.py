@@ -32,6 +32,7 @@ from shop.moments import CLOCKS_DIFFER, bounds, set_right
 from shop.ops.doctor import machine
 from shop.orders.models import Order, OrderStatus
 from shop.orders.queries import open_attention
+from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.cryptocloud import Unavailable
 from shop.payments.inbox import receive_postback
@@ -40,8 +41,9 @@ from shop.payments.service import note_failure, open_invoice, refresh, start_pay
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
-from tests.factories import gateway, make_order, make_product
+from tests.factories import gateway, make_open_order, make_order, make_product
 from tests.faults.test_clocks import A_MINUTE, Clocks
+from tests.fulfilment.sold import sell
 
 DAY, YEAR = timedelta(days=1), timedelta(days=365)
 
@@ -383,3 +385,22 @@ def test_an_open_invoice_keeps_its_time_when_the_settings_give_less_to_new_ones(
         end_read()
         assert db.session.get_one(Order, order.id).expires_at == end
         assert db.session.get_one(Payment, payment.id).expires_at == end
+
+
+def test_while_every_clock_is_right_nothing_is_asked_or_set_whatever_state_orders_are_in(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moments, "_is_borne_out", lambda _: pytest.fail("the provider was asked"))
+    with app.app_context():
+        make_open_order(app)
+        ends = {order.id: order.expires_at for order in (sell(app), sell(app), sell(app))}
+        due, done, _ = (db.session.get_one(Order, id_) for id_ in ends)
+        refund_order(due, why="asked", who="Ann")
+        refund_order(done, why="asked", who="Ann", transaction_id="tx")
+        cancel_order(make_open_order(app)[0], gateway(app), why="asked", who="Ann")
+        end_read()
+
+        set_right(gateway(app))
+
+        end_read()
+        assert {id_: db.session.get_one(Order, id_).expires_at for id_ in ends} == ends
