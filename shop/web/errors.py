@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import structlog
 from flask import Flask, Response, make_response, render_template, request, url_for
 from flask_babel import LazyString, lazy_gettext
@@ -119,8 +121,9 @@ def server_error(error: InternalServerError) -> Response:
 
     No mistake is a database that was away for the handler of another error: Flask asks no second one.
     """
-    if isinstance(error.original_exception, UNAVAILABLE):
-        return database_unavailable(error.original_exception)
+    original = error.original_exception
+    if isinstance(original, UNAVAILABLE) or _is_damage(original):
+        return database_unavailable(original)
     return make_response(render_template("errors/500.html"), 500)
 
 
@@ -131,7 +134,12 @@ def database_unavailable(error: Exception) -> Response:
 
 
 def database_damaged(error: DatabaseError) -> Response:
-    """SQLite's file is damaged, or is none. The more precise kinds are our own mistakes."""
-    if type(error) is not DatabaseError:
+    """Say that the database is away when it is damaged; other errors of this kind are our own mistakes."""
+    if not _is_damage(error):
         raise error
     return database_unavailable(error)
+
+
+def _is_damage(error: BaseException | None) -> TypeGuard[DatabaseError]:
+    """Whether SQLite's file is damaged, or is none: that has no more precise kind."""
+    return type(error) is DatabaseError

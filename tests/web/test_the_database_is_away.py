@@ -57,6 +57,18 @@ def test_a_form_that_was_open_for_too_long_is_503_as_well(away: FlaskClient) -> 
     assert says_come_back(away.post("/checkout", data={"email": "buyer@example.com"}))
 
 
+def test_a_form_that_was_open_for_too_long_is_503_if_the_database_is_damaged(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "shop.db").write_bytes(b"garbage " * 1000)
+    settings = make_settings(tmp_path / "data", f"sqlite:///{tmp_path / 'shop.db'}")
+    client = create_app(settings).test_client()
+    with client.session_transaction() as session:
+        session["cart"] = {"rain": 1}
+
+    assert says_come_back(client.post("/checkout", data={"email": "buyer@example.com"}))
+
+
 def test_a_genuine_postback_is_503_so_that_the_provider_sends_it_again(
     away: FlaskClient,
 ) -> None:
