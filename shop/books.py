@@ -162,7 +162,7 @@ def _see_to_invoice(line: Line) -> None:
     payment = find_payment_by_reference(made_for[0]) if made_for else None
     if payment and bind_found(invoice_id, payment):
         return
-    if not made_for and db.session.get(Postback, invoice_id):
+    if not made_for and db.session.get(Postback, invoice_id) is not None:
         return  # the inbox has the notice, and sees to it
     happened = f"made for {made_for[0]}" if made_for else "told of by CryptoCloud"
     what = (

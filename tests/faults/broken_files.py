@@ -28,6 +28,7 @@ from shop.books import compare_with_journal
 from shop.catalogue.models import ProductImage
 from shop.config import ROOT
 from shop.db import db, end_read, sqlite_driver, utcnow
+from shop.ops.models import JournalMark
 from shop.orders.models import Order
 from shop.orders.queries import open_attention
 from shop.orders.service import resolve_attention_item
@@ -246,14 +247,21 @@ class World:
                 end_read()
             return violations(app, truth_of(self.sandbox), settled=True, orders=self.placed)
 
+    def has_compared(self) -> bool:
+        """Whether the worker has compared the journal with the database."""
+        with self.app():
+            return db.session.scalar(select(JournalMark).limit(1)) is not None
+
     # What a person gets.
 
     def logged(self) -> set[str]:
         found = set()
-        for line in (line for program in self.programs for line in list(program.lines)):
+        lines = [line for program in self.programs for line in list(program.lines)]
+        for line in lines:
             with suppress(ValueError, KeyError, TypeError):
                 entry = json.loads(line)
-                assert entry.get("status") != 500, "a bare 500"
+                of = [each for each in lines if entry.get("request_id", "-") in each]
+                assert entry.get("status") != 500, f"a bare 500: {''.join(of)}"
                 if entry["level"] in ("warning", "error"):
                     found.add(entry["event"])
         return found

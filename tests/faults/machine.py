@@ -93,11 +93,13 @@ STORIES = [
     "the buyer pays twice",
     "another one was faster",
     "days too late",
+    "a key is put in twice",
+    "an older copy is put back",
 ]
 DECISIONS = ["seen", "confirm", "cancel", "refund", "refund", "refunded", "reissue", "relink"]
 KEYS = ["AAAA-1111", "aaaa 1111", "BBBB-2222", "BBBB2222", "CCCC-3333", "cccc\u20113333"]
 """Three licence keys, as a merchant may paste them twice; every other one is new."""
-WRONG = [timedelta(0), timedelta(0), timedelta(hours=-1), timedelta(hours=20), timedelta(days=-1)]
+WRONG = [timedelta(0), timedelta(0), timedelta(hours=-1), timedelta(days=3), timedelta(days=-1)]
 """How wrong the shop's clock goes."""
 CHANGES: list[dict[str, object]] = [
     {},
@@ -159,8 +161,8 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
                 make_product(stock=2, prices=[Price(**price) for price in both]),
                 make_file(world.app.config["SETTINGS"], "rain.zip", FILE.encode()),
                 make_product(stock=30),
-                make_product(kind=DeliveryKind.KEY, keys=3),
-                make_product(kind=DeliveryKind.KEY, keys=1),
+                make_product(kind=DeliveryKind.KEY),
+                make_product(kind=DeliveryKind.KEY),
             ]
             self.slugs = [product.slug for product in made]
 
@@ -230,6 +232,19 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
         if story == "the answer got lost":
             self.checks_out(which % 4, 1, "deaf")
             self._pays_late(self.sandbox.invoices()[0], notice)
+            return
+        if story == "a key is put in twice":
+            for product, key in (3, which % 6), (4, which % 6 ^ 1):
+                self.a_key_is_put_in(product, KEYS[key])
+                self._buys(product, notice)
+            return
+        if story == "an older copy is put back":
+            self.a_key_is_put_in(3, None)
+            self.the_database_is_copied()
+            self._buys(3, notice)
+            self._puts_back()
+            self._buys(3, notice)
+            self._compares()
             return
         form = self._form(which)
         first = self._newest_invoice(form)
@@ -348,9 +363,9 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
     def the_shops_clock_jumps(self, wrong: timedelta) -> None:
         self.world.clock.wrong = wrong
 
-    @rule(change=strategies.sampled_from(CHANGES))
-    def the_shop_is_started_again(self, change: dict[str, object]) -> None:
-        """With other settings. A key is changed once, because only one before it is remembered."""
+    @rule(which=ANY, change=strategies.sampled_from(CHANGES))
+    def the_shop_is_started_again(self, which: int, change: dict[str, object]) -> None:
+        """With other settings. A secret key is changed once, because only one before it is remembered."""
         before = self.world.app.config["SETTINGS"]
         if "secret_key" in change:
             if before.secret_key_previous.get_secret_value():
@@ -361,6 +376,7 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
         self.world.start_again(**change)
         for form in self.forms:
             form.browser.application = self.world.app
+        self.a_mailed_address_is_opened(which)
 
     @rule()
     def the_database_is_copied(self) -> None:
@@ -370,15 +386,9 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
     @rule()
     def the_copy_is_put_back(self) -> None:
         """Orders made since are gone, and it is only the journal that knows of them."""
-        if self.copy is None:
-            return
-        failpoints.arm("")
-        with self.world.app.app_context():
-            self.copy[0].put_back()
-        self.promised &= self.copy[1]
-        for form in self.forms:
-            form.shown.clear()
-        self.time_passes(SETTLED_AFTER + timedelta(seconds=1), sweep=True)
+        if self.copy:
+            self._puts_back()
+            self._compares()
 
     # What must hold
 
@@ -477,6 +487,24 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
     def _pays_late(self, invoice: Invoice | None, notice: Mode) -> None:
         if invoice and (invoice := self.sandbox.get(invoice.id)).can(Action.LATE):
             self._happens(invoice, Action.LATE, notice, reported=False)
+
+    def _puts_back(self) -> None:
+        assert self.copy
+        failpoints.arm("")
+        with self.world.app.app_context():
+            self.copy[0].put_back()
+        self.promised &= self.copy[1]
+        for form in self.forms:
+            form.shown.clear()
+
+    def _compares(self) -> None:
+        self.time_passes(SETTLED_AFTER + timedelta(seconds=1), sweep=True)
+
+    def _buys(self, which: int, notice: Mode) -> None:
+        self.checks_out(which, 1, "as it is")
+        invoice = self._newest_invoice(self.forms[-1])
+        if invoice and invoice.can(Action.PAY):
+            self._happens(invoice, Action.PAY, notice, reported=False)
 
     def _newest_invoice(self, form: Form) -> Invoice | None:
         with self.world.app.app_context():
