@@ -206,6 +206,8 @@ ONE_IN_THREE = tuple(
         *("payments/test_a_refusal_that_lasts", "payments/test_answers_that_are_not_clear"),
         *("payments/test_postback_endpoint", "faults/test_the_provider_misbehaves"),
         *("payments/test_the_sweep", "payments/test_a_silent_provider", "checkout/test_limits"),
+        *("checkout/test_a_buyer_minds", "checkout/test_large_amounts", "checkout/test_typos"),
+        *("payments/test_the_clock_is_compared",),
         *("test_books", "test_watch"),
     )
 )

@@ -154,7 +154,8 @@ def money_comes_late(sale: Sale) -> None:
 @pytest.mark.parametrize(
     "misfortune",
     [
-        mail_server_is_down_for_a_day,
+        # In small: test_after_a_day_without_a_mail_server_the_goods_arrive_once
+        pytest.param(mail_server_is_down_for_a_day, marks=pytest.mark.long),
         tab_is_closed,
         postback_is_lost_and_tab_is_closed,
         address_is_corrected,

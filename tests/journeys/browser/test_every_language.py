@@ -33,6 +33,11 @@ SAME_EVERYWHERE = re.compile(
     r"\b(Trybit|CryptoCloud|Storefront|UTC|USDT|BTC|ETH|LTC|USD|EUR|RUB|GBP|UAH|TRC|ZIP|PDF|[0-9a-f]{12})\b"
 )
 GROUPS = [group for group in KINDS if group != "provider"]
+WHERE_MONEY_IS = ("buying", "open order")
+SOME_QUICKLY = [
+    pytest.param(group, marks=[] if group in WHERE_MONEY_IS else [pytest.mark.long])
+    for group in GROUPS
+]
 FOR_DEVELOPERS = {"components"}
 NAMES = re.compile(
     r"Harbour Rain: field recordings|Tidewrack|Winter, first light|Donau\w+|\brain\b|\blamp\b|(zebra)+"
@@ -55,7 +60,7 @@ def foreign_words(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("code", ["ru", pytest.param("uk", marks=pytest.mark.long)])
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", SOME_QUICKLY)
 def test_a_page_speaks_one_language_and_fits_a_phone(
     world: World, group: str, code: str, subtests: pytest.Subtests
 ) -> None:
