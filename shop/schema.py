@@ -26,6 +26,7 @@ EMPTY = (
     "sold. Nothing was made. Put the database back: the file shop.db.rescued-… if there is one, else the "
     "newest backup (docs/operating.md, Backup). To begin anew, move journal/ to where you keep it."
 )
+LOOK_AT_DATABASE = "Look whether it runs, has room, and may be read and written by the shop's user."
 SEARCH_INDEX = "product_search"
 """A table and its shadows on SQLite, a column and its index on PostgreSQL; all have it in their names."""
 
@@ -48,10 +49,8 @@ class Migrations(click.Group):
         except DatabaseFileLost as error:
             raise click.ClickException(error.what) from None
         except DBAPIError as error:
-            raise click.ClickException(
-                f"The database cannot be used: {error.orig}. Look whether it runs, has room, and may "
-                "be read and written by the shop's user."
-            ) from None
+            what = f"The database cannot be used: {error.orig}. {LOOK_AT_DATABASE}"
+            raise click.ClickException(what) from None
 
     def _loaded(self, ctx: click.Context) -> click.Group:
         from flask_alembic.cli import cli

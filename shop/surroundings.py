@@ -12,7 +12,7 @@ from .ops.doctor.machine import disk
 from .ops.isolation import each
 from .orders.service import keep_attention
 from .orders.silences import heard, not_heard
-from .web.own_files import Unreadable
+from .web.own_files import UnreadableFile
 from .web.theme import own_styles
 
 ADDRESS_SILENT = (
@@ -59,7 +59,7 @@ def look_at_own_files(settings: Settings, now: datetime) -> None:
     problems = unreadable(settings)
     try:
         own_styles(settings)
-    except Unreadable as error:
+    except UnreadableFile as error:
         problems.append(str(error))
     note = "; ".join(problems)[:500]
     keep_attention("own_files_unreadable", "pages and style", note)

@@ -199,7 +199,7 @@ def runner(app: Flask) -> FlaskCliRunner:
     return app.test_cli_runner()
 
 
-ONE_IN_THREE = tuple(
+ONE_IN_FIVE = tuple(
     f"tests/{part}"
     for part in (
         *("catalogue/", "cli/", "fulfilment/", "journeys/", "ops/", "privacy/", "web/"),
@@ -213,7 +213,7 @@ ONE_IN_THREE = tuple(
 )
 """Tests that reach the database through what the rest of `payments`, `checkout` and `faults` show on both
 engines, or that write the same rows for many different answers. Of their PostgreSQL halves the quick tier
-runs every third, always the same; the rest is `long`."""
+runs every fifth, always the same; the rest is `long`."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -222,9 +222,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     CI sets REQUIRE_BROWSER, and then they fail instead.
     """
     on_postgres = [each for each in items if "postgresql" in each.nodeid]
-    spared = [each for each in on_postgres if each.nodeid.startswith(ONE_IN_THREE)]
+    spared = [each for each in on_postgres if each.nodeid.startswith(ONE_IN_FIVE)]
     for item in spared:
-        if zlib.crc32(item.nodeid.encode()) % 3:
+        if zlib.crc32(item.nodeid.encode()) % 5:
             item.add_marker(pytest.mark.long)
     if CHROMIUM or os.environ.get("REQUIRE_BROWSER"):
         return

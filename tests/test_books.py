@@ -89,14 +89,25 @@ def test_an_invoice_that_the_database_forgot_is_before_a_person_and_asked_about(
         assert kinds() == ["unmatched_invoice"]
 
 
+def unwatched(app: Flask) -> Payment:
+    """One whose invoice nobody asks about any more."""
+    _, payment = make_open_order(app)
+    with transaction() as session:
+        session.get_one(Payment, payment.id).next_check_at = None
+    end_read()
+    return db.session.get_one(Payment, payment.id)
+
+
+def is_due(payment_id: int) -> bool:
+    due = db.session.get_one(Payment, payment_id, populate_existing=True).next_check_at
+    return due is not None and due <= utcnow()
+
+
 def test_money_that_an_older_copy_forgot_is_asked_for_even_if_its_watch_was_over(
     app: Flask,
 ) -> None:
     with app.app_context():
-        _, payment = make_open_order(app)
-        payment_id = payment.id
-        with transaction() as session:
-            session.get_one(Payment, payment_id).next_check_at = None
+        payment_id = unwatched(app).id
         copy = Copy()
         with provider(app) as calls:
             calls.invoice_is("paid")
@@ -105,18 +116,14 @@ def test_money_that_an_older_copy_forgot_is_asked_for_even_if_its_watch_was_over
 
         compare_later(app)
 
-        payment = db.session.get_one(Payment, payment_id, populate_existing=True)
-        assert payment.next_check_at is not None
-        assert payment.next_check_at <= utcnow()
+        assert is_due(payment_id)
 
 
 def test_a_notice_that_an_older_copy_forgot_has_its_invoice_asked_about(app: Flask) -> None:
     """It was answered with 200, so it does not come again; nobody had asked about it yet."""
     with app.app_context():
-        _, payment = make_open_order(app)
+        payment = unwatched(app)
         payment_id = payment.id
-        with transaction() as session:
-            session.get_one(Payment, payment_id).next_check_at = None
         copy = Copy()
         receive_postback(told_of(payment.invoice_id))
         receive_postback(told_of("WHOSE123"))
@@ -124,9 +131,7 @@ def test_a_notice_that_an_older_copy_forgot_has_its_invoice_asked_about(app: Fla
 
         compare_later(app)
 
-        payment = db.session.get_one(Payment, payment_id, populate_existing=True)
-        assert payment.next_check_at is not None
-        assert payment.next_check_at <= utcnow()
+        assert is_due(payment_id)
         assert [(item.kind, item.reference) for item in open_attention()] == [
             ("unknown_invoice", "WHOSE123")
         ]

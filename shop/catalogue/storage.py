@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..config import Settings, current_settings
+from ..web.own_files import UnreadableFile, plain_file
 
 LINK_SECONDS = 300
 """How long a link to the bucket may be used to begin a download."""
@@ -53,19 +53,12 @@ class Folder:
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root)):
             return "is a link that leads out of the goods folder"
         try:
-            # Without waiting: a pipe that nobody writes to would hold its reader for ever.
-            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            with plain_file(path) as handle:
+                return _wrong_size(os.fstat(handle).st_size, size)
         except FileNotFoundError:
             return "is not in the goods folder"
-        except OSError as error:
-            return f"cannot be read ({error.strerror})"
-        try:
-            facts = os.fstat(handle)
-        finally:
-            os.close(handle)
-        if not stat.S_ISREG(facts.st_mode):
-            return "is not a plain file"
-        return _wrong_size(facts.st_size, size)
+        except UnreadableFile as error:
+            return error.why
 
     def known_size(self, name: str) -> int | None:
         """The size of a file that was stored before sizes were noted; None if it is gone."""

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from ..catalogue.markdown import render
 from ..config import Settings
-from ..web.own_files import Unreadable, own_text
+from ..web.own_files import UnreadableFile, own_text
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ def own_folder(settings: Settings) -> Path:
 def read_page(settings: Settings, name: str, language: str) -> LegalPage:
     """The page in this language: its first line is the heading, the rest its body.
 
-    Raises Unreadable: the shipped text in place of the operator's own would be a promise they did not make.
+    Raises UnreadableFile: the shipped text in place of the operator's own would be a promise they did not make.
     """
     title, _, body = _text(settings, name, language).lstrip("\ufeff\n").partition("\n")
     return LegalPage(title.lstrip("# ").strip(), render(body, HIGHEST_HEADING))
@@ -64,7 +64,7 @@ def unreadable(settings: Settings) -> list[str]:
     for name, language in _all(settings):
         try:
             _text(settings, name, language)
-        except Unreadable as error:
+        except UnreadableFile as error:
             problems.append(str(error))
     return problems
 
@@ -99,7 +99,7 @@ def _text(settings: Settings, name: str, language: str) -> str:
 def _readable_text(settings: Settings, name: str, language: str) -> str:
     try:
         return _text(settings, name, language)
-    except Unreadable:
+    except UnreadableFile:
         return ""
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, render_template
 from ..config import current_settings
 from ..i18n import language
 from ..web.caching import public
-from ..web.own_files import Unreadable
+from ..web.own_files import UnreadableFile
 from .texts import NAMES, read_page
 
 bp = Blueprint("legal", __name__)
@@ -21,7 +21,7 @@ def page(name: str) -> Response:
     """Terms, privacy, refunds or contact."""
     try:
         text = read_page(current_settings(), name, language())
-    except Unreadable as error:
+    except UnreadableFile as error:
         log.error("page_unreadable", note=str(error))
         abort(503)
     return public(render_template("legal/page.html", page=text))

@@ -19,7 +19,7 @@ from whitenoise import WhiteNoise
 from whitenoise.responders import NotARegularFileError
 
 from ..config import ConfigurationError, Settings
-from .own_files import Unreadable, own_bytes
+from .own_files import UnreadableFile, own_bytes
 from .theme import theme
 
 log = structlog.get_logger()
@@ -60,7 +60,7 @@ def init_app(app: Flask, folder: Path, settings: Settings) -> None:
     """Serve `folder`: see _serve. What cannot be read or written there keeps the shop from starting, in words."""
     try:
         _serve(app, folder, settings)
-    except (OSError, Unreadable, NotARegularFileError) as error:
+    except (OSError, UnreadableFile, NotARegularFileError) as error:
         what = str(error)
         if isinstance(error, OSError):
             what = f"{error.filename2 or error.filename}: {error.strerror}"
@@ -127,7 +127,7 @@ def _written(path: Path, content: bytes) -> Path:
     """The file, written whole or not at all: several workers start at once. What is there already is compared."""
     try:
         there = own_bytes(path)
-    except Unreadable:
+    except UnreadableFile:
         there = None
     if there != content:
         unfinished = path.with_suffix(f".{os.getpid()}")

@@ -6,7 +6,7 @@ import structlog
 
 from ..colour import BLACK, WHITE, mix, towards
 from ..config import PAPER, Settings
-from .own_files import Unreadable, own_text
+from .own_files import UnreadableFile, own_text
 
 log = structlog.get_logger()
 
@@ -21,13 +21,13 @@ def theme(settings: Settings) -> str:
     accent = _accent_tokens(settings.shop_accent) if settings.shop_accent else ""
     try:
         return accent + (own_styles(settings) or "")
-    except Unreadable as error:  # the shop sells in its own colours
+    except UnreadableFile as error:  # the shop sells in its own colours
         log.error("theme_unreadable", note=str(error))
         return accent
 
 
 def own_styles(settings: Settings) -> str | None:
-    """The operator's own rules; None where there are none. Raises Unreadable."""
+    """The operator's own rules; None where there are none. Raises UnreadableFile."""
     return own_text(settings.shop_data_dir / OWN_STYLES)
 
 

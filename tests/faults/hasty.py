@@ -43,7 +43,6 @@ def hurry() -> None:
     shop.watch.SILENT_AFTER = timedelta(seconds=6)
     shop.worker.EVERY = 1.0
     shop.books.SETTLED_AFTER = timedelta(seconds=1)
-    shop.books.SETTLED_AFTER = timedelta(seconds=1)
     shop.ops.health.WRITES_EVERY = 0.0
 
 

@@ -21,7 +21,7 @@ from shop.mail import Mail, MailNotSent, send
 from shop.ops.doctor import examine
 from shop.orders.queries import open_attention
 from shop.surroundings import look_around
-from shop.web.own_files import Unreadable, own_text
+from shop.web.own_files import UnreadableFile, own_text
 from tests.factories import make_product
 from tests.faults.test_the_database_cannot_be_written import without_rights
 from tests.test_config import NEEDED
@@ -101,7 +101,7 @@ def test_a_file_without_rights_is_unreadable_and_one_that_is_not_there_is_none(
 ) -> None:
     path = write(tmp_path / "text")
     path.chmod(0)
-    with without_rights(path), pytest.raises(Unreadable, match="cannot be read"):
+    with without_rights(path), pytest.raises(UnreadableFile, match="cannot be read"):
         own_text(path)
     assert own_text(tmp_path / "nothing") is None
 

@@ -49,20 +49,20 @@ def test_adding_to_the_cart_is_503(away: FlaskClient) -> None:
     assert says_come_back(away.post("/cart", data={"product": "rain"}))
 
 
-def test_a_form_that_was_open_for_too_long_is_503_as_well(away: FlaskClient) -> None:
-    """What answers it loads the cart, and is itself what answers an error."""
-    with away.session_transaction() as session:
-        session["cart"] = {"rain": 1}
-
-    assert says_come_back(away.post("/checkout", data={"email": "buyer@example.com"}))
-
-
-def test_a_form_that_was_open_for_too_long_is_503_if_the_database_is_damaged(
-    tmp_path: Path,
-) -> None:
+@pytest.fixture
+def damaged(tmp_path: Path) -> FlaskClient:
+    """A shop whose database is garbage."""
     (tmp_path / "shop.db").write_bytes(b"garbage " * 1000)
-    settings = make_settings(tmp_path / "data", f"sqlite:///{tmp_path / 'shop.db'}")
-    client = create_app(settings).test_client()
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    return create_app(make_settings(tmp_path / "data", url)).test_client()
+
+
+@pytest.mark.parametrize("shop", ["away", "damaged"])
+def test_a_form_that_was_open_for_too_long_is_503_as_well(
+    shop: str, request: pytest.FixtureRequest
+) -> None:
+    """What answers it loads the cart, and is itself what answers an error."""
+    client: FlaskClient = request.getfixturevalue(shop)
     with client.session_transaction() as session:
         session["cart"] = {"rain": 1}
 

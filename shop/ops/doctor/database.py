@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ...config import Settings
 from ...db import db, journal_mode
-from ...schema import migrated
+from ...schema import LOOK_AT_DATABASE, migrated
 from ...sqlite_file import DatabaseFileLost
 from .findings import Finding, failure
 
@@ -19,8 +19,7 @@ def database(settings: Settings) -> Finding:
     except DatabaseFileLost as error:
         return Finding("fail", "database", error.what)
     except DBAPIError as error:
-        mend = "Look whether it runs, has room, and may be read and written by the shop's user."
-        return Finding("fail", "database", f"cannot be used: {error.orig}", mend)
+        return Finding("fail", "database", f"cannot be used: {error.orig}", LOOK_AT_DATABASE)
 
 
 def _sqlite() -> Finding:
