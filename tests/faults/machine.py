@@ -492,6 +492,7 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
     def _puts_back(self) -> None:
         assert self.copy
         failpoints.arm("")
+        self.a_key_has_one_owner()  # who has which is seen before it is forgotten
         with self.world.app.app_context():
             self.copy[0].put_back()
         self.promised &= self.copy[1]
