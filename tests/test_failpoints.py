@@ -43,5 +43,6 @@ def test_every_point_that_the_tests_arm_is_there() -> None:
     single = set(re.findall(r'failpoint\("(\w+)"\)', source))
     writes = set(re.findall(r'transaction\("(\w+)"\)', source))
     there = single | {f"{when}_{name}" for name in writes for when in ("before", "inside", "after")}
+    there |= {f"after_{kind}_noted" for kind in re.findall(r'journal\.note\("(\w+)"', source)}
 
     assert set(POINTS) <= there

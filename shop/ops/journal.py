@@ -81,7 +81,7 @@ def note(kind: str, *entries: tuple[object, ...]) -> bool:
     except OSError as error:
         log.error("journal_not_written", kind=kind, error=type(error).__name__)
         return False
-    failpoint("after_journal")
+    failpoint(f"after_{kind}_noted")
     return True
 
 

@@ -53,7 +53,7 @@ POINTS = [
     "after_call",
     "before_send",
     "after_send",
-    "after_journal",
+    *(f"after_{kind}_noted" for kind in ("invoice", "paid", "key", "link", "erased")),
     *(f"{when}_{name}" for name in WRITES.split() for when in ("before", "inside", "after")),
 ]
 TROUBLE = [
