@@ -175,9 +175,10 @@ CRASHES = (
     dies("K14", scenes.sweep_without_an_answer,
          "before_check_again inside_check_again after_check_again",
          "pending open", (1,), "fulfilled paid", "delivered"),
-    dies("K15", scenes.sweep_at_the_end, "before_claim after_claim before_settle inside_settle",
+    dies("K15", scenes.sweep_at_the_end, "before_settle inside_settle",
          "pending open", (0,), "expired canceled", "expired"),
-    dies("K15", scenes.sweep_at_the_end, "after_settle",
+    # What is overdue comes before all else that is due, and is watched on, should the money come late.
+    dies("K15", scenes.sweep_at_the_end, "after_settle before_claim inside_claim after_claim",
          "expired canceled", (0,), "expired canceled", "expired"),
     dies("K15", scenes.sweep_at_the_end_without_invoice, "before_expire inside_expire",
          "pending failed", (0,), "expired failed", "expired"),
