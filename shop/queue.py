@@ -9,6 +9,7 @@ may be a sixth of a web process's memory.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,14 +66,15 @@ def mend(error: Exception) -> None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it tells details
     failed = current_app.extensions.get("queue_file")
     file = _file(settings)
-    unreadable = code in UNREADABLE or not file.is_file()
+    # Unlike Path's, these raise nothing where nobody may look into the folder.
+    unreadable = code in UNREADABLE or not os.path.isfile(file)
     if failed and unreadable and failed == _identity(settings):  # nobody was faster
         _put_aside(file)
 
 
 def probe(settings: Settings) -> None:
     """See whether the queue can be used; raises whatever its client may. Makes no file."""
-    if settings.queue_url or _file(settings).exists():
+    if settings.queue_url or os.path.exists(_file(settings)):
         queue = _open(settings, accepted_keys())
         queue.storage.queue_size()
         queue.storage.close()

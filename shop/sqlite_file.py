@@ -61,13 +61,13 @@ class DatabaseFile:
 
     def is_missing(self) -> bool:
         """Whether there is none, and none is open."""
-        return not self._opened and not self.path.exists()
+        return not self._opened and not _may_be_there(self.path)
 
     def _lacks_its_log(self) -> bool:
         """SQLite makes the index last and removes it first."""
         log_, index = (self.path.with_name(self.path.name + part) for part in PARTS[1:])
         # Twice, because another process may just have begun.
-        return not log_.exists() and index.exists() and not log_.exists()
+        return not _may_be_there(log_) and _may_be_there(index) and not _may_be_there(log_)
 
     def opened(self, connection: Any) -> None:
         """A connection was opened, and has read something: before that it has not opened its log."""
@@ -138,7 +138,7 @@ class DatabaseFile:
     def _copy(self, connection: Any) -> Path | None:
         """Copy what is open to a file beside it, once for all processes; None when that failed."""
         target = self.rescued()
-        if target.exists():
+        if _identity(target):
             return target
         unfinished = target.with_name(f"{target.name}.{os.getpid()}.part")
         try:
@@ -166,6 +166,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _may_be_there(path: Path) -> bool:
+    """Whether something lies there. Who may not look into the folder cannot say that nothing does."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError | NotADirectoryError)
+    return True
 
 
 def _held_open(path: Path) -> str:

@@ -201,6 +201,27 @@ def test_what_cannot_be_saved_is_said_with_the_place_where_it_still_is(
             make_product()
 
 
+def test_in_a_folder_that_nobody_may_look_into_the_shop_sells_nothing_and_breaks_nowhere(
+    app: Flask, client: FlaskClient, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        slug = make_product(stock=9).slug
+        end_read()
+    form, look = fill_in(app, slug), os.stat
+
+    def no_permission(asked: object, **how: object) -> object:
+        if str(asked).startswith(str(path.parent)):
+            raise PermissionError(13, "Permission denied")
+        return look(asked, **how)  # type: ignore[arg-type, call-overload]
+
+    monkeypatch.setattr(os, "stat", no_permission)
+
+    for _ in range(2):
+        assert outcome(form.send()).startswith("503")
+        assert client.get("/readyz").status_code == 503
+    monkeypatch.undo()
+
+
 def test_a_lost_file_is_told_at_once_and_with_what_to_do(
     app: Flask, post: Post, path: Path
 ) -> None:
