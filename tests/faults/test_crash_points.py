@@ -210,7 +210,7 @@ CRASHES = (
          "fulfilled paid", (0,), "fulfilled paid", "delivered", again=True),
     dies("K20", scenes.reissue, "after_reissue",
          "fulfilled paid", (0,), "fulfilled paid", "delivered"),
-    dies("K20", scenes.erase, "before_erase inside_erase",
+    dies("K20", scenes.erase, "before_erase inside_erase after_erased_noted",
          "fulfilled paid", (0,), "fulfilled paid", "delivered", again=True),
     dies("K20", scenes.erase, "after_erase",
          "fulfilled paid", (0,), "fulfilled paid", "delivered"),
@@ -384,6 +384,8 @@ def test_every_point_at_which_the_shop_can_die_is_in_the_table() -> None:
     names = {*re.findall(r'\btransaction\("(\w+)"\)', code), "write"} - set(ELSEWHERE)
     points = {f"{when}_{name}" for name in names for when in ("before", "inside", "after")}
     points |= set(re.findall(r'\bfailpoint\("(\w+)"\)', code))
+    kinds = set(re.findall(r'\bjournal\.note\("(\w+)"', code)) - set(ELSEWHERE)
+    points |= {f"after_{kind}_noted" for kind in kinds}
 
     listed = {point for crash in CRASHES for point in crash.points.split()}
 
