@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         instance_path=str(settings.shop_data_dir),
     )
     app.config.update(SETTINGS=settings, SECRET_KEY=settings.secret_key.get_secret_value())
-    own = own_templates.OwnTemplates(settings.shop_data_dir / "templates")
+    own = own_templates.OwnTemplates(settings)
     app.jinja_loader = ChoiceLoader([own, FileSystemLoader(ROOT / "templates")])
     app.jinja_env.undefined = StrictUndefined
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named

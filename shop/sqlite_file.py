@@ -60,14 +60,20 @@ class DatabaseFile:
         return f"file:{quote(str(self.path))}?mode=rw"
 
     def is_missing(self) -> bool:
-        """Whether there is none, and none is open."""
-        return not self._opened and not _may_be_there(self.path)
+        """Whether there is none, and none is open. Who may not look into the folder cannot say so."""
+        if self._opened:
+            return False
+        try:
+            os.stat(self.path)
+        except OSError as error:
+            return isinstance(error, FileNotFoundError | NotADirectoryError)
+        return False
 
     def _lacks_its_log(self) -> bool:
         """SQLite makes the index last and removes it first."""
         log_, index = (self.path.with_name(self.path.name + part) for part in PARTS[1:])
         # Twice, because another process may just have begun.
-        return not _may_be_there(log_) and _may_be_there(index) and not _may_be_there(log_)
+        return not _identity(log_) and bool(_identity(index)) and not _identity(log_)
 
     def opened(self, connection: Any) -> None:
         """A connection was opened, and has read something: before that it has not opened its log."""
@@ -166,15 +172,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _may_be_there(path: Path) -> bool:
-    """Whether something lies there. Who may not look into the folder cannot say that nothing does."""
-    try:
-        os.stat(path)
-    except OSError as error:
-        return not isinstance(error, FileNotFoundError | NotADirectoryError)
-    return True
 
 
 def _held_open(path: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from flask import current_app
+
 from .config import Settings, current_settings
 from .db import end_read, utcnow
 from .legal.texts import unreadable
@@ -13,6 +15,7 @@ from .ops.isolation import each
 from .orders.service import keep_attention
 from .orders.silences import heard, not_heard
 from .web.own_files import UnreadableFile
+from .web.own_templates import OwnTemplates
 from .web.theme import own_styles
 
 ADDRESS_SILENT = (
@@ -55,8 +58,8 @@ def look_at_disk(settings: Settings, now: datetime) -> None:
 
 
 def look_at_own_files(settings: Settings, now: datetime) -> None:
-    """Whether the operator's own texts and style sheet can be read, which buyers do without meanwhile."""
-    problems = unreadable(settings)
+    """Whether the operator's own texts, templates and style sheet can be used: buyers do without them."""
+    problems = unreadable(settings) + OwnTemplates(settings).unusable(current_app.jinja_env)
     try:
         own_styles(settings)
     except UnreadableFile as error:

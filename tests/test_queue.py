@@ -172,6 +172,22 @@ def test_a_file_that_may_not_be_read_is_put_aside(app: Flask, file: Path, heard:
         assert heard == ["mails"]
 
 
+def test_where_nobody_may_look_into_the_folder_the_queue_breaks_nothing_and_is_kept(
+    app: Flask, web: Flask, file: Path, settings: Settings, heard: list[str]
+) -> None:
+    listen(app)
+    before = heard.copy()
+    with changed_modes(file.parent, 0), without_rights(file):
+        listen(app)
+        wakes(web)
+        probe(settings)
+    wakes(web)
+    listen(app)
+
+    assert heard[len(before) :] == ["mails"]
+    assert list(file.parent.glob("queue.db.*")) == []
+
+
 def test_a_queue_that_is_only_busy_stays_where_it_is(
     app: Flask, web: Flask, file: Path, heard: list[str]
 ) -> None:

@@ -24,6 +24,7 @@ from shop.watch import Watch
 from tests.conftest import make_settings, migrate
 from tests.factories import make_open_order, make_order, make_product
 from tests.faults.crowd import fill_in, outcome
+from tests.faults.test_the_database_cannot_be_written import changed_modes, without_rights
 from tests.ops.test_doctor_mail import Post, listening
 
 pytestmark = [
@@ -202,24 +203,17 @@ def test_what_cannot_be_saved_is_said_with_the_place_where_it_still_is(
 
 
 def test_in_a_folder_that_nobody_may_look_into_the_shop_sells_nothing_and_breaks_nowhere(
-    app: Flask, client: FlaskClient, path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Flask, client: FlaskClient, path: Path
 ) -> None:
     with app.app_context():
         slug = make_product(stock=9).slug
         end_read()
-    form, look = fill_in(app, slug), os.stat
+    form = fill_in(app, slug)
 
-    def no_permission(asked: object, **how: object) -> object:
-        if str(asked).startswith(str(path.parent)):
-            raise PermissionError(13, "Permission denied")
-        return look(asked, **how)  # type: ignore[arg-type, call-overload]
-
-    monkeypatch.setattr(os, "stat", no_permission)
-
-    for _ in range(2):
-        assert outcome(form.send()).startswith("503")
-        assert client.get("/readyz").status_code == 503
-    monkeypatch.undo()
+    with changed_modes(path.parent, 0), without_rights(path):
+        for _ in range(2):
+            assert outcome(form.send()).startswith("503")
+            assert client.get("/readyz").status_code == 503
 
 
 def test_a_lost_file_is_told_at_once_and_with_what_to_do(

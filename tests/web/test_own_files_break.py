@@ -61,6 +61,15 @@ def a_loop(path: Path) -> None:
     path.symlink_to(path)
 
 
+def does_not_end(path: Path) -> None:
+    path.write_text("{% if product %}")
+
+
+def unknown_filter(path: Path) -> None:
+    path.write_text("{{ product.name|shiny }}")
+
+
+NO_TEMPLATES = [garbage, a_pipe, a_loop, does_not_end, unknown_filter]
 KINDS = [garbage, a_pipe, a_folder, a_loop]
 
 
@@ -132,7 +141,7 @@ def test_a_logo_that_is_no_file_keeps_the_shop_from_starting_in_words(
         create_app(settings.model_copy(update={"shop_logo": "logo.svg"}))
 
 
-@pytest.mark.parametrize("broken", KINDS)
+@pytest.mark.parametrize("broken", [*NO_TEMPLATES, a_folder])
 def test_a_template_that_cannot_be_used_gives_way_to_the_shops(
     app: Flask, data: Path, broken: Break
 ) -> None:
@@ -141,11 +150,34 @@ def test_a_template_that_cannot_be_used_gives_way_to_the_shops(
     assert app.test_client().get("/terms").status_code == 200
 
 
+@pytest.mark.parametrize("broken", NO_TEMPLATES)
+def test_a_template_that_cannot_be_used_is_put_before_a_person(
+    app: Flask, data: Path, broken: Break
+) -> None:
+    template = write(data / "templates/legal/page.html")
+    broken(template)
+
+    with app.app_context():
+        look_around()
+        (item,) = open_attention()
+        assert (item.kind, str(template) in item.note) == ("own_files_unreadable", True)
+        end_read()
+        template.unlink()
+        look_around()
+        assert open_attention() == []
+        end_read()
+
+
 def test_a_template_that_can_be_used_is_used(app: Flask, data: Path) -> None:
-    """The control."""
-    write(data / "templates/legal/page.html", "mine")
+    """The control; what an editor leaves beside it troubles nobody."""
+    template = write(data / "templates/legal/page.html", "mine")
+    garbage(template.with_name("page.html~"))
 
     assert app.test_client().get("/terms").text == "mine"
+    with app.app_context():
+        look_around()
+        assert open_attention() == []
+        end_read()
 
 
 @pytest.mark.parametrize("broken", [a_pipe, a_folder, a_loop, Path.unlink])
