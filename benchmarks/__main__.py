@@ -21,6 +21,7 @@ from benchmarks import checkouts
 from benchmarks.load import BadAnswer, requests_per_second
 from benchmarks.pages import latencies, percentile
 from benchmarks.processes import memory_of_workers, processor_seconds
+from benchmarks.sweeps import settled_by_one_sweep
 from demo.child import StackError
 from demo.stack import BIN, Stack, Stopped, data_folder, stop_on_signals
 from demo.surroundings import free_ports
@@ -28,6 +29,7 @@ from demo.surroundings import free_ports
 CONNECTIONS = 16
 WAITING = 64
 PROVIDER_SECONDS = 2.0
+SWEPT_PROVIDER_SECONDS = 1.0
 PAGES_PER_SECOND = 25
 LOADED_ROUNDS = 3
 
@@ -95,6 +97,7 @@ def measure(stack: Stack, bare_url: str, size: Size) -> None:
     added_time(stack, product, size, yardstick)
     while_waiting(stack, product, product_url, size)
     memory({"bare": bare, "shop": shop})
+    settling(stack)
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,15 @@ def memory(masters: dict[str, int]) -> None:
         row(name, f"{most.resident:.0f} MB", f"{most.proportional:.0f} MB", "", goal=goal)
     if importlib.util.find_spec("pytest"):
         print("  (the development tools are installed too; some are loaded, and add about 15 MB)")
+
+
+def settling(stack: Stack) -> None:
+    """The sweep when no notice arrives: 2,000 open invoices are to settle within five minutes."""
+    settled = settled_by_one_sweep(stack, SWEPT_PROVIDER_SECONDS)
+    name = f"a sweep at {SWEPT_PROVIDER_SECONDS:.0f} s an answer"
+    goal = verdict(settled >= 400, ">= 400, five sweeps 2,000")
+    print()
+    row(name, f"{settled} paid", "", "", goal=goal)
 
 
 def first_unlimited(stack: Stack) -> str:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
-import socket
 import threading
-import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import insert, update
 
-from shop import create_app
 from shop.catalogue.models import Product
-from shop.catalogue.queries import find_product
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.models import Order, OrderStatus
 from shop.payments import asking
@@ -28,10 +21,8 @@ from shop.payments.cryptocloud import InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import open_invoice
 from shop.payments.sweep import check_due_payments, expire_orders, sweep
-from tests.conftest import make_settings
 from tests.factories import make_order, make_product
 from tests.faults.standin import StandIn
-from tests.payments.wire import Script, read_request, serving
 
 MINUTE = timedelta(minutes=1)
 
@@ -248,47 +239,3 @@ def test_what_is_about_to_expire_is_asked_about_first_and_what_is_only_watched_l
 
     assert slow.asked[0] == "C0001005"
     assert slow.asked[-1] == "C0001002"
-
-
-def in_a_second(truth: dict[str, str]) -> Script:
-    """A provider over HTTP that takes a second for each answer."""
-
-    def script(connection: socket.socket) -> None:
-        found = re.search(rb"uuid=INV-(\w+)", read_request(connection))
-        assert found
-        time.sleep(1)
-        reply = json.dumps({"status": "success", "status_invoice": truth[found[1].decode()]})
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
-        connection.sendall(reply.encode())
-
-    return script
-
-
-@pytest.mark.long
-def test_two_thousand_invoices_at_a_provider_of_one_second_settle_within_five_minutes(
-    app: Flask, tmp_path: Path, database_url: str
-) -> None:
-    provider = StandIn(app.extensions["cryptocloud"])
-    with app.app_context():
-        slug = make_product().slug
-        for _ in range(2000):
-            product = find_product(slug)
-            assert product
-            _, payment = make_order(app, product)
-            open_invoice(payment, provider)  # type: ignore[arg-type]
-    truth = dict.fromkeys(provider.truth, "paid")
-    took = list[float]()
-    with serving(in_a_second(truth)) as address:
-        own = create_app(make_settings(tmp_path / "own", database_url, cryptocloud_api_url=address))
-        with own.app_context():
-            began = utcnow() + MINUTE
-            for minute in range(5):
-                start = time.monotonic()
-                sweep(own.extensions["cryptocloud"], began + minute * MINUTE)
-                took.append(time.monotonic() - start)
-            end_read()
-            paid = db.session.query(Order).filter(Order.status == OrderStatus.FULFILLED).count()
-            db.engine.dispose()
-    print(f"sweeps of {[round(seconds, 1) for seconds in took]} s; {paid} are paid")  # noqa: T201
-    assert paid == 2000
-    assert max(took) < 60
