@@ -76,6 +76,8 @@ ASK_AGAIN_AFTER = timedelta(seconds=10)
 ASK_LATE_AFTER = timedelta(minutes=1)
 """The same once the order's time is over, while money that comes late would count."""
 SECONDS_TO_ASK = 4.0
+LONGEST_REFERENCE = 64
+"""What a payment's column holds; of anything longer a browser need not carry more."""
 
 
 @bp.get("/cart")
@@ -261,6 +263,15 @@ def payment_success() -> ResponseReturnValue:
     _ask(order, at_most_every=timedelta(seconds=1))
     returned = "?returned=1" if request.endpoint == "checkout.payment_success" else ""
     return redirect(order_path(order) + returned, 303)
+
+
+@bp.post("/payment/<any(success, fail):ending>")
+@csrf.exempt  # nothing is done here, and the cookie of a Lax browser is not even sent along
+def returned_by_post(ending: str) -> ResponseReturnValue:
+    """Back by a form instead of a link, as other providers do it: on to the same page by GET."""
+    endpoint = "checkout.payment_success" if ending == "success" else "checkout.payment_fail"
+    reference = request.values.get("order_id", "")[:LONGEST_REFERENCE]
+    return redirect(url_for(endpoint, order_id=reference or None), 303)
 
 
 @bp.errorhandler(CSRFError)

@@ -3,10 +3,16 @@
 Mails, bookmarks and other sites keep them for ever, so they lead to where the page is today. Only
 questions are led on. What is sent (a form that is still open, a notice of the provider, who follows
 no redirect) is taken where it comes in.
+
+An address that was copied out of a sentence, with its full stop, is answered as the address itself.
 """
 
 from __future__ import annotations
 
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from flask import Flask, redirect, request
@@ -16,12 +22,33 @@ from werkzeug.exceptions import SecurityError
 from ..config import LANGUAGES, current_settings
 from ..i18n import prefix_of
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 SAFE_IN_PATH = "/:@!$&'()*+,;=~"
+PASTED = string.punctuation.translate({ord(each): None for each in "-_/"}) + string.whitespace
+PASTED += "\u00a0\u200b\u200c\u200d\u2060\ufeff" + "»›”’“‘„‚…–—、。，．！？；："
+"""Signs that no address here ends with, and that come along when one is copied."""
 
 
 def init_app(app: Flask) -> None:
     """Lead on before any view is asked."""
     app.before_request(_lead_on)
+    app.wsgi_app = _WithoutPasted(app.wsgi_app)  # type: ignore[method-assign]
+
+
+@dataclass(frozen=True)
+class _WithoutPasted:
+    """Takes off what was pasted behind an address. No redirect: what a stranger typed is repeated nowhere."""
+
+    app: WSGIApplication
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD") and not path[-1:].isalnum():
+            text = path.encode("latin-1").decode(errors="surrogateescape").rstrip(PASTED)
+            environ["PATH_INFO"] = text.encode(errors="surrogateescape").decode("latin-1")
+        return self.app(environ, start_response)
 
 
 def _lead_on() -> ResponseReturnValue | None:

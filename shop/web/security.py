@@ -13,8 +13,8 @@ from ..config import Settings, current_settings
 csrf = CSRFProtect()
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-FROM_ELSEWHERE = {"payments.postback"}
-"""Endpoints that other sites' servers may post to; they ask for another proof."""
+FROM_ELSEWHERE = {"payments.postback", "checkout.returned_by_post"}
+"""Endpoints that other sites may post to: one asks for another proof, the other only leads on to a page."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:

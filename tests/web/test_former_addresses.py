@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -41,6 +42,44 @@ def follow(client: FlaskClient, address: str) -> TestResponse:
     """Where an address leads, by one redirect at most."""
     answer = client.get(address)
     return client.get(answer.headers["Location"]) if answer.status_code == 301 else answer
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [*".,;:!?)]>*", ").", "%22", "%20", "%C2%BB", "%E2%80%9D,", "%E2%80%8B", "%E2%80%A6", "..."],
+)
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_an_address_with_a_sign_pasted_behind_it_is_found(app: Flask, pasted: str) -> None:
+    with app.app_context():
+        order, slug = order_in(app, "ru"), make_product().slug
+        paths = [order_path(order), f"/products/{slug}", "/ru/cart", "/orders/find", "/terms", "/"]
+    buyer = Buyer(app)
+
+    for path in paths:
+        page = buyer.browser.get(path if pasted == "?" else path + pasted)
+
+        assert page.status_code == 200, path
+        assert [
+            link for link in re.findall(r'href="([^"]+)"', page.text) if link.endswith(pasted)
+        ] == []
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_download_link_with_a_full_stop_behind_it_gives_the_file(app: Flask) -> None:
+    with app.app_context():
+        _, link = sell_file(app)
+
+    assert app.test_client().get(f"{link}.", buffered=True).data == b"the goods"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_only_questions_are_freed_of_what_was_pasted_and_only_at_their_end(
+    client: FlaskClient,
+) -> None:
+    assert client.post("/cart.", data={"product": "x"}).status_code in (404, 405)
+    assert client.get("/orders./find").status_code == 404
+    assert client.get("/robots.txt").status_code == 200
+    assert client.get("/." + "." * 5000).status_code == 200
 
 
 @pytest.mark.parametrize("languages", ["en", "uk", "ru,en", "uk,ru,en"])
