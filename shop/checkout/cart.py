@@ -17,6 +17,8 @@ from ..money import Money
 
 MAX_LINES = 30
 """Keeps the session cookie well under the 4 KB that browsers accept."""
+CONTENTS = 16
+"""So many letters of what a buyer has seen are about what is in the cart, the rest about its prices."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,19 @@ def load_cart(currency: str | None = None) -> Cart:
             image = picture(offer.image, folder) if offer.image else None
             lines.append(CartLine(offer, quantity, unit, image, f"{prefix}{slug}"))
     prices = {slug: [str(listed.price(slug, code)) for code in totals] for slug in kept}
-    return Cart(lines, chosen, totals, _fingerprint([sorted(kept.items()), prices]), notices)
+    seen = _contents(kept) + _fingerprint(prices)
+    return Cart(lines, chosen, totals, seen, notices)
 
 
 def quantities() -> dict[str, int]:
     """What the session's cart holds, whatever its state."""
     stored = session.get("cart")
     return dict(stored) if isinstance(stored, dict) else {}
+
+
+def changed_since(seen: str) -> bool:
+    """Whether the buyer has put in or taken out anything since; not whether prices are other ones."""
+    return bool(seen) and seen[:CONTENTS] != _contents(quantities())
 
 
 def add(slug: str, quantity: int) -> bool:
@@ -157,6 +165,10 @@ def _available(
         else:
             kept[slug] = quantity
     return kept, notices
+
+
+def _contents(stored: Mapping[str, int]) -> str:
+    return _fingerprint(sorted(stored.items()))[:CONTENTS]
 
 
 def _fingerprint(value: object) -> str:

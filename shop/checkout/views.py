@@ -71,6 +71,9 @@ CART_CHANGED = lazy_gettext(
     "Prices or stock have changed since you opened this page. "
     "Please check the new total and press the button again."
 )
+CHANGED_ELSEWHERE = lazy_gettext(
+    "Your cart was changed in another tab or window. Please check what is in it now."
+)
 ASK_AGAIN_AFTER = timedelta(seconds=10)
 """How often an open order page may have the provider asked, whoever asks."""
 ASK_LATE_AFTER = timedelta(minutes=1)
@@ -123,22 +126,27 @@ def add_to_cart() -> ResponseReturnValue:
 
 @bp.post("/cart/lines")
 def update_cart() -> ResponseReturnValue:
-    """Change quantities, or take a product out."""
+    """Change quantities, take a product out, or go on with what the fields say."""
+    elsewhere = carts.changed_since(request.form.get("seen", ""))
     wanted = {
         name.removeprefix("quantity-"): _quantity(text)
         for name, text in request.form.items()
         if name.startswith("quantity-")
     }
-    if any(quantity < 0 for quantity in wanted.values()):
+    typed_badly = any(quantity < 0 for quantity in wanted.values())
+    if typed_badly:
         flash(
             gettext("Enter each quantity as a whole number from 0 to %(most)s.", most=MAX_QUANTITY),
             "warning",
         )
         wanted = {slug: quantity for slug, quantity in wanted.items() if quantity >= 0}
     if "remove" in request.form:
-        wanted = {request.form["remove"]: 0}
+        wanted[request.form["remove"]] = 0
     carts.change(wanted)
-    return redirect(url_for("checkout.cart"), 303)
+    if elsewhere:
+        flash(str(CHANGED_ELSEWHERE), "warning")
+    goes_on = "checkout" in request.form and not (typed_badly or elsewhere)
+    return redirect(url_for("checkout.checkout" if goes_on else "checkout.cart"), 303)
 
 
 @bp.get("/checkout")
@@ -170,7 +178,10 @@ def submit() -> ResponseReturnValue:
     except (CartChanged, SoldOut):
         now = carts.load_cart(form.currency.data)
         now.notices[:0] = cart.notices  # each load tells only what has changed since the one before
-        return _checkout_again(form, now, str(CART_CHANGED), 409)
+        if now.notices or not carts.changed_since(form.seen.data or ""):
+            return _checkout_again(form, now, str(CART_CHANGED), 409)
+        now.notices.append(str(CHANGED_ELSEWHERE))
+        return _checkout_again(form, now, None, 409)
     except OrderChanged as changed:
         flash(
             gettext(

@@ -139,7 +139,8 @@ def test_a_cart_changed_in_another_tab_is_shown_before_it_is_ordered(
     page = buyer.sends("/checkout", email=buyer.email)
 
     assert page.status_code == 409
-    assert "Prices or stock have changed" in page.text
+    assert "Your cart was changed in another tab or window" in page.text
+    assert "Prices or stock have changed" not in page.text
     assert f'value="{buyer.email}"' in page.text
     assert another.title in page.text
     assert books.orders() == []

@@ -48,7 +48,7 @@ class TestWithoutJavaScript:
         put_into_cart(plain, stocked, "keyed")
         plain.get_by_label("Quantity: Tidewrack").fill("2")
         plain.get_by_role("button", name="Update quantities").click()
-        plain.get_by_role("link", name="Go to checkout").click()
+        plain.get_by_role("button", name="Go to checkout").click()
         plain.get_by_label("Email address").fill("plain@example.com")
         plain.get_by_role("button", name="Continue to payment").click()
         pay_url = plain.url

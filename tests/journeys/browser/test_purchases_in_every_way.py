@@ -130,7 +130,7 @@ def test_a_purchase(browser: Browser, stocked: str, books: Books, way: str, lang
         looks_right(page, language)
         press(page, "button", say("Add to cart"))
         looks_right(page, language)
-        press(page, "link", say("Go to checkout"))
+        press(page, "button", say("Go to checkout"))
         looks_right(page, language)
         page.get_by_role("textbox", name=say("Email address")).fill("reader@example.com")
         press(page, "button", say("Continue to payment"))
