@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from flask import session, url_for
 from flask_babel import gettext
 
+from ..catalogue.addresses import currency_query
 from ..catalogue.pages import Picture, media_prefix, picture
 from ..catalogue.queries import MAX_QUANTITY, Offer, find_offers, price_list
 from ..config import current_settings
@@ -30,6 +31,8 @@ class CartLine:
     unit: Money
     image: Picture | None
     url: str
+    totals: Mapping[str, Money]
+    """Price times quantity, in each currency in which the cart can be priced."""
 
     @property
     def slug(self) -> str:
@@ -87,18 +90,49 @@ def load_cart(currency: str | None = None) -> Cart:
     if kept != stored:
         session["cart"] = kept
     totals = listed.totals(kept, current_settings().shop_currencies)
-    wanted = currency or session.get("currency")
+    wanted = currency or chosen_currency()
     chosen = wanted if wanted in totals else base
     prefix, folder = url_for("catalogue.product", slug="-")[:-1], media_prefix()
+    query = currency_query(chosen_currency())
     lines = []
     for slug, quantity in kept.items():
         offer, unit = offers[slug], listed.price(slug, chosen)
         if unit is not None:
             image = picture(offer.image, folder) if offer.image else None
-            lines.append(CartLine(offer, quantity, unit, image, f"{prefix}{slug}"))
+            each = listed.totals({slug: quantity}, totals)
+            lines.append(CartLine(offer, quantity, unit, image, f"{prefix}{slug}{query}", each))
     prices = {slug: [str(listed.price(slug, code)) for code in totals] for slug in kept}
     seen = _contents(kept) + _fingerprint(prices)
     return Cart(lines, chosen, totals, seen, notices)
+
+
+def chosen_currency() -> str:
+    """The currency that this browser's buyer has chosen, or the base currency."""
+    settings, kept = current_settings(), session.get("currency")
+    return kept if kept in settings.shop_currencies else settings.shop_base_currency
+
+
+def choose_currency(code: str | None, *, by_adding: bool = False) -> None:
+    """Remember a currency that the shop has. Putting something in chooses one for an empty cart alone.
+
+    Even then the base currency, which every page is in that says nothing else, is no choice.
+    """
+    settings = current_settings()
+    chosen_before = quantities() or (code == settings.shop_base_currency and "currency" in session)
+    if code in settings.shop_currencies and not (by_adding and chosen_before):
+        session["currency"] = code
+
+
+def for_private_pages() -> dict[str, object]:
+    """What the header says to whom it knows: the currency of its links, and how much is in the cart.
+
+    Pages that are the same for everybody are never given it.
+    """
+    kept = chosen_currency()
+    return {
+        "currency_asked": lambda: None if kept == current_settings().shop_base_currency else kept,
+        "cart_units": sum(quantities().values()),
+    }
 
 
 def quantities() -> dict[str, int]:

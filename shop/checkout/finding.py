@@ -11,11 +11,13 @@ from ..config import current_settings
 from ..fulfilment.asked_for import mail_link
 from ..i18n import readable_wait
 from ..ops.rations import UsedUp
+from .cart import for_private_pages
 from .forms import FindForm
 from .owners import is_owner
 from .waiting import OPEN_TOO_LONG, too_often
 
 bp = Blueprint("finding", __name__)
+bp.context_processor(for_private_pages)
 
 
 @bp.get("/orders/find")

@@ -12,12 +12,14 @@ from ..i18n import readable_wait
 from ..ops.rations import UsedUp
 from ..orders.links import order_token
 from ..orders.models import Order
+from .cart import for_private_pages
 from .forms import AddressForm
 from .owners import is_owner, offer_proof
 from .page import order_at
 from .waiting import OPEN_TOO_LONG, too_often
 
 bp = Blueprint("order_mail", __name__)
+bp.context_processor(for_private_pages)
 
 
 @bp.post("/orders/<token>/mail")

@@ -20,11 +20,12 @@ from ..mailbox import NotAnAddress, mailable, mailbox
 from ..ops.rations import UsedUp
 from ..orders.queries import find_order
 from ..web.clients import client_key, mailbox_keys
-from .cart import quantities
+from .cart import for_private_pages, quantities
 from .remembered import remembered_orders
 from .waiting import OPEN_TOO_LONG, too_often
 
 bp = Blueprint("owners", __name__)
+bp.context_processor(for_private_pages)
 
 REMEMBERED_SECONDS = 7 * 24 * 3600
 MAILBOXES_REMEMBERED = 3

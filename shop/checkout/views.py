@@ -14,7 +14,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    session,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -58,6 +57,7 @@ from .service import CartChanged, OrderChanged, find_placed_order, place_order
 from .waiting import OPEN_TOO_LONG, too_often
 
 bp = Blueprint("checkout", __name__)
+bp.context_processor(carts.for_private_pages)
 log = structlog.get_logger()
 
 FORM_DAMAGED = lazy_gettext(
@@ -86,7 +86,7 @@ LONGEST_REFERENCE = 64
 @bp.get("/cart")
 def cart() -> ResponseReturnValue:
     """What is in the cart."""
-    _keep_currency()
+    carts.choose_currency(request.args.get("currency"))
     return render_template("checkout/cart.html", cart=carts.load_cart(), unfinished=_unfinished())
 
 
@@ -98,6 +98,7 @@ def add_to_cart() -> ResponseReturnValue:
     offer = find_offer(request.form.get("product", ""), settings.shop_base_currency)
     if offer is None:
         abort(404)
+    carts.choose_currency(request.form.get("currency"), by_adding=True)
     quantity = _quantity(request.form.get("quantity", "1"))
     if offer.price is None:
         flash(
@@ -120,7 +121,6 @@ def add_to_cart() -> ResponseReturnValue:
         )
     else:
         flash(gettext("%(product)s is in your cart.", product=offer.title), "success")
-    _keep_currency()
     return redirect(url_for("checkout.cart"), 303)
 
 
@@ -152,7 +152,8 @@ def update_cart() -> ResponseReturnValue:
 @bp.get("/checkout")
 def checkout() -> ResponseReturnValue:
     """The form: email address and currency."""
-    cart = carts.load_cart(request.args.get("currency"))
+    carts.choose_currency(request.args.get("currency"))
+    cart = carts.load_cart()
     if cart.empty:
         return redirect(url_for("checkout.cart"), 303)
     form = CheckoutForm(formdata=None, data={"currency": cart.currency, "seen": cart.seen})
@@ -167,6 +168,7 @@ def checkout() -> ResponseReturnValue:
 def submit() -> ResponseReturnValue:
     """Place the order, open its invoice, send the buyer to the pay page."""
     form = CheckoutForm()
+    carts.choose_currency(form.currency.data)
     cart = carts.load_cart(form.currency.data)
     form.show(cart)
     try:
@@ -299,12 +301,6 @@ def page_too_old(error: CSRFError) -> ResponseReturnValue:
     if token:
         return redirect(url_for("checkout.order", token=token), 303)
     return redirect(url_for("checkout.cart"), 303)
-
-
-def _keep_currency() -> None:
-    """Show this browser's cart in the currency of the page that it comes from."""
-    if request.values.get("currency") in current_settings().shop_currencies:
-        session["currency"] = request.values["currency"]
 
 
 def _place(form: CheckoutForm, cart: carts.Cart) -> tuple[Order, Payment | None]:

@@ -2,6 +2,7 @@
 "use strict";
 
 const sent = new Set();
+const idle = new Map(); // what stood on a button before it was busy
 
 addEventListener("submit", (event) => {
   const { target: form, submitter: button } = event;
@@ -15,7 +16,7 @@ addEventListener("submit", (event) => {
     if (!button) return;
     button.disabled = true;
     if (!button.dataset.busy) return;
-    button.dataset.idle = button.textContent;
+    idle.set(button, [...button.childNodes]);
     button.textContent = button.dataset.busy;
   });
 });
@@ -24,7 +25,7 @@ const makeUsable = () => {
   sent.clear();
   for (const button of document.querySelectorAll("button:disabled")) {
     button.disabled = false;
-    if (button.dataset.idle) button.textContent = button.dataset.idle;
+    if (idle.has(button)) button.replaceChildren(...idle.get(button));
   }
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -62,6 +63,22 @@ class TestWithoutJavaScript:
         expect(plain.get_by_role("heading", level=1)).to_have_text("Paid, thank you")
         assert plain.locator("code").count() == 2
         assert books.state() == ("fulfilled", "none")
+
+    def test_button_and_summary_follow_the_currency_that_is_chosen(
+        self, plain: Page, stocked: str
+    ) -> None:
+        put_into_cart(plain, stocked, "rain")
+        plain.goto(f"{stocked}/checkout")
+        summary = plain.get_by_role("region", name="Your order")
+
+        for code in ("EUR", "USD"):
+            plain.get_by_role("radio", name=re.compile(code)).check()
+
+            button = plain.get_by_role("button", name=re.compile("Continue to payment"))
+            expect(button).to_have_accessible_name(
+                re.compile(rf"^Continue to payment: {code}.[\d.]+$")
+            )
+            assert set(re.findall("[A-Z]{3}", summary.inner_text())) == {code}
 
 
 def put_into_cart(page: Page, shop: str, slug: str) -> None:
