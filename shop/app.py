@@ -26,6 +26,7 @@ from .ops.journal import has_lines
 from .ops.vitals import worker_words
 from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
 from .payments.views import bp as postback_pages
+from .unusable import OWN_DATA_DIR, user
 from .web import errors, filters, former, own_templates, security, static
 
 
@@ -34,9 +35,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load()
     try:
         settings.shop_data_dir.mkdir(parents=True, exist_ok=True)
+        os.listdir(settings.shop_data_dir)
     except OSError as error:
-        what = f"SHOP_DATA_DIR, {settings.shop_data_dir}, cannot be used ({error.strerror})"
-        raise ConfigurationError([what]) from None
+        what = f"SHOP_DATA_DIR, {settings.shop_data_dir}, cannot be used by the user {user()} "
+        raise ConfigurationError([f"{what}({error.strerror}). {OWN_DATA_DIR}"]) from None
     app = Flask(
         "shop",
         static_folder=None,  # web/static.py serves it

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from flask import Flask, current_app
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import DBAPIError
 
 from .config import current_settings
 from .db import Base, UtcDateTime, db, end_read
-from .sqlite_file import DatabaseFile, DatabaseFileLost
+from .sqlite_file import DatabaseFile
+from .unusable import said_in_a_sentence
 
 if TYPE_CHECKING:
     from flask_alembic import Alembic
@@ -26,7 +26,6 @@ EMPTY = (
     "sold. Nothing was made. Put the database back: the file shop.db.rescued-… if there is one, else the "
     "newest backup (docs/operating.md, Backup). To begin anew, move journal/ to where you keep it."
 )
-LOOK_AT_DATABASE = "Look whether it runs, has room, and may be read and written by the shop's user."
 SEARCH_INDEX = "product_search"
 """A table and its shadows on SQLite, a column and its index on PostgreSQL; all have it in their names."""
 
@@ -44,13 +43,8 @@ class Migrations(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a database that cannot be used is said in a sentence, whoever starts it again."""
-        try:
+        with said_in_a_sentence(ctx):
             return super().invoke(ctx)
-        except DatabaseFileLost as error:
-            raise click.ClickException(error.what) from None
-        except DBAPIError as error:
-            what = f"The database cannot be used: {error.orig}. {LOOK_AT_DATABASE}"
-            raise click.ClickException(what) from None
 
     def _loaded(self, ctx: click.Context) -> click.Group:
         from flask_alembic.cli import cli

@@ -18,13 +18,14 @@ import click
 import structlog
 from flask import Flask, current_app
 from flask.cli import with_appcontext
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from . import jobs, watch
 from .catalogue.checks import warn_of_missing_prices
 from .db import end_read
 from .queue import mend, run_next
 from .schema import migrated
+from .unusable import database_trouble, is_trouble
 
 log = structlog.get_logger()
 
@@ -116,9 +117,17 @@ class Work:
                 with self.app.app_context():
                     jobs.run("sweep")
                 self.swept_at = monotonic()
-            except Exception:  # it must not keep the next one from trying
-                log.exception("sweep_broken")
+            except Exception as error:  # it must not keep the next one from trying
+                self._say(error)
             self._stop.wait(max(0.0, began + EVERY - monotonic()))
+
+    def _say(self, error: Exception) -> None:
+        """A database that is away is a sentence a minute, and not a traceback."""
+        if not isinstance(error, DBAPIError) or not is_trouble(error):
+            log.error("sweep_broken", exc_info=error)
+            return
+        with self.app.app_context():
+            log.error("sweep_broken", reason=". ".join(database_trouble(error)))
 
     def listen(self) -> None:
         """Run what the web processes ask for. A queue that fails is said once, and tried again."""

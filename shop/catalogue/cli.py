@@ -10,6 +10,7 @@ import click
 from ..config import current_settings
 from ..money import CURRENCIES
 from ..ops.commands import CommandGroup
+from ..unusable import file_trouble
 from . import queries, service
 from .exporting import export_text, export_to
 from .models import RATE_PLACES
@@ -33,7 +34,10 @@ def import_(file: Path) -> None:
             click.echo(f"{file}, {problem}", err=True)
         raise click.ClickException("The file was refused; nothing was changed.") from None
     except OSError as error:
-        raise click.ClickException(f"Nothing was changed: {error}") from None
+        if error.filename is None:
+            raise click.ClickException(f"Nothing was changed: {error}") from None
+        what = ". ".join(file_trouble(error))
+        raise click.ClickException(f"Nothing was changed: {what}") from None
     click.echo(
         f"{len(report.added)} added, {len(report.changed)} changed, "
         f"{len(report.unchanged)} unchanged."

@@ -6,25 +6,14 @@ from typing import Any
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ..db import DatabaseBusy
+from ..unusable import said_in_a_sentence
 
 
 class CommandGroup(AppGroup):
-    """The commands for one noun. A database that cannot be used is a sentence, not a traceback."""
+    """The commands for one noun. A database or file that cannot be used is a sentence, not a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        try:
+        with said_in_a_sentence(ctx):
             return super().invoke(ctx)
-        except (DatabaseBusy, PoolTimeout):
-            raise click.ClickException("The database is busy; try again in a moment.") from None
-        except (OperationalError, ProgrammingError, InternalError, InterfaceError) as error:
-            # The driver's own words: unlike SQLAlchemy's, they hold no values of the statement.
-            reason = str(error.orig).partition("\n")[0]
-            raise click.ClickException(
-                f"The database cannot be used: {reason}. "
-                "If it is new, run `flask --app wsgi db upgrade`; `doctor` says more."
-            ) from None

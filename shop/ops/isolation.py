@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from ..db import DatabaseBusy
 
@@ -24,8 +24,8 @@ def each(things: Iterable[T], act: Callable[[T], object], what: str) -> None:
     for thing in things:
         try:
             act(thing)
-        except (DatabaseBusy, OperationalError, InterfaceError):
-            raise  # the database is away, and the others need it too
+        except (DatabaseBusy, OperationalError, InternalError, InterfaceError):
+            raise  # the database is away or read-only, and the others need it too
         except Exception as error:
             log.exception("job_broken", job=what)
             broken.append(error)

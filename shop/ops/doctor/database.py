@@ -7,19 +7,24 @@ from sqlalchemy.exc import DBAPIError
 
 from ...config import Settings
 from ...db import db, journal_mode
-from ...schema import LOOK_AT_DATABASE, migrated
+from ...schema import migrated
 from ...sqlite_file import DatabaseFileLost
+from ...unusable import database_trouble
+from ..health import usable
 from .findings import Finding, failure
 
 
 def database(settings: Settings) -> Finding:
-    """The database answers, and what it has confirmed survives a power cut."""
+    """The database answers, takes writes, and what it has confirmed survives a power cut."""
     try:
-        return _sqlite() if db.engine.dialect.name == "sqlite" else _postgresql(settings)
+        found = _sqlite() if db.engine.dialect.name == "sqlite" else _postgresql(settings)
+        usable()  # to a reader, a read-only one looks healthy
     except DatabaseFileLost as error:
         return Finding("fail", "database", error.what)
     except DBAPIError as error:
-        return Finding("fail", "database", f"cannot be used: {error.orig}", LOOK_AT_DATABASE)
+        reason, mend = database_trouble(error)
+        return Finding("fail", "database", f"cannot be used: {reason}", mend)
+    return found
 
 
 def _sqlite() -> Finding:

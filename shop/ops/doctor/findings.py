@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
 from ...config import Settings
-from ...db import end_read
+from ...db import DatabaseBusy, end_read
+from ...unusable import file_trouble, is_trouble
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -33,12 +37,20 @@ def examine(settings: Settings, checks: list[Check]) -> Iterator[Finding]:
         try:
             found = check(settings)
         except Exception as error:  # whatever it is, the others should still be made
-            name = check.__name__.replace("_", " ")
-            found = Finding("fail", name, f"the check itself failed: {type(error).__name__}")
+            found = Finding("fail", check.__name__.replace("_", " "), *_why_not(error))
         # The next check may wait for the network, and PostgreSQL ends a transaction that idles.
         with contextlib.suppress(Exception):
             end_read()
         yield from found if isinstance(found, list) else [found]
+
+
+def _why_not(error: Exception) -> tuple[str, str]:
+    away = isinstance(error, DBAPIError) and is_trouble(error)
+    if away or isinstance(error, DatabaseBusy | PoolTimeout):
+        return "not known, because the database cannot be used", "See the line about the database."
+    if isinstance(error, OSError) and error.filename is not None:
+        return file_trouble(error)
+    return f"the check itself failed: {type(error).__name__}", "Report this: it should not happen."
 
 
 def failure(settings: Settings) -> Level:
