@@ -20,6 +20,15 @@ from .storage import storage
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
 STRING = "tag:yaml.org,2002:str"
+NOT_TEXTS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+"""Words that some reader of YAML takes for something else. All else it does begins with no letter."""
+
+
+class Bare(str):
+    """A price, a number or a yes: written without quotes, because it may be read as what it is."""
+
+    __slots__ = ()
+
 
 Value = str | list["Value"] | Mapping[str, "Value"]
 
@@ -80,19 +89,19 @@ def _product(product: Product) -> dict[str, Value]:
         values["category"] = product.category.slug
     if product.description:
         values["description"] = product.description
-    prices = {price.currency: f"{price.money.decimal:f}" for price in product.prices}
+    prices = {price.currency: Bare(f"{price.money.decimal:f}") for price in product.prices}
     values["prices"] = {code: prices[code] for code in CURRENCIES if code in prices}
     if product.delivery_kind is not DeliveryKind.KEY:
         total = product.stock_total
-        values["stock"] = "unlimited" if total is None else str(total)
+        values["stock"] = "unlimited" if total is None else Bare(total)
     if product.images:
         values["images"] = [
             {"file": _image_path(product, image), "alt": image.alt} for image in product.images
         ]
     values["delivery"] = _delivery(product)
-    values["active"] = "yes" if product.active else "no"
+    values["active"] = Bare("yes" if product.active else "no")
     if product.honour_late_hours is not None:
-        values["honour_late_hours"] = str(product.honour_late_hours)
+        values["honour_late_hours"] = Bare(product.honour_late_hours)
     return values
 
 
@@ -101,7 +110,7 @@ def _delivery(product: Product) -> dict[str, Value]:
     if product.delivery_kind is DeliveryKind.FILE:
         values["file"] = _goods_path(product)
     if product.delivery_kind is DeliveryKind.KEY:
-        values["keys"] = "yes"
+        values["keys"] = Bare("yes")
     if product.delivery_text:
         values["text"] = product.delivery_text
     terms = {
@@ -109,7 +118,7 @@ def _delivery(product: Product) -> dict[str, Value]:
         "days": product.download_days,
         "low_stock": product.low_stock,
     }
-    return values | {name: str(value) for name, value in terms.items() if value is not None}
+    return values | {name: Bare(value) for name, value in terms.items() if value is not None}
 
 
 def _image_path(product: Product, image: ProductImage) -> str:
@@ -130,7 +139,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _yaml(value: Value) -> str:
-    """The value with texts unquoted where YAML allows it: prices stay 12.00, not '12.00'."""
+    """The value with texts unquoted where every YAML reads them as texts, and prices as 12.00."""
     text: str = yaml.serialize(
         _node(value), Dumper=yaml.BaseDumper, allow_unicode=True, width=100, encoding=None
     )
@@ -139,10 +148,18 @@ def _yaml(value: Value) -> str:
 
 def _node(value: Value) -> yaml.Node:
     if isinstance(value, str):
-        return yaml.ScalarNode(STRING, value, style="|" if "\n" in value else None)
+        return yaml.ScalarNode(STRING, value, style=_style(value))
     if isinstance(value, list):
         return yaml.SequenceNode(
             "tag:yaml.org,2002:seq", [_node(item) for item in value], flow_style=not value
         )
     pairs = [(yaml.ScalarNode(STRING, key), _node(item)) for key, item in value.items()]
     return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False)
+
+
+def _style(text: str) -> str | None:
+    """How YAML is to write a text, so that no other program makes 83 of 0123, or True of on."""
+    if "\n" in text:
+        return "|"
+    plain = isinstance(text, Bare) or (text[:1].isalpha() and text.casefold() not in NOT_TEXTS)
+    return None if plain else "'"

@@ -12,10 +12,12 @@ from ..config import LONGEST_LATE_HOURS
 from ..money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
 from .images import BadImage, PreparedImage, prepare
 from .models import SLUG, DeliveryKind
-from .reading import CatalogueFileError, Problem, Reader, clipped, compose, line_of
+from .reading import CatalogueFileError, Problem, Reader, clipped, compose, is_null, line_of
 
 REQUIRED = ("slug", "title", "summary", "prices", "delivery")
-KEYS = (*REQUIRED, "category", "description", "stock", "images", "active", "honour_late_hours")
+OPTIONAL = ("category", "description", "images")
+"""What may be said to be nothing. Not what puts goods on sale: a stock of nothing is no unlimited one."""
+KEYS = (*REQUIRED, *OPTIONAL, "stock", "active", "honour_late_hours")
 TERMS = {"downloads": DeliveryKind.FILE, "days": DeliveryKind.FILE, "low_stock": DeliveryKind.KEY}
 """What may be said of a delivery of this kind alone."""
 LONGEST_TEXT = 20_000
@@ -90,7 +92,7 @@ def read_catalogue(path: Path, base_currency: str) -> CatalogueFile:
     """Everything in the file at `path`; raises CatalogueFileError naming every problem in it."""
     reader = CatalogueReader(path.resolve().parent, base_currency)
     document = compose(path.read_bytes())
-    if document is None or document.value == "":
+    if document is None or is_null(document):
         raise CatalogueFileError([Problem(1, "the file is empty; it starts with `products:`")])
     top = reader.mapping(document, "the file", ["categories", "products"], required=["products"])
     category_nodes = reader.sequence(top.get("categories"), "categories")
@@ -115,7 +117,8 @@ class CatalogueReader(Reader):
 
     def category(self, node: yaml.Node) -> CategoryEntry:
         """One category."""
-        values = self.mapping(node, "the category", ("slug", "title", "summary"), ("slug", "title"))
+        needed, optional = ("slug", "title"), ("summary",)
+        values = self.mapping(node, "the category", (*needed, *optional), needed, optional)
         return CategoryEntry(
             line=line_of(node),
             slug=self.slug(values.get("slug")),
@@ -125,7 +128,7 @@ class CatalogueReader(Reader):
 
     def entry(self, node: yaml.Node) -> Entry:
         """One product."""
-        values = self.mapping(node, "the product", KEYS, REQUIRED)
+        values = self.mapping(node, "the product", KEYS, REQUIRED, OPTIONAL)
         line = line_of(node)
         category = values.get("category")
         delivery = self.delivery(values.get("delivery"))
@@ -244,7 +247,7 @@ class CatalogueReader(Reader):
         """What the buyer gets."""
         if node is None:
             return DeliveryEntry()
-        values = self.mapping(node, "delivery", ("text", "file", "keys", *TERMS))
+        values = self.mapping(node, "delivery", ("text", "file", "keys", *TERMS), optional=["text"])
         kind = self.kind(node, values)
         for name, of in TERMS.items():
             if name in values and kind is not of:

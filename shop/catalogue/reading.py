@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import yaml
 
 MAX_BYTES = 5 * 1024 * 1024
+NULLS = ("", "~", "null", "Null", "NULL")
+"""What YAML reads as nothing at all where it is written without quotes."""
 MAX_DEPTH = 8
 """Deeper than any right file, and shallow enough for a composer that calls itself."""
 
@@ -93,6 +95,11 @@ def line_of(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+def is_null(node: yaml.Node) -> bool:
+    """Whether a value is YAML's nothing, and not a text that says so."""
+    return isinstance(node, yaml.ScalarNode) and node.style is None and node.value in NULLS
+
+
 def clipped(text: str, limit: int = 40) -> str:
     """A text short enough to be quoted in a message."""
     return repr(text if len(text) <= limit else f"{text[:limit]}…")
@@ -109,9 +116,17 @@ class Reader:
         self.problems.append(Problem(line, text))
 
     def mapping(
-        self, node: yaml.Node, what: str, known: Collection[str], required: Collection[str] = ()
+        self,
+        node: yaml.Node,
+        what: str,
+        known: Collection[str],
+        required: Collection[str] = (),
+        optional: Collection[str] = (),
     ) -> dict[str, yaml.Node]:
-        """The values of a mapping by key, without those that are unknown or come twice."""
+        """The values of a mapping by key, without those that are unknown or come twice.
+
+        Nothing at all as the value of an `optional` key is as if the line were left out.
+        """
         if not isinstance(node, yaml.MappingNode):
             self.wrong(line_of(node), f"{what} must be written as `key: value` lines")
             return {}
@@ -128,11 +143,15 @@ class Reader:
         for name in required:
             if name not in values:
                 self.wrong(line_of(node), f"{what} has no {name}")
-        return values
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in optional or not is_null(value)
+        }
 
     def sequence(self, node: yaml.Node | None, what: str) -> list[yaml.Node]:
         """The items of a list; nothing at all is an empty one."""
-        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
+        if node is None or is_null(node):
             return []
         if not isinstance(node, yaml.SequenceNode):
             self.wrong(line_of(node), f"{what} must be a list, each item after a `- `")
@@ -142,7 +161,7 @@ class Reader:
     def scalar(self, node: yaml.Node, what: str) -> str:
         """A value in one piece."""
         if isinstance(node, yaml.ScalarNode):
-            return str(node.value)
+            return "" if is_null(node) else str(node.value)
         self.wrong(line_of(node), f"{what} must be a single value")
         return ""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from shop.catalogue.importing import read_catalogue
 from shop.catalogue.reading import CatalogueFileError
+
+LINES = ("line", "category_line", "stock_line", "delivery_line")
 
 GOOD = """\
 products:
@@ -78,6 +81,14 @@ def test_the_good_file_is_good(path: Path) -> None:
         ),
         ("slug: rain", "slug: " + "r" * 81, "line 2: slug has 81 characters; 80 is the most"),
         ("title: Rain", "title:", "line 3: title is empty"),
+        ("title: Rain", "title: ~", "line 3: title is empty"),
+        ("slug: rain", "slug: null", "line 2: slug is empty"),
+        ("summary: Forty minutes of rain.", "summary: NULL", "line 4: summary is empty"),
+        ("USD: 12.00", "USD: ~", "line 6: price '' of USD is not an amount"),
+        ("stock: 25", "stock: null", "line 7: stock '' is not a whole number or `unlimited`"),
+        ("stock: 25", "active: ~", "line 7: active is ''; write yes or no"),
+        ("text: Thank you", "text: Null", "line 9: delivery needs a text, a file or keys"),
+        ("text: Thank you", "file: ~", "line 9: goods file is empty"),
         ("title: Rain", "title: " + "x" * 121, "line 3: title has 121 characters; 120 is the most"),
         ("title: Rain", 'title: "a\\nb"', "line 3: title must be on one line"),
         ("title: Rain", 'title: "a\\0b"', "line 3: title holds a control character"),
@@ -206,6 +217,30 @@ def test_a_mistake_is_named_with_its_line(
     found = problems(path, GOOD.replace(old, new, 1))
 
     assert any(line.startswith(problem) for line in found), found
+
+
+@pytest.mark.parametrize("nothing", ["", "~", "null", "Null", "NULL"])
+def test_nothing_is_as_left_out_where_no_money_and_no_goods_hang_on_it(
+    path: Path, nothing: str
+) -> None:
+    file = f"categories:\n- {{slug: a, title: A, summary: {nothing}}}\n{GOOD}"
+    for key in ("category", "description", "images"):
+        file += f"  {key}: {nothing}\n"
+    path.write_text(file)
+    found = read_catalogue(path, "USD")
+    path.write_text(GOOD)
+
+    (entry,), (plain,) = found.products, read_catalogue(path, "USD").products
+    assert replace(entry, **{k: getattr(plain, k) for k in LINES}) == plain
+    assert found.categories[0].summary == ""
+
+
+def test_a_text_in_quotes_that_says_null_is_a_text(path: Path) -> None:
+    path.write_text(GOOD.replace("Rain", "'null'").replace("Thank you", '"~"'))
+
+    (entry,) = read_catalogue(path, "USD").products
+
+    assert (entry.title, entry.delivery.text) == ("null", "~")
 
 
 def test_every_mistake_is_named_at_once_in_the_order_of_lines(path: Path) -> None:
