@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from flask import abort, url_for
 from flask_babel import lazy_gettext
 
+from ..config import current_settings
 from ..db import utcnow
 from ..fulfilment.goods import Goods, goods_of
 from ..fulfilment.models import GOODS_MAIL, MailState
@@ -88,7 +89,14 @@ CHANGING = {
     PageState.PARTIAL,
     PageState.PAID,
 }
-"""States that a page should keep asking about."""
+"""States that change within minutes, and that a page asks about as often."""
+LOOK_AGAIN, LOOK_AGAIN_SLOWLY = 30, 120
+"""After so many seconds a page without scripts looks again: in these states, and in others that can change."""
+
+CHECKED = (CHANGING - {PageState.PAID}) | {
+    *(PageState.EXPIRED, PageState.CANCELLED, PageState.REVIEW)
+}
+"""States in which the buyer may have the provider asked, while there is an invoice to ask about."""
 
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 """Closed without money, which may come late."""
@@ -135,6 +143,8 @@ class OrderPage:
     state: PageState
     headline: str
     final: bool
+    """Whether nothing is to come any more, unless a person takes it up anew."""
+    look_again: int | None
     number: str
     email: str
     total: Money
@@ -178,16 +188,17 @@ def current_payment(order: Order) -> Payment | None:
 
 
 def payment_to_ask_about(order: Order) -> Payment | None:
-    """The payment by which money may come: the live one; for a closed order, the newest that is still watched."""
-    payments = payments_of(order.id)
-    late = [payment for payment in payments if order.status in CLOSED and payment.next_check_at]
+    """The payment by which money may come: the live one; once that is over, the newest that is still watched."""
+    payments, over = payments_of(order.id), (*CLOSED, OrderStatus.REVIEW)
+    late = [payment for payment in payments if order.status in over and payment.next_check_at]
     return next(reversed([payment for payment in payments if payment.is_live] or late), None)
 
 
 def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     """The page of an order; `asking` while the buyer has just come back and nothing is known yet."""
-    payment = current_payment(order)
+    payment, mail = current_payment(order), _mail_news(order)
     state = _state(order, payment, asking=asking)
+    final = _is_final(state, mail)
     token, now = order_token(order), utcnow()
     payable = state in (PageState.WAITING, PageState.CHECKING, PageState.PARTIAL)
     shown = payment if payable and payment and payment.is_live else None
@@ -196,7 +207,8 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     return OrderPage(
         state=state,
         headline=str(HEADLINES[state]),
-        final=state not in CHANGING and not _may_be_paid_late(order),
+        final=final,
+        look_again=None if final else LOOK_AGAIN if state in CHANGING else LOOK_AGAIN_SLOWLY,
         number=order.number,
         email=order.email,
         total=order.total,
@@ -210,7 +222,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         retry_at=payment.retry_at
         if payment and payment.retry_at and payment.retry_at > now
         else None,
-        can_check=state is PageState.OPENING or shown is not None,
+        can_check=state in CHECKED and payment_to_ask_about(order) is not None,
         flag=order.flag.value if order.flag is not OrderFlag.NONE else None,
         created_at=order.created_at,
         paid_at=order.paid_at,
@@ -220,7 +232,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         paid_with=order.paid_with,
         deliveries=goods_of(order),
         timeline=timeline(order),
-        mail=_mail_news(order),
+        mail=mail,
         can_correct_address=order.can_correct_address,
         urls=Urls(
             order=url_for("checkout.order", token=token),
@@ -233,8 +245,10 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     )
 
 
-def _may_be_paid_late(order: Order) -> bool:
-    return order.status in CLOSED and payment_to_ask_about(order) is not None
+def _is_final(state: PageState, mail: MailNews | None) -> bool:
+    """A closed order may still be paid late, or anew in another tab; of a delivered one the mail may be under way."""
+    waits_for_mail = mail is not None and not mail.is_over and not current_settings().mails_wait
+    return state is PageState.REFUNDED or (state is PageState.DELIVERED and not waits_for_mail)
 
 
 def _mail_news(order: Order) -> MailNews | None:

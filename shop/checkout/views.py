@@ -50,7 +50,7 @@ from . import cart as carts
 from .forms import CheckoutForm
 from .limits import HoldsTooMuch, TooManyOrders, admit_again
 from .owners import is_owner, offer_proof
-from .page import current_payment, order_at, order_page, payment_to_ask_about
+from .page import CLOSED, current_payment, order_at, order_page, payment_to_ask_about
 from .refusals import words_for
 from .remembered import remember, remembered_orders
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
@@ -79,6 +79,7 @@ ASK_AGAIN_AFTER = timedelta(seconds=10)
 ASK_LATE_AFTER = timedelta(minutes=1)
 """The same once the order's time is over, while money that comes late would count."""
 SECONDS_TO_ASK = 4.0
+UNPAID = (OrderStatus.PENDING, *CLOSED)
 LONGEST_REFERENCE = 64
 """What a payment's column holds; of anything longer a browser need not carry more."""
 
@@ -213,17 +214,18 @@ def order(token: str) -> ResponseReturnValue:
 
 @bp.get("/orders/<token>/status")
 def order_status(token: str) -> ResponseReturnValue:
-    """The part of the order page that changes, for its script; asks the provider now and then."""
+    """The parts of the order page that change, for its script; asks the provider now and then."""
     order = order_at(token)
     _ask(order, at_most_every=ASK_AGAIN_AFTER)
     page = order_page(order, asking="returned" in request.args)
-    return render_template("checkout/_status.html", page=page)
+    return render_template("checkout/_order.html", page=page)
 
 
 @bp.post("/orders/<token>/check")
 def check(token: str) -> ResponseReturnValue:
     """Ask the provider now, because the buyer wants to know."""
     order = order_at(token)
+    before = order.status
     if not _ask(order, at_most_every=timedelta(seconds=3)):
         flash(
             gettext(
@@ -231,8 +233,10 @@ def check(token: str) -> ResponseReturnValue:
             ),
             "info",
         )
-    elif order.status is OrderStatus.PENDING and order.flag is OrderFlag.NONE:
+    elif order.status in UNPAID and order.flag is OrderFlag.NONE:
         flash(gettext("We have not seen a payment yet. It can take some minutes."), "info")
+    elif order.status is before:
+        flash(gettext("We have asked, and nothing has changed yet."), "info")
     return _to_order(order)
 
 

@@ -4,20 +4,21 @@
 (() => {
   const box = document.getElementById("status");
   const speaker = document.querySelector("[data-announce]");
+  const BRISK = ["opening", "waiting", "checking", "partial", "paid"];
   const started = Date.now();
   let timer;
 
   const pause = () => {
     const minutes = (Date.now() - started) / 60_000;
     if (box.dataset.state === "paid" && minutes < 1) return 1_000; // the goods come in a moment
-    if (["expired", "cancelled"].includes(box.dataset.state)) return 60_000; // money may still come late
+    if (!BRISK.includes(box.dataset.state)) return 60_000; // money may come late, a person may decide
     return minutes < 3 ? 4_000 : minutes < 15 ? 10_000 : 30_000;
   };
 
   // The words that matter: minutes left may tick by without the page being replaced.
   const words = (root) => {
     const copy = root.cloneNode(true);
-    for (const quiet of copy.querySelectorAll("[data-quiet], [data-copy]")) quiet.remove();
+    for (const quiet of copy.querySelectorAll("[data-quiet], [data-copy], noscript")) quiet.remove();
     return copy.textContent.replace(/\s+/g, " ").trim();
   };
 
@@ -28,37 +29,40 @@
     for (const button of box.querySelectorAll("[data-copy]")) button.hidden = false;
   };
 
-  const replace = (fresh) => {
-    const before = headline();
-    const focused = box.contains(document.activeElement);
-    const { state, final } = fresh.querySelector("[data-state]").dataset;
-    box.replaceChildren(...fresh.childNodes);
-    Object.assign(box.dataset, { state, final });
+  const replace = (part, fresh) => {
+    const focused = part.contains(document.activeElement);
+    part.replaceChildren(...fresh.childNodes);
     if (focused) box.querySelector("h1").focus();
-    offerCopies();
-    document.title = document.title.replace(before, () => headline());
-    speaker.textContent = headline();
   };
 
-  const tick = (fresh) => {
+  const tick = (part, fresh) => {
     const now = fresh.querySelectorAll("[data-quiet]");
-    box.querySelectorAll("[data-quiet]").forEach((quiet, i) => {
+    part.querySelectorAll("[data-quiet]").forEach((quiet, i) => {
       if (now[i]) quiet.textContent = now[i].textContent;
     });
   };
 
   const show = (html) => {
     const page = new DOMParser().parseFromString(html, "text/html").body;
-    if (!page.querySelector("[data-state]")) return;
-    if (words(page) === words(box)) tick(page);
-    else replace(page);
+    const fresh = page.querySelector("#status");
+    if (!fresh) return;
+    const before = headline();
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const now = page.querySelector(`[data-live="${part.dataset.live}"]`);
+      (words(now) === words(part) ? tick : replace)(part, now);
+    }
+    Object.assign(box.dataset, { state: fresh.dataset.state, final: fresh.dataset.final });
+    offerCopies();
+    if (headline() === before) return;
+    document.title = document.title.replace(before, () => headline());
+    speaker.textContent = headline();
   };
 
   const look = async () => {
     clearTimeout(timer);
     try {
       const answer = await fetch(box.dataset.statusUrl, { cache: "no-store" });
-      if (answer.ok && !box.querySelector("button:disabled")) show(await answer.text());
+      if (answer.ok && !document.querySelector("main button:disabled")) show(await answer.text());
     } catch {
       // Offline for a moment: the next look will tell.
     }

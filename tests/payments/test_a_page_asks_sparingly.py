@@ -72,5 +72,7 @@ def test_the_page_of_an_expired_order_that_is_not_watched_any_more_asks_nothing(
             late.next_check_at, late.checked_at = None, None
         asked = len(calls.calls)
 
-        assert 'data-final="true"' in status_page(app, order_token(order))
+        page = status_page(app, order_token(order))
+        assert 'data-final="false"' in page, "a person may still confirm it"
+        assert "Check payment again" not in page
         assert len(calls.calls) == asked

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
 
+from shop.fulfilment.outbox import send_due_mails
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
 from tests.journeys.browser.watch import Watch
@@ -45,6 +46,8 @@ def test_the_page_turns_into_the_goods_when_the_postback_arrives(
     expect(waiting.locator("code")).to_contain_text("TIDE-")
     expect(waiting.locator("[role=status][data-announce]")).to_have_text("Paid, thank you")
     assert waiting.title().startswith("Paid, thank you")
+    expect(waiting.get_by_role("term").filter(has_text="Paid")).to_have_count(1)
+    expect(waiting.get_by_role("link", name="Change it")).to_have_count(0)
     assert watch.troubles == []
 
 
@@ -68,9 +71,11 @@ def test_the_page_is_left_alone_while_nothing_has_changed(waiting: Page) -> None
 
 
 def test_the_page_stops_asking_once_nothing_will_change(
-    waiting: Page, till: Till, pay_url: str
+    app: Flask, waiting: Page, till: Till, pay_url: str
 ) -> None:
     till.does("pay", pay_url)
+    with app.app_context():
+        send_due_mails()
     waiting.clock.fast_forward(LONGER_THAN_A_PAUSE)
     expect(waiting.get_by_role("heading", level=1)).to_have_text("Paid, thank you")
     asked: list[str] = []
