@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -25,8 +28,58 @@ SAME_NAME: Mapping[str, Mapping[int, int | str | None]] = {
 """What makes no other name there: one buyer would have as many mailboxes as there are spellings."""
 
 
+INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f]")
+"""What shows nothing and is no format character (category Cf) by its name."""
+JOINERS = "\u200c\u200d"
+"""Invisible too, and yet letters of some domains: `نامه\u200cای.com` is another one without. They are left
+there, and such a domain is refused; written in ASCII (xn--…) it is taken."""
+NO_JOINERS = str.maketrans("", "", JOINERS)
+MAILTO = re.compile(r"mailto:([^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
+NAMED = re.compile(r"[^<>@]*<([^<>]+)>")
+"""`Ada <ada@example.com>`, as mail programs copy it."""
+BEFORE, BEHIND = '(["<«“‘„', '.,;:!?>)]"»”’…。．｡，；'
+"""What stands around an address in a sentence, and in none."""
+AT_SIGNS = str.maketrans("＠﹫", "@@")
+
+
 class NotAnAddress(ValueError):
     """No mail can be sent to this."""
+
+
+class OtherLetters(NotAnAddress):
+    """An address that not every mail server takes: `letters`, before the @, are not Latin."""
+
+    def __init__(self, text: str, letters: str) -> None:
+        super().__init__(text)
+        self.letters = letters
+
+
+class SeveralAddresses(NotAnAddress):
+    """More than one: which of them is to have the goods?"""
+
+
+def cleaned(text: str) -> str:
+    """The address out of what was pasted: without what cannot be seen, `mailto:`, a name, or a full stop behind it.
+
+    Line ends stay, and are refused: what stands behind one is another thing.
+    """
+    bare = "".join(char for char in text if char in JOINERS or not _is_invisible(char)).strip()
+    bare = bare.translate(AT_SIGNS)
+    if match := MAILTO.fullmatch(bare):
+        bare = unquote(match[1])
+    if match := NAMED.fullmatch(bare.rstrip(" .,;")):
+        bare = match[1]
+    bare = bare.lstrip(BEFORE).rstrip(BEHIND).strip()
+    if bare.startswith("'") and bare.endswith("'"):
+        bare = bare[1:-1]
+    name, at, domain = bare.rpartition("@")
+    if domain.translate(NO_JOINERS).isascii():
+        domain = domain.translate(NO_JOINERS)
+    return (name.translate(NO_JOINERS) + at + domain.strip(JOINERS)).strip()
+
+
+def _is_invisible(char: str) -> bool:
+    return unicodedata.category(char) == "Cf" or bool(INVISIBLE.match(char))
 
 
 def mailable(text: str) -> str:
@@ -36,21 +89,33 @@ def mailable(text: str) -> str:
     another domain than `strasse.de`. An encoded word (RFC 2047) is no name: mail programs would
     decode it into one that nobody has seen. Raises NotAnAddress.
     """
+    text = cleaned(text)
     try:
-        checked = validate_email(text.strip(), check_deliverability=False, allow_smtputf8=False)
+        checked = validate_email(text, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
-        raise NotAnAddress(text) from None
+        raise _why_not(text) from None
     address = checked.ascii_email or ""
     if not address or "=?" in address:
         raise NotAnAddress(text)
     return address
 
 
+def _why_not(text: str) -> NotAnAddress:
+    if len(re.findall(r"[^\s,;@]+@[^\s,;@]+", text)) > 1 and re.search(r"[\s,;]", text):
+        return SeveralAddresses(text)
+    letters = "".join(dict.fromkeys(re.findall(r"[^\x00-\x7f]", text.rpartition("@")[0])))
+    try:
+        validate_email(text, check_deliverability=False, allow_smtputf8=True)
+    except EmailNotValidError:
+        return NotAnAddress(text)
+    return OtherLetters(text, letters)
+
+
 def mailbox(address: str) -> str:
     """Whose mailbox it is, to be counted: in any capitals, with anything behind a plus, and by
     whichever of the spellings and domains that its provider takes for the same.
     """
-    name, _, domain = address.strip().lower().rpartition("@")
+    name, _, domain = cleaned(address).lower().rpartition("@")
     domain = SAME_DOMAIN.get(domain, domain)
     name = name.partition("+")[0].translate(SAME_NAME.get(domain, {}))
     return f"{name}@{domain}"

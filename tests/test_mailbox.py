@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shop.mail import Mail, _message
-from shop.mailbox import NotAnAddress, mailable, mailbox
+from shop.mailbox import NotAnAddress, OtherLetters, SeveralAddresses, mailable, mailbox
 from tests.conftest import make_settings
 
 
@@ -25,11 +25,64 @@ def test_a_domain_is_stored_as_mail_servers_take_it(typed: str, stored: str) -> 
 @pytest.mark.parametrize("typed", [
     "", "anna", "anna@", "@example.com", "a@b@example.com", "анна@example.com",
     "=?utf-8?q?=76ictim?=@example.com", "=?utf-8?q?a=00?=@example.com", "a=?b@example.com",
-    "anna@example.com\r\nBcc: b@example.com", "anna <anna@example.com>",
+    "anna@example.com\r\nBcc: b@example.com",
+    "anna@example.com\r\nben", "anna@example.com\u200b\nben", "<anna@example.com> ben", "anna@example.com..com",
 ])  # fmt: skip
 def test_what_no_mail_can_be_sent_to_is_refused(typed: str) -> None:
     with pytest.raises(NotAnAddress):
         mailable(typed)
+
+
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u180e\u200b\u200c\u200d\u200e\u200f\u202a"
+    "\u202c\u202e\u2060\u2066\u2069\u2800\u3164\ufe0f\ufeff"
+)
+
+
+@pytest.mark.parametrize("char", INVISIBLE)
+def test_what_nobody_can_see_is_no_part_of_an_address(char: str) -> None:
+    for typed in (
+        "{}anna@example.com",
+        "anna@example.com{}",
+        "an{}na@exam{}ple.com",
+        " {} anna@example.com {} ",
+    ):
+        assert mailable(typed.replace("{}", char)) == "anna@example.com"
+
+
+@pytest.mark.parametrize("pasted", [
+    "mailto:anna@example.com", "MailTo:anna@example.com?subject=Hi", "mailto:anna%40example.com",
+    "anna@example.com.", "anna@example.com,", "anna@example.com;", "anna@example.com。", "<anna@example.com>",
+    "Anna B. <anna@example.com>", "“Anna” <anna@example.com>,", "(anna@example.com)", "'anna@example.com'",
+    "«anna@example.com»", "anna＠example.com", "\u00a0anna@example.com\u3000",
+])  # fmt: skip
+def test_what_is_pasted_around_an_address_is_no_part_of_it(pasted: str) -> None:
+    assert mailable(pasted) == "anna@example.com"
+
+
+def test_no_letter_is_taken_out_of_a_persian_domain() -> None:
+    """It would be another one: the goods would go to a stranger."""
+    with pytest.raises(NotAnAddress):
+        mailable("anna@نامه\u200cای.com")
+
+    assert mailable("anna@نامهای.com") == "anna@xn--mgba3gch31f.com"
+
+
+@pytest.mark.parametrize("name", ["o'neil", "'anna", "{anna}", "anna+shop", "anna.b", "!anna"])
+def test_signs_that_a_name_may_have_stay(name: str) -> None:
+    assert mailable(f"{name}@example.com") == f"{name}@example.com"
+
+
+def test_an_address_that_not_every_server_takes_is_told_from_none_by_its_letters() -> None:
+    with pytest.raises(OtherLetters) as refused:
+        mailable("анна@почта.рф")
+
+    assert refused.value.letters == "ан"
+
+
+def test_two_addresses_are_told_from_none() -> None:
+    with pytest.raises(SeveralAddresses):
+        mailable("anna@example.com; ben@example.com")
 
 
 def test_a_mailbox_is_the_same_in_capitals_and_with_a_tag() -> None:

@@ -22,7 +22,7 @@ from wtforms.validators import (
 )
 
 from ..i18n import currency_name, language, money
-from ..mailbox import NotAnAddress, mailable
+from ..mailbox import NotAnAddress, OtherLetters, SeveralAddresses, cleaned, mailable
 from ..orders.models import NUMBER_ALPHABET
 from ..orders.queries import as_number
 from ..web.clients import client_key
@@ -68,7 +68,7 @@ def new_checkout_key() -> str:
 def address_field(missing: LazyString) -> EmailField:
     """An email address; `missing` is said when there is none."""
     return EmailField(
-        filters=[lambda text: text.strip() if text else text],
+        filters=[lambda text: cleaned(text) if text else text],
         validators=[
             DataRequired(missing),
             Length(max=254, message=NOT_AN_ADDRESS),
@@ -80,8 +80,22 @@ def address_field(missing: LazyString) -> EmailField:
 def _mailable(form: FlaskForm, field: Any) -> None:
     try:
         field.data = mailable(field.data)
-    except NotAnAddress:
-        raise StopValidation(str(NOT_AN_ADDRESS)) from None
+    except NotAnAddress as error:
+        raise StopValidation(_why_not(error)) from None
+
+
+def _why_not(error: NotAnAddress) -> str:
+    if isinstance(error, SeveralAddresses):
+        return str(gettext("Enter one email address only"))
+    if isinstance(error, OtherLetters):
+        return str(
+            gettext(
+                "Our mail cannot reach this address, because of these characters before the @: "
+                "%(letters)s. Type them anew in Latin letters, or enter another address.",
+                letters=error.letters,
+            )
+        )
+    return str(NOT_AN_ADDRESS)
 
 
 class AddressedForm(FlaskForm):

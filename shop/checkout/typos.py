@@ -11,6 +11,14 @@ PROVIDERS = (
     "protonmail.com", "rambler.ru", "ukr.net", "web.de", "ya.ru", "yahoo.com", "yandex.com",
     "yandex.ru", "yandex.ua", "ymail.com",
 )  # fmt: skip
+REAL = {
+    "hotmail.ca", "hotmail.ch", "hotmail.cl", "hotmail.no", "inbox.eu", "mail.fr", "mail.ua",
+    "outlook.cl", "outlook.cz", "protonmail.ch", "rambler.ua", "yandex.com.tr", "yandex.fr",
+    "yandex.uz",
+}  # fmt: skip
+"""Domains with mailboxes that look like a slip in one of the others."""
+LOOKALIKES = str.maketrans("асеорхуікѕј", "aceopxyiksj")
+"""Cyrillic letters, most on the keys of the Latin ones that they look like."""
 ALIKE = 0.85
 """Of difflib's ratio: two letters of `gmail.com` may be swapped or wrong, none of `ya.ru`."""
 
@@ -18,7 +26,18 @@ ALIKE = 0.85
 def likely_meant(email: str) -> str:
     """The address that was probably meant; empty when it looks right as it stands."""
     name, _, domain = email.rpartition("@")
-    if domain.lower() in PROVIDERS:
-        return ""
-    meant = get_close_matches(domain.lower(), PROVIDERS, n=1, cutoff=ALIKE)
-    return f"{name}@{meant[0]}" if meant else ""
+    latin = _in_latin(domain.lower())
+    if latin in PROVIDERS or latin in REAL:
+        meant = [latin]
+    else:
+        meant = get_close_matches(latin, PROVIDERS, n=1, cutoff=ALIKE) or [latin]
+    return f"{name}@{meant[0]}" if meant != [domain.lower()] else ""
+
+
+def _in_latin(domain: str) -> str:
+    """The domain with Latin letters for Cyrillic ones that look the same, if it is a Latin one then."""
+    try:
+        latin = domain.encode("ascii").decode("idna").translate(LOOKALIKES)
+    except UnicodeError:
+        return domain
+    return latin if latin.isascii() else domain

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import click
-from email_validator import EmailNotValidError, validate_email
 from flask.cli import with_appcontext
 
 from ..catalogue.checks import CATALOGUE_CHECKS
 from ..config import current_settings
+from ..mailbox import NotAnAddress, mailable
 from ..ops.doctor import CHECKS, Finding, examine
 from ..ops.doctor.mail import send_test_mail
 from .checks import PAYMENT_CHECKS
@@ -41,10 +41,9 @@ def doctor(mail_to: str | None, as_json: bool) -> None:
 
 def _checked(address: str) -> str:
     try:
-        found = validate_email(address, check_deliverability=False, allow_smtputf8=False)
-    except EmailNotValidError as error:
-        refuse(str(error))
-    return found.normalized
+        return mailable(address)
+    except NotAnAddress:
+        refuse(f"{address!r} is not an email address; write it like name@example.com")
 
 
 def _line(finding: Finding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from unicodedata import category
 
 from sqlalchemy import select
 
@@ -16,8 +17,9 @@ def find_order(number: str) -> Order | None:
 
 
 def as_number(text: str) -> str:
-    """The order number that was typed: with or without its dash, in any case, with spaces or not."""
-    letters = "".join(text.replace("-", "").split()).upper()
+    """The order number that was typed or pasted: with or without its dash, in any case, and whatever else."""
+    signs = {char for char in text if category(char)[0] in "PSZ" or category(char) == "Cf"}
+    letters = "".join("".join(char for char in text if char not in signs).split()).upper()
     return f"{letters[:4]}-{letters[4:]}"
 
 

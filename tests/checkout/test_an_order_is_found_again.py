@@ -50,7 +50,8 @@ def link_mails(app: Flask) -> list[EmailMessage]:
 
 @pytest.mark.parametrize("email", ["buyer@example.com", " Buyer@Example.COM "])
 @pytest.mark.parametrize(
-    "spelt", [str, str.lower, lambda n: n.replace("-", ""), lambda n: f" {n} "]
+    "spelt",
+    [str, str.lower, lambda n: n.replace("-", ""), lambda n: f" {n} ", lambda n: f"№ {n}.\u200b"],
 )
 @pytest.mark.parametrize("engine", ["sqlite"])
 def test_the_link_is_mailed_and_opens_the_order(
