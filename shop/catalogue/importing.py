@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,7 +256,9 @@ class CatalogueReader(Reader):
                 self.wrong(line_of(values[name]), f"{name} is for a delivery by {of}; leave it out")
         return DeliveryEntry(
             kind=kind,
-            text=self.text(values.get("text"), "the delivery's text", LONGEST_TEXT, lines=True),
+            text=self.text(
+                values.get("text"), "the delivery's text", LONGEST_TEXT, lines=True, exact=True
+            ),
             file=self.file(values.get("file"), "goods file"),
             max_downloads=self.number(values, "downloads", 1, MOST_DOWNLOADS),
             download_days=self.number(values, "days", 1, LONGEST_DOWNLOAD_DAYS),
@@ -277,13 +281,19 @@ class CatalogueReader(Reader):
 
     def file(self, node: yaml.Node | None, what: str) -> Path | None:
         """A file beside the catalogue file or below its folder."""
-        if node is None or not (name := self.text(node, what, 500)):
+        if node is None or not (name := self.text(node, what, 500, exact=True)):
             return None
+        name = self._as_on_disk(name)
         problem = self._problem_with_path(name)
         if problem:
             self.wrong(line_of(node), f"{what} {clipped(name)} {problem}")
             return None
         return self.folder / name
+
+    def _as_on_disk(self, name: str) -> str:
+        """The name in the Unicode form that the file has: one packed on a Mac has its accents apart."""
+        forms = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+        return next((form for form in forms if os.path.lexists(self.folder / form)), name)
 
     def _problem_with_path(self, name: str) -> str:
         try:

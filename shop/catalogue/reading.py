@@ -173,11 +173,17 @@ class Reader:
         *,
         lines: bool = False,
         empty: bool = False,
+        exact: bool = False,
     ) -> str:
-        """A text for people: not too long, printable, on one line unless `lines`."""
+        """A text for people: not too long, printable, on one line unless `lines`.
+
+        In Unicode's composed form, as search has it, unless it is `exact`: goods, or a file's name.
+        """
         if node is None:
             return ""
         text = self.scalar(node, what).strip()
+        if not exact:
+            text = unicodedata.normalize("NFC", text)
         if not text and not empty and isinstance(node, yaml.ScalarNode):
             self.wrong(line_of(node), f"{what} is empty")
         if len(text) > limit:

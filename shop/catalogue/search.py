@@ -1,9 +1,9 @@
 """Search: what a visitor typed as words, and how each database finds the products that hold them.
 
 The index is the database's own, kept by triggers on SQLite and by a generated column on PostgreSQL
-(migration categories_and_search). Both know whole words without case and without accents on Latin letters, with
-е for ё, and `words` makes the same of what was typed. Every word has to be the start of one in the
-product.
+(migrations categories_and_search and one_spelling_for_search). Both know whole words without case and
+without accents on Latin letters, with е for ё and no apostrophes, and `words` makes the same of what
+was typed. Every word has to be the start of one in the product.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ MAX_LENGTH = 100
 MAX_WORDS = 8
 
 ACCENTED = re.compile("([a-zе])[\u0300-\u036f]+")
-WORD = re.compile(r"[^\W_]+")
+WORD = re.compile(r"[^\W_ʹʻʼʽˈꞌ]+")
+"""Not with an apostrophe in it, also not with one that Unicode counts among letters: м'ята, м’ята, мʼята."""
 
 # A title outranks a summary, and that a description, however often the word is in it.
 FOUND: dict[str, Subquery] = {

@@ -57,7 +57,8 @@ def upgrade() -> None:
 def index_on_sqlite() -> None:
     """A full-text table, filled now and by triggers from now on.
 
-    Rebuilding `products` (batch_alter_table) drops the triggers: such a migration must call this again.
+    Rebuilding `products` (batch_alter_table) drops the triggers: such a migration must make them again
+    (the table itself is newer: one_spelling_for_search).
     """
     op.execute("DROP TABLE IF EXISTS product_search")
     op.execute(

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from shop.catalogue.listing import Choice, Sort, list_page
-from shop.catalogue.models import Product
+from shop.catalogue.models import Category, Product
 from shop.catalogue.search import MAX_LENGTH, tidy, words
 from shop.catalogue.service import take_stock
 from shop.db import db, transaction
 from shop.schema import migrations
 from tests.factories import make_product
 from tests.web.test_hostile_input import NASTY
+
+from .conftest import ImportText, ProductText
 
 
 def found(client: FlaskClient, typed: str, **more: str) -> list[str]:
@@ -77,6 +81,59 @@ def test_every_word_is_the_beginning_of_one_in_the_product(
     client: FlaskClient, shop: None, typed: str, title: str
 ) -> None:
     assert title in found(client, typed)
+
+
+APOSTROPHES = "'’ʼ‘ʻʽʹ′´`ˈ＇ꞌ"
+
+
+def test_whichever_apostrophe_is_written_finds_whichever_is_typed(
+    app: Flask, client: FlaskClient
+) -> None:
+    titles = [f"Комп{each}ютерна {number}" for number, each in enumerate(APOSTROPHES)]
+    with app.app_context():
+        stock(*((title, "Гра.", "") for title in titles))
+
+    for typed in APOSTROPHES:
+        assert len(found(client, f"КОМП{typed}ЮТ")) == len(titles), typed
+    assert found(client, "ютерна комп 12") == [titles[12].replace("'", "&#39;")]
+
+
+def test_a_text_in_pieces_is_put_together_at_import_and_found(
+    app: Flask, client: FlaskClient, folder: Path, import_text: ImportText, product: ProductText
+) -> None:
+    apart = unicodedata.normalize("NFD", "Чайный йод")
+    name = unicodedata.normalize("NFD", "чай.zip")
+    (folder / "files" / name).write_bytes(b"tea")
+    with app.app_context():
+        whole = product("tea", title="Чайный йод", summary="Чайный йод", description="Чайный йод")
+        text = product("tea", title=apart, summary=apart, description=apart)
+        delivery = f"\n  delivery: {{file: files/чай.zip, text: {apart}}}"
+        old = "\n  delivery: {text: Thanks}"
+
+        import_text(text.replace(old, delivery))
+
+        row = db.session.scalars(select(Product)).one()
+        assert {row.title, row.summary, row.description} == {"Чайный йод"}
+        assert row.delivery_text == apart, "goods are not touched"
+        assert row.delivery_size == 3
+        assert import_text(whole.replace(old, delivery)).unchanged == ["tea"]
+    for typed in ("чай", "ЙОД", unicodedata.normalize("NFD", "чай")):
+        assert found(client, typed) == ["Чайный йод"], typed
+
+
+def test_an_upgrade_puts_together_what_was_in_pieces_before(
+    app: Flask, client: FlaskClient
+) -> None:
+    apart = unicodedata.normalize("NFD", "Чайный")
+    with app.app_context():
+        make_product(title=apart, category=Category(slug="tea", title=apart, summary=apart))
+        make_product(title="Мʼята")
+        db.session.close()
+        migrations().downgrade("1796000500")
+        migrations().upgrade()
+        assert db.session.scalars(select(Category.title)).one() == "Чайный"
+    assert found(client, "чай") == ["Чайный"]
+    assert found(client, "м'ята") == ["Мʼята"]
 
 
 @pytest.mark.parametrize(
