@@ -12,10 +12,12 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib.util import find_spec
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import idna
 from dotenv import dotenv_values
 from flask import current_app
 from pydantic import (
@@ -103,21 +105,44 @@ CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 Links = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_links)]
 
 
+LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+HOST = re.compile(rf"{LABEL}(?:\.{LABEL})*|\[[0-9a-f:.]+\]")
 ORIGIN = re.compile(
-    r"(?:(https?)://)?([a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?",
-    re.ASCII | re.IGNORECASE,
+    r"(?:(https?)://)?(\[[^\]]*\]|[^/:@?#\[\]]+)(?::([0-9]{1,5}))?/?", re.IGNORECASE
 )
+LOCAL_PART = re.compile(r"[!-~]+")
+
+
+def host_name(text: str) -> str:
+    """A host as browsers send it: in lower case, `магазин.рф` in ASCII (IDNA 2008), IPv6 in brackets and short."""
+    try:
+        name = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode()
+        if name.startswith("["):
+            name = f"[{IPv6Address(name[1:-1])}]"
+    except (UnicodeError, ValueError):
+        name = ""
+    if not HOST.fullmatch(name) or len(name) > 253:
+        # The value stays out of the message: it may hold a password, which is what is wrong with it.
+        raise ValueError("may hold only a host, such as shop.example, with https:// and a port")
+    return name
 
 
 def _origin(value: str) -> str:
     """`host` or `scheme://host[:port]` as browsers write an origin; https where no scheme is named."""
     match = ORIGIN.fullmatch(value)
-    if not match:
-        # The value stays out of the message: it may hold a password, which is what is wrong with it.
-        raise ValueError("may hold only a host, such as shop.example, with https:// and a port")
-    scheme, host, port = (match[1] or "https").lower(), match[2].lower(), match[3]
+    scheme, host, port = match.groups() if match else (None, "", None)
+    scheme, host = (scheme or "https").lower(), host_name(host)
+    if port and not 0 < int(port) < 65536:
+        raise ValueError("has a port that no host can have: 1 to 65535")
     usual = port in (None, {"http": "80", "https": "443"}[scheme])
     return f"{scheme}://{host}" if usual else f"{scheme}://{host}:{port}"
+
+
+def _further_host(text: str) -> str:
+    if text.count(":") > 1 and not text.startswith("["):
+        return host_name(f"[{text}]")
+    dot, name = ("." if text.startswith(".") else ""), text.removeprefix(".")
+    return dot + host_name(re.sub(r":[0-9]+$", "", name))
 
 
 class Settings(BaseModel):
@@ -281,7 +306,8 @@ class Settings(BaseModel):
         description="Further links at the foot of every page: `Blog=https://blog.example,News=/news`",
     )
     shop_trusted_hosts: CommaList = Field(
-        (), description="Further host names the shop answers to, such as a health checker's"
+        (),
+        description="Further host names the shop answers to; a health checker at `/healthz` and `/readyz` needs none",
     )
     shop_former_hosts: CommaList = Field(
         (),
@@ -368,10 +394,17 @@ class Settings(BaseModel):
             raise ValueError("is too short: use at least 32 random characters")
         return value
 
-    @field_validator("cryptocloud_api_key")
+    @field_validator(
+        "cryptocloud_api_key",
+        "cryptocloud_shop_id",
+        "cryptocloud_secret_key",
+        "shop_goods_key_id",
+        "shop_goods_secret_key",
+    )
     @classmethod
-    def _sendable(cls, value: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+    def _sendable(cls, value: SecretStr | str) -> SecretStr | str:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not re.fullmatch(r"[!-~]*", text):
             raise ValueError("holds characters that cannot be sent: copy it again, as one line")
         return value
 
@@ -504,12 +537,22 @@ class Settings(BaseModel):
             raise ValueError(f"must be a list out of {','.join(LANGUAGES)}")
         return tuple(dict.fromkeys(value))
 
+    @field_validator("shop_trusted_hosts")
+    @classmethod
+    def _further_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """A dot in front takes all hosts below; a port is ignored, and an IPv6 address may lack its brackets."""
+        try:
+            return tuple(_further_host(host) for host in value)
+        except ValueError:
+            raise ValueError("must be a list of host names such as inner.example") from None
+
     @field_validator("shop_former_hosts")
     @classmethod
     def _hosts(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        hosts = tuple(host.lower() for host in value)
-        if any("/" in host or ":" in host or not ORIGIN.fullmatch(host) for host in hosts):
-            raise ValueError("must be a list of host names such as old.example")
+        try:
+            hosts = tuple(host_name(host) for host in value)
+        except ValueError:
+            raise ValueError("must be a list of host names such as old.example") from None
         if urlsplit(str(info.data.get("shop_public_url"))).hostname in hosts:
             raise ValueError("names the host of SHOP_PUBLIC_URL, which is the present one")
         return hosts
@@ -564,6 +607,10 @@ class Settings(BaseModel):
             ) from None
         if backend not in ("sqlite", "postgresql"):
             raise ValueError("must be SQLite or PostgreSQL")
+        if backend == "sqlite" and make_url(value).database in (None, "", ":memory:"):
+            raise ValueError("names no file: sqlite:////srv/shop/shop.db, or leave it empty")
+        if backend == "postgresql" and find_spec("psycopg") is None:
+            raise ValueError("needs the extra: pip install -c constraints.txt '.[postgres]'")
         return value
 
     @field_validator("smtp_url")
@@ -595,8 +642,22 @@ class Settings(BaseModel):
     @field_validator("shop_support_email", "shop_mail_from", "shop_alert_email")
     @classmethod
     def _bare_email(cls, value: str) -> str:
-        if value and not re.fullmatch(r"[^\s<>@,]+@[^\s<>@,]+", value):
+        """As it is shown; in a header it stands with its domain in ASCII (mail.py)."""
+        name, _, domain = value.rpartition("@")
+        if not value:
+            return value
+        if not value.isprintable():
+            raise ValueError("holds a character that cannot be seen: type it anew")
+        if re.search(r"[\s<>@,:;\"()]", name) or not name or domain.startswith("["):
             raise ValueError("must be a bare email address such as help@shop.example")
+        if not LOCAL_PART.fullmatch(name):
+            raise ValueError(
+                "has letters before the @ that not every mail server takes: Latin only"
+            )
+        try:
+            host_name(domain)
+        except ValueError:
+            raise ValueError("must be a bare email address such as help@shop.example") from None
         return value
 
     @field_validator("shop_alert_email")
@@ -631,8 +692,13 @@ class Settings(BaseModel):
     @property
     def mail_from(self) -> str:
         """The sender of mails."""
-        host = urlsplit(self.shop_public_url).hostname
-        return self.shop_mail_from or self.shop_support_email or f"shop@{host}"
+        return self.shop_mail_from or self.shop_support_email or f"shop@{self.mail_domain}"
+
+    @property
+    def mail_domain(self) -> str:
+        """The part behind the @ of what the shop makes up itself; an IPv6 address cannot stand there."""
+        host = urlsplit(self.shop_public_url).hostname or ""
+        return "localhost" if ":" in host else host
 
     @property
     def alert_email(self) -> str:

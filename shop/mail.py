@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import idna
 import structlog
 from flask import render_template
 
-from .config import LOOPBACK, Settings, current_settings
+from .config import LOOPBACK, Settings, current_settings, host_name
 from .db import utcnow
 
 log = structlog.get_logger()
@@ -106,25 +105,28 @@ def forget_written(message_id: str) -> None:
 
 def _message(mail: Mail, settings: Settings) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
-    message["From"] = formataddr((settings.shop_name, settings.mail_from))
-    message["To"] = _addressee(mail.to)
+    message["From"] = _header_address(settings.mail_from, settings.shop_name)
+    message["To"] = _header_address(mail.to)
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(utcnow())
     message["Message-ID"] = mail.message_id
     message["Auto-Submitted"] = "auto-generated"
     if settings.shop_support_email:
-        message["Reply-To"] = settings.shop_support_email
+        message["Reply-To"] = _header_address(settings.shop_support_email)
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message
 
 
-def _addressee(address: str) -> Address:
-    """The address as it is: read as a header, a name could be decoded into another one."""
+def _header_address(address: str, shown: str = "") -> Address:
+    """The address as it is: read as a header, a name could be decoded into another one.
+
+    Its domain in ASCII: one header with other letters, and most mail servers would take no mail at all.
+    """
     name, _, domain = address.rpartition("@")
     if not domain.isascii():  # of the operator; buyers' are stored so already
-        domain = idna.encode(domain, uts46=True).decode()
-    return Address(username=name, domain=domain)
+        domain = host_name(domain)
+    return Address(shown, name, domain)
 
 
 @contextmanager

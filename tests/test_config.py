@@ -104,7 +104,13 @@ MALFORMED = {
     "SECRET_KEY_PREVIOUS_UNTIL": ["tomorrow", "2027-01-31T12:00:00"],
     "CRYPTOCLOUD_PAY_HOSTS": [",", "http://pay.example", "pay.example,https://x/y", "*"],
     "CRYPTOCLOUD_SEND_EMAIL": ["perhaps", "2"],
-    "DATABASE_URL": ["mysql://db.example/shop", "shop.db", "postgresql://u:p@db.example:port/shop", "//"],
+    "DATABASE_URL": ["mysql://db.example/shop", "shop.db", "postgresql://u:p@db.example:port/shop", "//",
+                     "sqlite://", "sqlite:///:memory:"],
+    "CRYPTOCLOUD_SHOP_ID": ["two words", "номер"],
+    "CRYPTOCLOUD_SECRET_KEY": ["two\nlines", "a\u200bb"],
+    "SHOP_GOODS_KEY_ID": ["two words"],
+    "SHOP_GOODS_SECRET_KEY": ["two\nlines"],
+    "SHOP_TRUSTED_HOSTS": ["https://inner.example", "inner.example/healthz", "in ner.example", "10.0.0.0/8"],
     "SHOP_GOODS_URL": ["goods", "s3://", "s3://Bucket", "https://s3.example/bucket", "s3://b/a b"],
     "SHOP_GOODS_ENDPOINT": ["http://s3.example", "https://u:p@s3.example", "https://s3.example/bucket"],
     "SHOP_GOODS_REGION": ["eu central", "EU"],
@@ -112,10 +118,13 @@ MALFORMED = {
     "SHOP_PUBLIC_URL": [
         "http://shop.example", "https://shop.example/shop", "https://", "https://shop example",
         "https://user:password@shop.example", "https://shop.example:port", "https://shop.example?a=b",
-        "https://shop.example#top", "https://магазин.example", "https://[::1", "ftp://shop.example",
+        "https://shop.example#top", "https://[::1", "https://[1::2::3]", "https://[::1%eth0]", "https://-.рф",
+        "https://shop.example:0", "https://shop.example:65536", "https://" + 64 * "x" + ".example", "ftp://shop.example",
         "javascript:alert(1)", "https://shop..example", "https://shop.example:",
     ],
-    "SHOP_SUPPORT_EMAIL": ["help", "Help <help@shop.example>", "a@b.example, c@d.example", "a@b\nc: d"],
+    "SHOP_SUPPORT_EMAIL": ["help", "Help <help@shop.example>", "a@b.example, c@d.example", "a@b\nc: d",
+                           "помощь@shop.example", "help@shop.example\u200b", "help@shop..example", "help@-.рф",
+                           "help@[127.0.0.1]", "@shop.example"],
     "SHOP_ALERT_EMAIL": ["help", "Help <help@shop.example>"],
     "SHOP_BASE_CURRENCY": ["usd", "BTC", "JPY"],
     "SHOP_CURRENCIES": ["USD,BTC", "usd", ","],
@@ -152,9 +161,7 @@ def test_a_malformed_setting_is_named_alone(no_dotenv: Path, name: str, value: s
 
 def test_only_these_settings_may_hold_anything() -> None:
     free = {
-        "SHOP_DATA_DIR", "SHOP_BACKUP_DIR", "SHOP_TRUSTED_HOSTS", "CRYPTOCLOUD_SHOP_ID",
-        "CRYPTOCLOUD_SECRET_KEY", "CRYPTOCLOUD_PREVIOUS_SECRET_KEY",
-        "SHOP_GOODS_KEY_ID", "SHOP_GOODS_SECRET_KEY",
+        "SHOP_DATA_DIR", "SHOP_BACKUP_DIR", "CRYPTOCLOUD_PREVIOUS_SECRET_KEY",
     }  # fmt: skip
 
     assert set(MALFORMED) | free == set(NAMES)
@@ -231,6 +238,10 @@ def test_development_can_be_switched_off_in_words(no_dotenv: Path, value: str) -
         ("https://shop.example:443", "https://shop.example"),
         ("https://shop.example:8443", "https://shop.example:8443"),
         ("https://[::1]:8443", "https://[::1]:8443"),
+        ("https://[0:0:0:0:0:0:0:1]", "https://[::1]"),
+        ("https://магазин.рф", "https://xn--80aairftm.xn--p1ai"),
+        ("https://МАГАЗИН.рф:8443/", "https://xn--80aairftm.xn--p1ai:8443"),
+        ("straße.de", "https://xn--strae-oqa.de"),
     ],
 )
 def test_an_address_is_kept_as_browsers_write_an_origin(
@@ -267,7 +278,7 @@ def test_any_setting_may_stand_in_a_file(no_dotenv: Path, tmp_path: Path, name: 
         "SHOP_LANGUAGES": "uk,en", "SHOP_RETENTION_DAYS": "0", "SHOP_UNPAID_ORDERS": "3",
         "SHOP_UNPAID_SHARE": "100", "SHOP_LOGO": "our-logo.png", "SHOP_ACCENT": "#1D4ED8",
         "SHOP_FOOTER_LINKS": "Blog=https://blog.example, News=/news",
-        "SHOP_FORMER_HOSTS": "old.example",
+        "SHOP_FORMER_HOSTS": "old.example", "SHOP_TRUSTED_HOSTS": "inner.example",
         "SHOP_RATE_MAX_AGE_DAYS": "7", "SHOP_TRUSTED_PROXIES": "1", "CRYPTOCLOUD_SEND_EMAIL": "0",
         "CRYPTOCLOUD_API_VERSION": "1", "CRYPTOCLOUD_INVOICE_HOURS": "24",
         "CRYPTOCLOUD_PREVIOUS_SECRET_UNTIL": "2027-01-31T12:00:00Z",
@@ -504,10 +515,35 @@ def test_everything_is_kept_in_the_data_folder_where_nothing_else_is_said(
         ({"SHOP_MAIL_FROM": "a@shop.example", "SHOP_SUPPORT_EMAIL": "b@shop.example"}, "a@shop.example"),
         ({"SHOP_SUPPORT_EMAIL": "b@shop.example"}, "b@shop.example"),
         ({}, "shop@shop.example"),
+        ({"SHOP_PUBLIC_URL": "https://[::1]:8443"}, "shop@localhost"),
     ],
 )  # fmt: skip
 def test_mails_have_a_sender(no_dotenv: Path, given: dict[str, str], sender: str) -> None:
     assert load(NEEDED | given, no_dotenv).mail_from == sender
+
+
+def test_an_address_is_shown_as_it_was_typed(no_dotenv: Path) -> None:
+    given = NEEDED | {"SHOP_SUPPORT_EMAIL": "info@магазин.рф"}
+
+    assert load(given, no_dotenv).shop_support_email == "info@магазин.рф"
+
+
+def test_further_hosts_are_kept_as_browsers_send_them(no_dotenv: Path) -> None:
+    given = "Inner.Example:8000, магазин.рф, ::1, [fe80:0::1], .shop.example, 10.0.0.7"
+
+    assert load(NEEDED | {"SHOP_TRUSTED_HOSTS": given}, no_dotenv).shop_trusted_hosts == (
+        "inner.example", "xn--80aairftm.xn--p1ai", "[::1]", "[fe80::1]", ".shop.example", "10.0.0.7",
+    )  # fmt: skip
+
+
+def test_a_database_whose_driver_is_not_installed_names_the_extra(
+    no_dotenv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shop.config.find_spec", lambda _: None)
+
+    (problem,) = problems(NEEDED | {"DATABASE_URL": "postgresql://db.example/shop"}, no_dotenv)
+
+    assert problem == "DATABASE_URL needs the extra: pip install -c constraints.txt '.[postgres]'"
 
 
 def test_names_that_look_like_settings_and_are_none_are_found() -> None:

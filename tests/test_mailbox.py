@@ -112,3 +112,18 @@ def test_the_mail_server_is_told_the_address_as_it_is(tmp_path: Path, to: str, h
     (address,) = _message(mail, make_settings(tmp_path))["To"].addresses
 
     assert address.addr_spec == header
+
+
+@pytest.mark.parametrize("setting", ["shop_support_email", "shop_mail_from"])
+def test_every_header_names_the_operator_in_ascii(tmp_path: Path, setting: str) -> None:
+    """With other letters in one, no mail ever left: few servers take it."""
+    settings = make_settings(tmp_path, **{setting: "info@магазин.рф", "shop_name": "Магазин"})
+    mail = Mail(to="a@example.com", subject="s", text="t", html="t", message_id="<1@example.com>")
+
+    message = _message(mail, settings)
+
+    message.as_bytes().decode("ascii")
+    header = "Reply-To" if setting == "shop_support_email" else "From"
+    (address,) = message[header].addresses
+    assert address.addr_spec == "info@xn--80aairftm.xn--p1ai"
+    assert message["From"].addresses[0].display_name == "Магазин"

@@ -88,7 +88,9 @@ def _links(mail: OutboxMail, settings: Settings) -> Iterator[tuple[str, str]]:
     if order is None:
         return
     public, host = urlsplit(settings.shop_public_url), _host_of(mail)
-    origin = settings.shop_public_url if host == public.hostname else f"{public.scheme}://{host}"
+    origin = (
+        settings.shop_public_url if host == settings.mail_domain else f"{public.scheme}://{host}"
+    )
     below = f"{origin}/{order.language}"
     yield order.number, f"{below}/orders/{order_token(order)}"
     for delivery in deliveries_of(order.id):
@@ -100,7 +102,7 @@ def _links(mail: OutboxMail, settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _hosts(settings: Settings) -> list[str]:
     return [
-        urlsplit(settings.shop_public_url).hostname or "",
+        settings.mail_domain,
         *settings.shop_former_hosts,
         *settings.shop_trusted_hosts,
     ]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy import select, text, update
@@ -67,8 +66,7 @@ def plan_mail(
 
 def new_message_id() -> str:
     """A Message-ID of this shop."""
-    host = urlsplit(current_settings().shop_public_url).hostname
-    return f"<{secrets.token_hex(16)}@{host}>"
+    return f"<{secrets.token_hex(16)}@{current_settings().mail_domain}>"
 
 
 def deliver_order(order_id: int, looks: Looks | None = None) -> None:

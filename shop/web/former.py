@@ -59,7 +59,8 @@ def _lead_on() -> ResponseReturnValue | None:
     settings = current_settings()
     code = request.script_root.removeprefix("/")
     prefix = prefix_of(code)
-    moved = urlsplit(f"//{request.host}").hostname in settings.shop_former_hosts
+    host = (urlsplit(f"//{request.host}").hostname or "").removesuffix(".")
+    moved = host in settings.shop_former_hosts
     if not moved and (prefix or code not in LANGUAGES):
         return None
     # Exactly one slash in front: two would name another host.

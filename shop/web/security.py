@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
+from typing import ClassVar
 
-from flask import Flask, Response, abort, current_app, request
+from flask import Flask, Request, Response, abort, current_app, request
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from ..config import Settings, current_settings
+from ..config import Settings, current_settings, host_name
 
 csrf = CSRFProtect()
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+HOST_HEADER = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
+HEALTH = {"/healthz", "/readyz"}
 FROM_ELSEWHERE = {"payments.postback", "checkout.returned_by_post"}
 """Endpoints that other sites may post to: one asks for another proof, the other only leads on to a page."""
 
@@ -30,8 +33,9 @@ def init_app(app: Flask, settings: Settings) -> None:
         MAX_CONTENT_LENGTH=64 * 1024,
         MAX_FORM_MEMORY_SIZE=64 * 1024,
         MAX_FORM_PARTS=200,
-        TRUSTED_HOSTS=_trusted_hosts(settings),
     )
+    # A class of its own, because there is no app at work yet when the name is looked at.
+    app.request_class = type("ShopRequest", (NamedRequest,), {"names": _host_names(settings)})
     if settings.shop_trusted_proxies:
         hops = settings.shop_trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -74,13 +78,43 @@ def security_headers(settings: Settings) -> dict[str, str]:
     return headers
 
 
-def _trusted_hosts(settings: Settings) -> list[str]:
+class NamedRequest(Request):
+    """A request that is asked for a host name of ours: however it is spelt, and IPv6 addresses, too."""
+
+    names: ClassVar[list[str]] = []
+
+    @property
+    def trusted_hosts(self) -> list[str] | None:  # type: ignore[override]
+        """For werkzeug, which compares letter by letter and knows no IPv6; None has it compare nothing."""
+        is_ours = _is_ours(self.environ.get("HTTP_HOST", ""), self.names)
+        return None if is_ours or self._needs_no_name() else self.names
+
+    def _needs_no_name(self) -> bool:
+        """A health checker asks by an address. The doctor's question is how a visitor gets here, by name."""
+        return self.path in HEALTH and not self.query_string
+
+
+def _is_ours(header: str, names: list[str]) -> bool:
+    match = HOST_HEADER.fullmatch(header)
+    if not match:
+        return False
+    try:
+        host = host_name(match[1].removesuffix("."))
+    except ValueError:
+        return False
+    return host in names or any(
+        name.startswith(".") and f".{host}".endswith(name) for name in names
+    )
+
+
+def _host_names(settings: Settings) -> list[str]:
+    public = settings.shop_public_url.partition("://")[2]
     hosts = [
-        urlsplit(settings.shop_public_url).hostname or "",
+        re.sub(r":[0-9]+$", "", public),
         *settings.shop_trusted_hosts,
         *settings.shop_former_hosts,
     ]
-    return [*hosts, "localhost", "127.0.0.1"] if settings.development else hosts
+    return [*hosts, "localhost", "127.0.0.1", "[::1]"] if settings.development else hosts
 
 
 def _refuse_other_sites() -> None:

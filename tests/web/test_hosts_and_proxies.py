@@ -61,7 +61,10 @@ def test_a_postback_to_another_host_name_is_refused(secure_app: Flask) -> None:
     assert response.status_code == 400
 
 
-@pytest.mark.parametrize("host", ["shop.example", "shop.example:443"])
+@pytest.mark.parametrize(
+    "host",
+    ["shop.example", "shop.example:443", "SHOP.Example", "Shop.Example:443", "shop.example."],
+)
 def test_its_own_name_is_answered(secure_app: Flask, host: str) -> None:
     assert secure_app.test_client().get("/", headers={"Host": host}).status_code == 200
 
@@ -70,9 +73,46 @@ def test_further_names_can_be_allowed(tmp_path: Path, settings: object) -> None:
     app = create_app(production(tmp_path / "data", shop_trusted_hosts="10.0.0.7, inner.example"))
     client = app.test_client()
 
-    assert client.get("/healthz", headers={"Host": "10.0.0.7"}).status_code == 200
-    assert client.get("/healthz", headers={"Host": "inner.example"}).status_code == 200
-    assert client.get("/healthz", headers={"Host": "10.0.0.8"}).status_code == 400
+    assert client.get("/terms", headers={"Host": "10.0.0.7"}).status_code == 200
+    assert client.get("/terms", headers={"Host": "inner.example"}).status_code == 200
+    assert client.get("/terms", headers={"Host": "10.0.0.8"}).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["10.0.0.8:8000", "localhost", "[::1]:8000", "evil.example", ""])
+def test_a_health_checker_needs_to_know_no_name(
+    tmp_path: Path, settings: object, host: str
+) -> None:
+    """They ask each machine by its address."""
+    client = create_app(production(tmp_path / "data")).test_client()
+
+    assert client.get("/healthz", headers={"Host": host}).json == {"status": "ok"}
+    assert client.get("/readyz", headers={"Host": host}).status_code == 503  # no tables are here
+    assert client.get("/terms", headers={"Host": host}).status_code == 400
+
+
+def test_the_doctors_question_needs_the_name_that_buyers_use(secure_app: Flask) -> None:
+    """It would not see a proxy that swallows the name."""
+    asked = f"/healthz?nonce={'n' * 32}"
+
+    client = secure_app.test_client()
+
+    assert client.get(asked, headers={"Host": "backend:8000"}).status_code == 400
+    assert client.get(asked, headers={"Host": "shop.example"}).json["proof"]
+
+
+@pytest.mark.parametrize(("public", "host"), [
+    ("http://[::1]:8000", "[::1]:8000"),
+    ("http://[::1]:8000", "[0:0:0:0:0:0:0:1]:8000"),
+    ("http://магазин.рф", "xn--80aairftm.xn--p1ai"),
+])  # fmt: skip
+def test_a_shop_is_answered_at_whatever_address_it_has(
+    tmp_path: Path, public: str, host: str
+) -> None:
+    settings = production(tmp_path / "data", shop_public_url=public, shop_development=True)
+    client = create_app(settings).test_client()
+
+    assert client.get("/terms", headers={"Host": host}).status_code == 200
+    assert client.get("/terms", headers={"Host": "[::2]:8000"}).status_code == 400
 
 
 def test_mailed_links_and_redirects_do_not_follow_a_foreign_port(
@@ -140,6 +180,6 @@ def test_with_a_trusted_proxy_a_foreign_forwarded_host_is_refused(tmp_path: Path
 
 
 def test_a_development_shop_answers_on_the_loopback(client: FlaskClient) -> None:
-    for host in ("localhost:8000", "127.0.0.1:8123"):
-        assert client.get("/healthz", headers={"Host": host}).status_code == 200
-    assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 400
+    for host in ("localhost:8000", "127.0.0.1:8123", "[::1]:8000"):
+        assert client.get("/terms", headers={"Host": host}).status_code == 200
+    assert client.get("/terms", headers={"Host": "evil.example"}).status_code == 400

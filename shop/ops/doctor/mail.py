@@ -68,7 +68,7 @@ def send_test_mail(settings: Settings, address: str) -> Finding:
         subject=f"A test mail from {settings.shop_name}",
         text=f"{text}\n",
         html=f"<p>{escape(text)}</p>\n",
-        message_id=f"<test-{secrets.token_hex(8)}@{urlsplit(settings.shop_public_url).hostname}>",
+        message_id=f"<test-{secrets.token_hex(8)}@{settings.mail_domain}>",
     )
     try:
         send(message)
