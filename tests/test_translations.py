@@ -17,6 +17,7 @@ from jinja2 import Environment
 from shop.config import LANGUAGES, ROOT
 
 FOLDER = ROOT / "shop" / "translations"
+LEGAL = ROOT / "shop" / "legal" / "pages"
 OTHERS = [code for code in LANGUAGES if code != "en"]
 AGAIN = "run `python3 dev.py translate`, then translate what is new"
 TAG = re.compile(r"</?[a-z]+")
@@ -158,3 +159,47 @@ def test_the_check_above_finds_words() -> None:
     )
 
     assert Literals(source).found == ["No", "A hill"]
+
+
+FOREIGN = {
+    "ru": r"Вы заплатите его|на ваш выбор|Имейте в кошельке|Есть проблема|ничего не откр|Время этой оплаты"
+    r"|Можно и написать|Спросите нас|Порядок|\bчек(а|у|ом|е|и|ов)?\b|Доставлен\b|Не закрывайте эту|\bдн\.",
+    "uk": r"Ви сплатите його|на ваш вибір|Майте в гаманці|Є проблема|нічого не відкри|понад неї|\bчек\b"
+    r"|Як довго|Можна й написати|Порядок|Не закривайте цю|\bдн\.",
+}
+"""Calques and slips that native readers stumbled over: none may come back."""
+
+
+def shown_texts(code: str) -> list[str]:
+    """The interface, and the pages of terms, privacy, refunds and contact."""
+    strings = [message.string for message in words_of(code) if message.id]
+    words = [form for each in strings for form in ([each] if isinstance(each, str) else each)]
+    return words + [page.read_text("utf-8") for page in LEGAL.glob(f"*.{code}.md")]
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_no_phrase_comes_back_that_a_native_reader_stumbles_over(code: str) -> None:
+    assert [text for text in shown_texts(code) if re.search(FOREIGN[code], text)] == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_there_is_one_apostrophe(code: str) -> None:
+    """U+2019: it stood so in the interface, and as a typewriter's in the terms."""
+    other = re.compile("[а-яёіїєґ]['`\u02bc\u02b9][а-яёіїєґ]", re.IGNORECASE)
+
+    assert [text for text in shown_texts(code) if other.search(text)] == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_one_thing_has_one_name_and_two_things_have_two(code: str) -> None:
+    words = words_of(code)
+
+    def said(text: str) -> str:
+        message = words.get(text)
+        assert message
+        assert isinstance(message.string, str)
+        return message.string
+
+    assert said("Privacy") != said("Your details")
+    assert (LEGAL / f"privacy.{code}.md").read_text("utf-8").startswith(f"# {said('Privacy')}\n")
+    assert said("Delivered").lower()[:5] in said("Goods delivered").lower()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from babel import Locale
 from markupsafe import Markup
 
 from ..catalogue.markdown import render
@@ -25,6 +26,12 @@ NAMES = ("terms", "privacy", "refunds", "contact")
 SHIPPED = Path(__file__).parent / "pages"
 PLACEHOLDER = re.compile(r"\[\[.+?\]\]", re.DOTALL)
 HIGHEST_HEADING = 2
+DAYS = {
+    "en": {"one": "day", "other": "days"},
+    "ru": {"one": "день", "few": "дня", "many": "дней"},
+    "uk": {"one": "день", "few": "дні", "many": "днів"},
+}
+"""By Babel's names of the plurals; the texts are looked at where no request has a language, too."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def _text(settings: Settings, name: str, language: str) -> str:
     file = f"{name}.{language}.md"
     own = own_text(own_folder(settings) / file)
     text = (SHIPPED / file).read_text("utf-8") if own is None else own
-    return _filled_in(text, _values(settings))
+    return _filled_in(text, _values(settings, language))
 
 
 def _readable_text(settings: Settings, name: str, language: str) -> str:
@@ -103,13 +110,15 @@ def _readable_text(settings: Settings, name: str, language: str) -> str:
         return ""
 
 
-def _values(settings: Settings) -> Mapping[str, str]:
+def _values(settings: Settings, language: str) -> Mapping[str, str]:
     days = settings.shop_retention_days
+    word = DAYS[language][Locale.parse(language).plural_form(days)]
     return {
         "{shop_name}": settings.shop_name,
         "{shop_public_url}": settings.shop_public_url,
         "{shop_support_email}": settings.shop_support_email,
         "{shop_retention_days}": str(days) if days else "",
+        "{shop_retention_time}": f"{days}\u00a0{word}" if days else "",
     }
 
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 
 from shop import create_app
 from shop.config import LANGUAGES, Settings, load
-from shop.legal.texts import NAMES, PLACEHOLDER, SHIPPED, unfinished
+from shop.legal.texts import NAMES, PLACEHOLDER, SHIPPED, read_page, unfinished
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import make_product
@@ -111,6 +111,21 @@ def test_a_line_about_a_setting_that_is_not_set_is_left_out(tmp_path: Path) -> N
 
     assert "Questions and requests" not in page
     assert "is erased" not in page
+
+
+@pytest.mark.parametrize(("days", "said"), [
+    (1, ("1 day", "1 день", "1 день")), (2, ("2 days", "2 дня", "2 дні")), (365, ("365 days", "365 дней", "365 днів")),
+    (731, ("731 days", "731 день", "731 день")),
+])  # fmt: skip
+def test_how_long_an_address_is_kept_is_spelt_out(
+    tmp_path: Path, days: int, said: tuple[str, ...]
+) -> None:
+    settings = make_settings(tmp_path, shop_retention_days=days, shop_late_payment_hours=0)
+
+    pages = [read_page(settings, "privacy", code).body for code in ("en", "ru", "uk")]
+
+    for words, page in zip(said, pages, strict=True):
+        assert words in str(page).replace("&nbsp;", " ")
 
 
 @pytest.mark.parametrize("name", NAMES)
