@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ..catalogue.models import Product
+from ..catalogue.models import DeliveryKind, Product
 from ..config import current_settings
 from ..db import db
 from ..orders.models import (
@@ -212,3 +212,36 @@ def in_stock(product_id: int | None) -> ColumnElement[bool]:
         LicenceKey.delivery_id.is_(None),
         LicenceKey.withdrawn_at.is_(None),
     )
+
+
+def key_counts() -> list[tuple[str, int, int, int, int]]:
+    """Each product that has licence keys by slug: on sale, in stock (held ones included), sold, withdrawn."""
+    withdrawn = LicenceKey.withdrawn_at.is_not(None)
+    sold = and_(~withdrawn, LicenceKey.delivery_id.is_not(None))
+
+    def count(of: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((of, 1), else_=0)), 0)
+
+    query = (
+        select(
+            Product.slug,
+            func.coalesce(Product.available, 0),
+            count(and_(~withdrawn, LicenceKey.delivery_id.is_(None), LicenceKey.id.is_not(None))),
+            count(sold),
+            count(withdrawn),
+        )
+        .outerjoin(LicenceKey, LicenceKey.product_id == Product.id)
+        .where(Product.delivery_kind == DeliveryKind.KEY)
+        .group_by(Product.id, Product.slug, Product.available, Product.position)
+        .order_by(Product.position, Product.id)
+    )
+    return [
+        (slug, on_sale, stock, gone, bad)
+        for slug, on_sale, stock, gone, bad in db.session.execute(query)
+    ]
+
+
+def keys_in_stock(product_id: int) -> list[tuple[int, str]]:
+    """Number and value of each licence key that nobody has got."""
+    query = select(LicenceKey.id, LicenceKey.value).where(in_stock(product_id))
+    return [(id, value) for id, value in db.session.execute(query.order_by(LicenceKey.id))]

@@ -8,7 +8,8 @@ sweep, should that process have died in between.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -16,15 +17,16 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from ..catalogue.models import DeliveryKind, Product
+from ..catalogue.service import take_off_sale
 from ..config import current_settings
 from ..db import insert_all_new, insert_if_new, rows_changed, transaction, utcnow
-from ..orders.models import Order, OrderStatus
+from ..orders.models import AttentionItem, Order, OrderStatus
 from ..orders.service import lock_order, raise_attention, resolve_attention
 from ..queue import wake
 from .copies import refuse_copies
 from .files import MISSING, Looks, look_at_files, reference_of
 from .models import FILE_MAIL, GOODS_MAIL, KEY_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
-from .queries import deliveries_of, free_keys
+from .queries import deliveries_of, free_keys, in_stock
 from .spent import next_keys, note_handed_out, refuse_spent
 
 log = structlog.get_logger()
@@ -167,28 +169,99 @@ def add_keys(
     A key that is another one's copy, of whatever product and however typed, is refused: KeysRefused,
     and then none was put into stock. `case_sensitive`: these differ from others by their capitals.
     """
-    product_id, keys = product.id, _numbered(lines)
+    return put_keys(product, _numbered(lines), case_sensitive=case_sensitive)
+
+
+class _OnlyLooked(Exception):
+    """Takes back what was done to see what would become of it."""
+
+
+def look_at_keys(
+    product: Product, keys: Mapping[str, int], *, case_sensitive: bool
+) -> tuple[int, int]:
+    """What `put_keys` would say, or refuse, by its own rules; nothing is changed."""
+    product_id = product.id
+    with suppress(_OnlyLooked), transaction() as session:
+        counts = _put_keys(session, product_id, keys, case_sensitive)
+        raise _OnlyLooked
+    return counts
+
+
+def put_keys(product: Product, keys: Mapping[str, int], *, case_sensitive: bool) -> tuple[int, int]:
+    """The same with keys that have the line each stands in."""
+    product_id = product.id
     with transaction("keys") as session:
-        _one_import_at_a_time(session)
-        refuse_spent(session, product_id, keys)
-        given = [
-            {
-                "product_id": product_id,
-                "value": value,
-                "case_sensitive": case_sensitive,
-                "added_at": utcnow(),
-            }
-            for value in keys
-        ]
-        new = insert_all_new(session, LicenceKey, given)
-        if new < len(given):
-            refuse_copies(session, product_id, keys, case_sensitive=case_sensitive)
+        new, known = _put_keys(session, product_id, keys, case_sensitive)
         _put_on_sale(session, product_id, new)
         if not _few_keys(session, product_id):
             resolve_attention(
                 session, [_shelf(product_id)], kinds=["keys_low"], why="keys were added", who="shop"
             )
+    return new, known
+
+
+def _put_keys(
+    session: Session, product_id: int, keys: Mapping[str, int], case_sensitive: bool
+) -> tuple[int, int]:
+    """How many were new and are stored now, and how many the product had; KeysRefused for a copy."""
+    _one_import_at_a_time(session)
+    refuse_spent(session, product_id, keys)
+    given = [
+        {
+            "product_id": product_id,
+            "value": value,
+            "case_sensitive": case_sensitive,
+            "added_at": utcnow(),
+        }
+        for value in keys
+    ]
+    new = insert_all_new(session, LicenceKey, given)
+    if new < len(given):
+        refuse_copies(session, product_id, keys, case_sensitive=case_sensitive)
     return new, len(given) - new
+
+
+class NotWithdrawn(Exception):
+    """No key was taken off sale; the text says why."""
+
+
+def withdraw_keys(product: Product, numbers: Collection[int] | None, *, why: str, who: str) -> int:
+    """Take licence keys that nobody has got off sale for good, all (None) or some; says how many.
+
+    Who and why stand in the attention list, as seen to. NotWithdrawn when one of them is not the
+    product's to withdraw, or when orders wait for them.
+    """
+    product_id, slug = product.id, product.slug
+    with transaction("withdraw_keys") as session:
+        _one_import_at_a_time(session)
+        query = select(LicenceKey).where(in_stock(product_id)).order_by(LicenceKey.id)
+        if numbers is not None:
+            query = query.where(LicenceKey.id.in_(numbers))
+        keys = session.scalars(query.with_for_update()).all()
+        if missing := sorted(set(numbers or ()) - {key.id for key in keys}):
+            names = ", ".join(map(str, missing))
+            raise NotWithdrawn(f"{slug} has no unsold key with the number {names}.")
+        if not keys or not take_off_sale(session, product_id, len(keys)):
+            raise NotWithdrawn(
+                f"Of the {len(keys)} keys some are held by orders, or there are none: name fewer of them."
+            )
+        for key in keys:
+            key.withdrawn_at = utcnow()
+        numbers_said = ", ".join(str(key.id) for key in keys[:20])
+        more = f" and {len(keys) - 20} more" if len(keys) > 20 else ""
+        session.add(
+            AttentionItem(
+                kind="keys_withdrawn",
+                reference=_shelf(product_id),
+                note=f"{len(keys)} licence keys of {slug} were withdrawn (numbers {numbers_said}{more}).",
+                resolved_at=utcnow(),
+                resolved_by=who,
+                resolution=why,
+            )
+        )
+        report_few_keys(session, session.get_one(Product, product_id, populate_existing=True))
+    log.info("keys_withdrawn", product=slug, keys=len(keys), who=who)
+    return len(keys)
 
 
 def _put_on_sale(session: Session, product_id: int, new: int) -> None:

@@ -92,9 +92,13 @@ def test_keys_go_to_the_orders_that_wait_for_them(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"AAA-1\n" + b"x" * 501, "Lines 2 are longer than 500 characters"),
-        (b"\xff\xfe\x00A", "is not a text in UTF-8"),
-        (b"AAA-1\nB\x00B", "Lines 2 are longer than 500 characters or hold"),
+        (b"AAA-1\n" + b"x" * 501, "Line 2 has 501 characters; 500 is the most."),
+        (b"\xff\xfeA", "is not a text in UTF-8"),
+        (b"A\xff", "is not a text in UTF-8"),
+        (b"AAA-1\nB\x00B", "Line 2 holds a character that cannot be printed."),
+        (b'AAA-1\n"BBB', "Line 2 has a quotation mark at one end only."),
+        (b'AAA-1\n""', "Line 2 holds nothing but quotation marks."),
+        (b"License key\n\n", "holds no keys"),
     ],
 )
 def test_a_bad_file_changes_nothing(
