@@ -67,6 +67,8 @@ class Cart:
     """A fingerprint of products, quantities and prices: what the buyer has before their eyes."""
     notices: list[str] = field(default_factory=list)
     """What had to be changed since the buyer last looked, in words."""
+    carried: bool = False
+    """Whether the form carries what is in it, because no cookie does."""
 
     @property
     def empty(self) -> bool:
@@ -79,15 +81,18 @@ class Cart:
         return self.totals[self.currency]
 
 
-def load_cart(currency: str | None = None) -> Cart:
-    """The session's cart at today's prices. What is gone or too much is taken out and explained."""
-    stored = quantities()
+def load_cart(currency: str | None = None, carried: Mapping[str, int] | None = None) -> Cart:
+    """The session's cart at today's prices. What is gone or too much is taken out and explained.
+
+    What is `carried` past the session is priced instead of it, and leaves it alone.
+    """
+    stored = quantities() if carried is None else dict(carried)
     base = current_settings().shop_base_currency
     listed = price_list(stored)
     offers = find_offers(stored, base)
     sellable = {slug: offer for slug, offer in offers.items() if listed.price(slug, base)}
     kept, notices = _available(stored, sellable)
-    if kept != stored:
+    if kept != stored and carried is None:
         session["cart"] = kept
     totals = listed.totals(kept, current_settings().shop_currencies)
     wanted = currency or chosen_currency()
@@ -103,7 +108,7 @@ def load_cart(currency: str | None = None) -> Cart:
             lines.append(CartLine(offer, quantity, unit, image, f"{prefix}{slug}{query}", each))
     prices = {slug: [str(listed.price(slug, code)) for code in totals] for slug in kept}
     seen = _contents(kept) + _fingerprint(prices)
-    return Cart(lines, chosen, totals, seen, notices)
+    return Cart(lines, chosen, totals, seen, notices, carried is not None)
 
 
 def chosen_currency() -> str:

@@ -14,7 +14,7 @@ from ..ops.rations import UsedUp
 from .cart import for_private_pages
 from .forms import FindForm
 from .owners import is_owner
-from .waiting import OPEN_TOO_LONG, too_often
+from .waiting import NO_COOKIE, OPEN_TOO_LONG, no_cookie_came, too_often
 
 bp = Blueprint("finding", __name__)
 bp.context_processor(for_private_pages)
@@ -58,7 +58,7 @@ def search() -> ResponseReturnValue:
 @bp.errorhandler(CSRFError)
 def page_too_old(error: CSRFError) -> ResponseReturnValue:
     """Keep what was typed, and let it be sent again."""
-    return _form(FindForm(), str(OPEN_TOO_LONG)), 400
+    return _form(FindForm(), str(NO_COOKIE if no_cookie_came() else OPEN_TOO_LONG)), 400
 
 
 def _form(form: FindForm, problem: str | None = None, prove: str = "") -> str:

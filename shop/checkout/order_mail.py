@@ -16,7 +16,7 @@ from .cart import for_private_pages
 from .forms import AddressForm
 from .owners import is_owner, offer_proof
 from .page import order_at
-from .waiting import OPEN_TOO_LONG, too_often
+from .waiting import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often
 
 bp = Blueprint("order_mail", __name__)
 bp.context_processor(for_private_pages)
@@ -84,6 +84,8 @@ def correct(token: str) -> ResponseReturnValue:
 @bp.errorhandler(CSRFError)
 def page_too_old(error: CSRFError) -> ResponseReturnValue:
     """The token has expired: say so where the button can be pressed again."""
+    if no_cookie_came():
+        return no_cookie()
     flash(str(OPEN_TOO_LONG), "warning")
     return redirect(url_for("checkout.order", **(request.view_args or {})), 303)
 

@@ -22,7 +22,7 @@ from ..orders.queries import find_order
 from ..web.clients import client_key, mailbox_keys
 from .cart import for_private_pages, quantities
 from .remembered import remembered_orders
-from .waiting import OPEN_TOO_LONG, too_often
+from .waiting import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often
 
 bp = Blueprint("owners", __name__)
 bp.context_processor(for_private_pages)
@@ -87,6 +87,8 @@ def prove(token: str) -> ResponseReturnValue:
 @bp.errorhandler(CSRFError)
 def page_too_old(error: CSRFError) -> ResponseReturnValue:
     """The token has expired: the page that offered the link is a step back."""
+    if no_cookie_came():
+        return no_cookie()
     flash(str(OPEN_TOO_LONG), "warning")
     return _go_on()
 

@@ -54,7 +54,7 @@ from .page import CLOSED, current_payment, order_at, order_page, payment_to_ask_
 from .refusals import words_for
 from .remembered import remember, remembered_orders
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
-from .waiting import OPEN_TOO_LONG, too_often
+from .waiting import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often
 
 bp = Blueprint("checkout", __name__)
 bp.context_processor(carts.for_private_pages)
@@ -86,7 +86,11 @@ LONGEST_REFERENCE = 64
 
 @bp.get("/cart")
 def cart() -> ResponseReturnValue:
-    """What is in the cart."""
+    """What is in the cart; for a browser that brings no cookie back, why there is none."""
+    if one := _carried(request.args.get("added")):
+        return render_template(
+            "checkout/no_cookie.html", cart=carts.load_cart(request.args.get("shown"), one)
+        )
     carts.choose_currency(request.args.get("currency"))
     return render_template("checkout/cart.html", cart=carts.load_cart(), unfinished=_unfinished())
 
@@ -122,7 +126,11 @@ def add_to_cart() -> ResponseReturnValue:
         )
     else:
         flash(gettext("%(product)s is in your cart.", product=offer.title), "success")
-    return redirect(url_for("checkout.cart"), 303)
+    if not no_cookie_came():
+        return redirect(url_for("checkout.cart"), 303)
+    # The first cookie of all: the cart's page will see whether it comes back.
+    shown, quantity = request.form.get("currency"), max(quantity, 1)
+    return redirect(url_for("checkout.cart", added=offer.slug, quantity=quantity, shown=shown), 303)
 
 
 @bp.post("/cart/lines")
@@ -153,10 +161,13 @@ def update_cart() -> ResponseReturnValue:
 @bp.get("/checkout")
 def checkout() -> ResponseReturnValue:
     """The form: email address and currency."""
-    carts.choose_currency(request.args.get("currency"))
-    cart = carts.load_cart()
+    if one := _carried(request.args.get("product")):
+        cart = carts.load_cart(request.args.get("shown"), one)
+    else:
+        carts.choose_currency(request.args.get("currency"))
+        cart = carts.load_cart()
     if cart.empty:
-        return redirect(url_for("checkout.cart"), 303)
+        return redirect(url_for("catalogue.index" if cart.carried else "checkout.cart"), 303)
     form = CheckoutForm(formdata=None, data={"currency": cart.currency, "seen": cart.seen})
     form.show(cart)
     problem = " ".join(cart.notices) or None
@@ -170,7 +181,21 @@ def submit() -> ResponseReturnValue:
     """Place the order, open its invoice, send the buyer to the pay page."""
     form = CheckoutForm()
     carts.choose_currency(form.currency.data)
-    cart = carts.load_cart(form.currency.data)
+    return _submit(form, None)
+
+
+@bp.post("/checkout/one")
+@csrf.exempt  # a token needs the cookie that this browser does not keep: see web/security.py
+def submit_one() -> ResponseReturnValue:
+    """The same for a browser without cookies: the form itself carries the one product."""
+    one = _carried(request.form.get("product"))
+    if one is None:  # a cookie has come after all, and has a cart of its own
+        return redirect(url_for("checkout.checkout"), 303)
+    return _submit(CheckoutForm(meta={"csrf": False}), one)
+
+
+def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnValue:
+    cart = carts.load_cart(form.currency.data, one)
     form.show(cart)
     try:
         order, payment = _place(form, cart)
@@ -179,9 +204,10 @@ def submit() -> ResponseReturnValue:
     except (TooManyOrders, HoldsTooMuch) as refused:
         return _refuse(form, cart, refused)
     except (CartChanged, SoldOut):
-        now = carts.load_cart(form.currency.data)
-        now.notices[:0] = cart.notices  # each load tells only what has changed since the one before
-        if now.notices or not carts.changed_since(form.seen.data or ""):
+        now = carts.load_cart(form.currency.data, one)
+        if not one:
+            now.notices[:0] = cart.notices  # each load tells what has changed since the one before
+        if one or now.notices or not carts.changed_since(form.seen.data or ""):
             return _checkout_again(form, now, str(CART_CHANGED), 409)
         now.notices.append(str(CHANGED_ELSEWHERE))
         return _checkout_again(form, now, None, 409)
@@ -196,7 +222,8 @@ def submit() -> ResponseReturnValue:
         return _to_order(changed.order)
     if payment:
         open_invoice(payment, _gateway())
-    if payment or cart.seen == form.seen.data:  # an old form must not empty a cart filled since
+    # An old form must not empty a cart filled since.
+    if not one and (payment or cart.seen == form.seen.data):
         carts.empty()
     remember(order)
     return _to_payment(order)
@@ -294,6 +321,8 @@ def returned_by_post(ending: str) -> ResponseReturnValue:
 @bp.errorhandler(CSRFError)
 def page_too_old(error: CSRFError) -> ResponseReturnValue:
     """The token has expired, most often after hours: keep what was typed and let it be sent again."""
+    if no_cookie_came():
+        return no_cookie()
     if request.endpoint == "checkout.submit":
         form = CheckoutForm()
         cart = carts.load_cart(form.currency.data)
@@ -326,7 +355,7 @@ def _checkout_again(
     if cart.empty:
         for notice in cart.notices:
             flash(notice, "warning")
-        return redirect(url_for("checkout.cart"), 303)
+        return redirect(url_for("catalogue.index" if cart.carried else "checkout.cart"), 303)
     form.show(cart)
     form.renew(cart)
     problem = " ".join(filter(None, [problem, *cart.notices])) or None
@@ -403,6 +432,13 @@ def _unfinished() -> dict[str, str] | None:
     if order is None or order.status is not OrderStatus.PENDING:
         return None
     return {"number": order.number, "url": url_for("checkout.order", token=order_token(order))}
+
+
+def _carried(slug: str | None) -> dict[str, int] | None:
+    """The one product that the request carries itself, from a browser that keeps no cookie."""
+    if not slug or not no_cookie_came():
+        return None
+    return {slug: max(_quantity(request.values.get("quantity", "1")), 1)}
 
 
 def _quantity(text: str) -> int:

@@ -1,10 +1,10 @@
-"""The answers to those who ask too often, and to those whose page was open too long."""
+"""The answers to those who ask too often, whose page was open too long, and whose browser keeps no cookie."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Response, make_response
+from flask import Response, current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 
@@ -13,6 +13,22 @@ from ..db import utcnow
 OPEN_TOO_LONG = lazy_gettext("This page was open too long. Please press the button again.")
 AT_LEAST = 60
 """Seconds, as `readable_wait` says it; the end of an order's time may be over while the sweep has still to come by."""
+
+
+NO_COOKIE = lazy_gettext(
+    "No cookie came back from your browser, so this button cannot work. Open this page in your usual "
+    "browser, or allow cookies for this shop."
+)
+
+
+def no_cookie_came() -> bool:
+    """Whether the browser has sent no session at all: one that keeps none, or a first visit."""
+    return current_app.config["SESSION_COOKIE_NAME"] not in request.cookies
+
+
+def no_cookie() -> ResponseReturnValue:
+    """The page for a button that cannot work without one."""
+    return render_template("checkout/no_cookie.html", cart=None), 400
 
 
 def too_often(answer: ResponseReturnValue, until: datetime) -> Response:
