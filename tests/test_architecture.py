@@ -27,6 +27,7 @@ BY_TOKEN = {
     "checkout.submit",
     "checkout.check",
     "checkout.pay",
+    "checkout.change",
     "finding.search",
     "order_mail.again",
     "order_mail.correct",

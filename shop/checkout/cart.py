@@ -161,6 +161,14 @@ def add(slug: str, quantity: int) -> bool:
     return True
 
 
+def refill(lines: Mapping[str, int]) -> None:
+    """Put back what an order was made of; what was put in since stays as it is."""
+    stored = quantities()
+    room = MAX_LINES - len(stored)
+    back = {slug: quantity for slug, quantity in lines.items() if slug not in stored}
+    session["cart"] = dict(list(back.items())[:room]) | stored
+
+
 def change(wanted: Mapping[str, int]) -> None:
     """Set quantities of products that are in the cart; none or fewer removes them."""
     stored = quantities()

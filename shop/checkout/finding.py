@@ -14,6 +14,7 @@ from ..ops.rations import UsedUp
 from .cart import for_private_pages
 from .forms import FindForm
 from .owners import is_owner
+from .remembered import last_orders
 from .waiting import NO_COOKIE, OPEN_TOO_LONG, no_cookie_came, too_often
 
 bp = Blueprint("finding", __name__)
@@ -62,4 +63,6 @@ def page_too_old(error: CSRFError) -> ResponseReturnValue:
 
 
 def _form(form: FindForm, problem: str | None = None, prove: str = "") -> str:
-    return render_template("checkout/find.html", form=form, problem=problem, prove=prove)
+    return render_template(
+        "checkout/find.html", form=form, problem=problem, prove=prove, orders=last_orders()
+    )

@@ -22,6 +22,7 @@ from ..payments.models import Payment, PaymentState
 from ..payments.queries import figures_of, payments_of
 from ..payments.service import MOST_ATTEMPTS, can_start_again
 from ..payments.words import figures_in_words
+from .remembered import remembered_orders
 from .timeline import Step, timeline
 
 
@@ -98,6 +99,9 @@ CHECKED = (CHANGING - {PageState.PAID}) | {
 }
 """States in which the buyer may have the provider asked, while there is an invoice to ask about."""
 
+CHANGEABLE = {PageState.WAITING, PageState.FAILED, PageState.BUSY, PageState.REFUSED}
+"""States in which no money has come, and none is said to be on its way."""
+
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 """Closed without money, which may come late."""
 NEARLY_OVER = timedelta(hours=3)
@@ -113,6 +117,7 @@ class Urls:
     pay: str
     mail: str
     address: str
+    change: str
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,8 @@ class OrderPage:
     retry_at: datetime | None
     """Before then another attempt to pay would not be made; None when it would."""
     can_check: bool
+    can_change: bool
+    """Whether this browser, which placed the order, may close it and have its products back in the cart."""
     flag: str | None
     created_at: datetime
     paid_at: datetime | None
@@ -222,6 +229,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         retry_at=payment.retry_at
         if payment and payment.retry_at and payment.retry_at > now
         else None,
+        can_change=state in CHANGEABLE and order.number in remembered_orders(),
         can_check=state in CHECKED and payment_to_ask_about(order) is not None,
         flag=order.flag.value if order.flag is not OrderFlag.NONE else None,
         created_at=order.created_at,
@@ -241,6 +249,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
             pay=url_for("checkout.pay", token=token),
             mail=url_for("order_mail.again", token=token),
             address=url_for("order_mail.address", token=token),
+            change=url_for("checkout.change", token=token),
         ),
     )
 

@@ -33,6 +33,7 @@ from ..orders.links import (
 from ..orders.models import Order, OrderFlag, OrderStatus
 from ..orders.queries import find_order
 from ..orders.service import SoldOut
+from ..payments.by_hand import NotPossible, cancel_order
 from ..payments.cryptocloud import CryptoCloud, CryptoCloudError
 from ..payments.models import Payment
 from ..payments.queries import find_payment_by_reference
@@ -50,9 +51,9 @@ from . import cart as carts
 from .forms import CheckoutForm
 from .limits import HoldsTooMuch, TooManyOrders, admit_again
 from .owners import is_owner, offer_proof
-from .page import CLOSED, current_payment, order_at, order_page, payment_to_ask_about
+from .page import CLOSED, OrderPage, current_payment, order_at, order_page, payment_to_ask_about
 from .refusals import words_for
-from .remembered import remember, remembered_orders
+from .remembered import last_orders, remember, remembered_orders
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
 from .waiting import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often
 
@@ -92,7 +93,9 @@ def cart() -> ResponseReturnValue:
             "checkout/no_cookie.html", cart=carts.load_cart(request.args.get("shown"), one)
         )
     carts.choose_currency(request.args.get("currency"))
-    return render_template("checkout/cart.html", cart=carts.load_cart(), unfinished=_unfinished())
+    return render_template(
+        "checkout/cart.html", cart=carts.load_cart(), unfinished=_unfinished(), orders=last_orders()
+    )
 
 
 @bp.post("/cart")
@@ -296,6 +299,36 @@ def pay(token: str) -> ResponseReturnValue:
     return _to_payment(order)
 
 
+@bp.post("/orders/<token>/change")
+def change(token: str) -> ResponseReturnValue:
+    """Close an unpaid order, as the operator would, and put its products back into the cart.
+
+    Only for the browser that placed it: whoever else has the link has no use for its cart.
+    """
+    order = order_at(token)
+    if not order_page(order).can_change:
+        return _to_order(order)
+    try:
+        cancel_order(order, _gateway(), why="the buyer changes the order", who="buyer")
+    except NotPossible as error:
+        log.info("order_not_changed", order=order.number, reason=str(error))
+        flash(
+            gettext("This order cannot be changed at the moment. Here is where it stands."), "info"
+        )
+        return _to_order(order)
+    carts.choose_currency(order.currency, by_adding=True)
+    carts.refill({line.product.slug: line.quantity for line in order.lines if line.product})
+    flash(
+        gettext(
+            "Order %(number)s is closed, and what was in it is in your cart again. Do not pay on its "
+            "old payment page any more.",
+            number=order.number,
+        ),
+        "success",
+    )
+    return redirect(url_for("checkout.cart"), 303)
+
+
 @bp.get("/payment/success")
 @bp.get("/payment/fail", endpoint="payment_fail")
 def payment_success() -> ResponseReturnValue:
@@ -425,13 +458,13 @@ def _gateway() -> CryptoCloud:
     return gateway
 
 
-def _unfinished() -> dict[str, str] | None:
+def _unfinished() -> OrderPage | None:
     """The order this browser placed last, if it still waits for money."""
     remembered = remembered_orders()
     order = find_order(remembered[0]) if remembered else None
     if order is None or order.status is not OrderStatus.PENDING:
         return None
-    return {"number": order.number, "url": url_for("checkout.order", token=order_token(order))}
+    return order_page(order)
 
 
 def _carried(slug: str | None) -> dict[str, int] | None:

@@ -41,3 +41,7 @@ addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
 addEventListener("pageshow", ({ persisted }) => {
   if (persisted) makeUsable();
 });
+
+// A page that answers a form has no address of its own to go back to: the browser would ask to send the form again.
+const again = document.querySelector("[data-again]");
+if (again) history.replaceState(null, "", again.dataset.again);
