@@ -239,6 +239,16 @@ def checkout_without_a_mail_server(world: World) -> str:
 
 
 @kind("buying")
+def cart_whose_cookie_does_not_come_back(world: World) -> str:
+    return f"{world.shop}/cart?added=keyed&quantity=2&shown=EUR"
+
+
+@kind("buying")
+def checkout_without_a_cookie(world: World) -> str:
+    return f"{world.shop}/checkout?product=keyed&quantity=2&shown=EUR"
+
+
+@kind("buying")
 def back_in_a_browser_that_knows_no_order(world: World) -> str:
     return f"{world.shop}/payment/success"
 
