@@ -5,15 +5,24 @@ CatalogueFileError     the file as a whole is refused; `problems` names each bad
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from html.entities import html5
 
 import yaml
 
 MAX_BYTES = 5 * 1024 * 1024
 NULLS = ("", "~", "null", "Null", "NULL")
 """What YAML reads as nothing at all where it is written without quotes."""
+TAG = re.compile(
+    r"<!--|</?(p|br|hr|b|strong|i|em|u|s|a|ul|ol|li|h[1-6]|div|span|font|small|su[bp]|img|table|tr|td|th|code"
+    r"|pre|blockquote|script|style|iframe)(\s[^<>]*)?/?>",
+    re.IGNORECASE,
+)
+"""What only HTML has between angle brackets; `a < b` and `List<String>` are texts."""
+ENTITY = re.compile(r"&(#\d+|#[xX][\da-fA-F]+|[A-Za-z][A-Za-z\d]*);")
 MAX_DEPTH = 8
 """Deeper than any right file, and shallow enough for a composer that calls itself."""
 
@@ -105,6 +114,16 @@ def clipped(text: str, limit: int = 40) -> str:
     return repr(text if len(text) <= limit else f"{text[:limit]}…")
 
 
+def html_in(text: str) -> str:
+    """The first piece of HTML in a plain text, where it would be shown as it is written; empty for none."""
+    if tag := TAG.search(text):
+        return tag[0]
+    for entity in ENTITY.finditer(text):
+        if entity[1].startswith("#") or f"{entity[1]};" in html5:
+            return entity[0]
+    return ""
+
+
 class Reader:
     """Takes values out of nodes; what is wrong is noted in `problems`, and reading goes on."""
 
@@ -190,6 +209,11 @@ class Reader:
             self.wrong(line_of(node), f"{what} has {len(text)} characters; {limit} is the most")
         if not lines and len(text.splitlines()) > 1:
             self.wrong(line_of(node), f"{what} must be on one line")
+        if not lines and not exact and (found := html_in(text)):
+            self.wrong(
+                line_of(node),
+                f"{what} is a plain text, and buyers would read {clipped(found)}; write the character itself",
+            )
         if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in text):
             self.wrong(line_of(node), f"{what} holds a control character")
         return text

@@ -82,6 +82,24 @@ def test_the_good_file_is_good(path: Path) -> None:
         ("slug: rain", "slug: " + "r" * 81, "line 2: slug has 81 characters; 80 is the most"),
         ("title: Rain", "title:", "line 3: title is empty"),
         ("title: Rain", "title: ~", "line 3: title is empty"),
+        (
+            "title: Rain",
+            "title: A &#8211; B",
+            "line 3: title is a plain text, and buyers would read '&#8211;'",
+        ),
+        ("title: Rain", "title: Tea &amp; cake", "line 3: title is a plain text"),
+        (
+            "title: Rain",
+            "title: Tea<br/>cake",
+            "line 3: title is a plain text, and buyers would read '<br/>'",
+        ),
+        ("summary: Forty", 'summary: "<p class=x>Hi</p>" #', "line 4: summary is a plain text"),
+        ("summary: Forty", "summary: <!-- wp:x --> Forty", "line 4: summary is a plain text"),
+        (
+            "stock: 25",
+            "images: [{file: images/rain.jpg, alt: 'A &quot;B&quot;'}]",
+            "line 7: alt is a plain text",
+        ),
         ("slug: rain", "slug: null", "line 2: slug is empty"),
         ("summary: Forty minutes of rain.", "summary: NULL", "line 4: summary is empty"),
         ("USD: 12.00", "USD: ~", "line 6: price '' of USD is not an amount"),
@@ -233,6 +251,18 @@ def test_nothing_is_as_left_out_where_no_money_and_no_goods_hang_on_it(
     (entry,), (plain,) = found.products, read_catalogue(path, "USD").products
     assert replace(entry, **{k: getattr(plain, k) for k in LINES}) == plain
     assert found.categories[0].summary == ""
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["R&D", "AT&T; and more", "a < b > c", "List<String>", "<3", "5 > 4 & 3;", "<Untitled>"],
+)
+def test_signs_that_are_no_html_are_a_text(path: Path, title: str) -> None:
+    path.write_text(GOOD.replace("title: Rain", f"title: '{title}'"))
+
+    (entry,) = read_catalogue(path, "USD").products
+
+    assert entry.title == title
 
 
 def test_a_text_in_quotes_that_says_null_is_a_text(path: Path) -> None:
