@@ -15,9 +15,10 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.asked_for import correct_address
 from shop.fulfilment.copies import KeysRefused
-from shop.fulfilment.models import Delivery
+from shop.fulfilment.models import Delivery, LicenceKey
+from shop.fulfilment.queries import keys_in_stock
 from shop.fulfilment.reissue import renew_link
-from shop.fulfilment.service import add_keys, deliver_order
+from shop.fulfilment.service import add_keys, deliver_order, withdraw_keys
 from shop.ops import journal
 from shop.orders.links import find_order_by_token, order_token
 from shop.orders.models import Order
@@ -215,6 +216,23 @@ def test_a_key_that_was_handed_out_is_not_sold_again(app: Flask, *, swept: bool)
         assert [f.kind for f in findings()] == []
 
 
+@pytest.mark.parametrize("swept", [False, True], ids=["at once", "after a sweep"])
+def test_a_key_that_was_withdrawn_is_not_sold_by_an_older_copy(app: Flask, *, swept: bool) -> None:
+    with app.app_context():
+        product = make_key_product("AAAA-1111", "BBBB-2222", "CCCC-3333")
+        copy = Copy()
+        first = db.session.scalar(select(LicenceKey.id).where(LicenceKey.value == "AAAA-1111"))
+        assert withdraw_keys(product, [first or 0], **WHO) == 1
+        compare_later(app)
+        assert kinds() == [], "the database knows it, too"
+        copy.put_back()
+        if swept:
+            compare_later(app)
+            assert kinds() == ["key_sold_before"]
+
+        assert keys_of(sell(app, product)) == ["BBBB-2222"]
+
+
 def test_without_the_journal_a_key_is_sold_again(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,16 +303,42 @@ def test_an_address_that_was_erased_is_erased_again(app: Flask) -> None:
         assert kinds() == []
 
 
-@pytest.mark.parametrize("when", ["before", "inside", "after"])
-@pytest.mark.parametrize("name", ["spent_key", "link", "erase", "attention", "journal_mark"])
-def test_a_comparison_that_dies_is_made_again(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, when: str, name: str
-) -> None:
+@pytest.fixture
+def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the point that is armed the test's own process goes on, with SystemExit."""
+
     def die(*_: object) -> None:
         failpoints.arm("")
         raise SystemExit
 
     monkeypatch.setattr(failpoints, "os", SimpleNamespace(kill=die, getpid=lambda: 0))
+
+
+@pytest.mark.parametrize("when", ["before", "inside", "after"])
+@pytest.mark.usefixtures("mortal")
+def test_a_withdrawal_that_dies_is_made_whole_by_the_next_or_by_the_journal(
+    app: Flask, when: str
+) -> None:
+    with app.app_context():
+        product = make_key_product("AAAA-1111", "BBBB-2222")
+        failpoints.arm(f"{when}_withdraw_keys")
+        with pytest.raises(SystemExit):
+            withdraw_keys(product, None, **WHO)
+        if when != "before":
+            compare_later(app)
+        else:
+            withdraw_keys(product, None, **WHO)
+
+        end_read()
+        assert keys_in_stock(product.id) == []
+        assert db.session.get_one(Product, product.id, populate_existing=True).available == 0
+        assert [f.kind for f in findings()] == []
+
+
+@pytest.mark.parametrize("when", ["before", "inside", "after"])
+@pytest.mark.usefixtures("mortal")
+@pytest.mark.parametrize("name", ["spent_key", "link", "erase", "attention", "journal_mark"])
+def test_a_comparison_that_dies_is_made_again(app: Flask, when: str, name: str) -> None:
     with app.app_context():
         product = make_key_product("AAAA-1111", "BBBB-2222")
         order = sell(app, make_product())

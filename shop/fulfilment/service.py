@@ -27,7 +27,7 @@ from .copies import refuse_copies
 from .files import MISSING, Looks, look_at_files, reference_of
 from .models import FILE_MAIL, GOODS_MAIL, KEY_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
 from .queries import deliveries_of, free_keys, in_stock
-from .spent import next_keys, note_handed_out, refuse_spent
+from .spent import next_keys, note_handed_out, note_withdrawn, refuse_spent
 
 log = structlog.get_logger()
 
@@ -245,6 +245,7 @@ def withdraw_keys(product: Product, numbers: Collection[int] | None, *, why: str
             raise NotWithdrawn(
                 f"Of the {len(keys)} keys some are held by orders, or there are none: name fewer of them."
             )
+        note_withdrawn(keys)
         for key in keys:
             key.withdrawn_at = utcnow()
         numbers_said = ", ".join(str(key.id) for key in keys[:20])

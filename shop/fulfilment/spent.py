@@ -1,4 +1,4 @@
-"""Licence keys that were handed out although the database does not know it, because it is an older copy.
+"""Licence keys that were handed out or withdrawn although the database, an older copy, does not know it.
 
 The journal knows them. What the sweep has compared is in the table `spent_keys`; what has been
 written since is read from the journal itself, so that no key is sold twice in between.
@@ -27,6 +27,9 @@ from .queries import find_delivery, in_stock
 
 log = structlog.get_logger()
 
+NOBODY = "withdrawn.0"
+"""What stands in the journal for an owner where a person took a key off sale: no order has this number."""
+
 
 def fingerprint(value: str) -> str:
     """What tells the same key from another and, without SECRET_KEY, nothing else."""
@@ -47,6 +50,11 @@ def note_handed_out(delivery: Delivery, keys: Iterable[LicenceKey]) -> None:
     """Write into the journal that the delivery is about to get these keys."""
     owner = owner_of(delivery)
     journal.note("key", *((key.id, fingerprint(key.value), owner) for key in keys))
+
+
+def note_withdrawn(keys: Iterable[LicenceKey]) -> None:
+    """Write into the journal that these keys are about to be taken off sale, and belong to nobody."""
+    journal.note("key", *((key.id, fingerprint(key.value), NOBODY) for key in keys))
 
 
 def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[LicenceKey]:
@@ -72,13 +80,13 @@ def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[Lice
 
 
 def refuse_spent(session: Session, product_id: int, lines: Mapping[str, int]) -> None:
-    """KeysRefused if one of these keys, each with its line, was handed out and the product does not have it."""
+    """KeysRefused if one of these keys, each with its line, is spent and the product does not have it."""
     spent = set(session.scalars(select(SpentKey.fingerprint)))
     spent |= {line.about[1] for line in _not_compared(session, {" key "})}
     known = [value for value in lines if spent and not spent.isdisjoint(fingerprints(value))]
     there = keys_there(session, product_id, known)
     if numbers := [str(lines[value]) for value in known if value not in there]:
-        problem = "Keys that were handed out before, says the journal, stand in line"
+        problem = "Keys that were handed out or withdrawn before, says the journal, stand in line"
         raise KeysRefused([f"{problem} {', '.join(numbers)}."])
 
 
@@ -114,7 +122,7 @@ def _not_compared(session: Session, words: Collection[str]) -> list[journal.Line
 
 
 def note_spent(session: Session, key_id: int, of: str, owner: str) -> None:
-    """Keep a key off sale of which only the journal knows that it was handed out; tell a person."""
+    """Keep a key off sale of which only the journal knows that it is spent; tell a person."""
     if not insert_if_new(session, SpentKey, fingerprint=of, key_id=key_id, owner=owner):
         return
     free = select(LicenceKey).where(LicenceKey.delivery_id.is_(None))
@@ -135,8 +143,8 @@ def withdraw_spent(now: datetime) -> None:
             if key.delivery_id is None and take_off_sale(session, product.id, 1):
                 key.withdrawn_at = now
                 note = (
-                    f"A licence key of {product.slug} (number {key.id}) was handed out before, says the "
-                    "journal, and the database does not know it: it is not for sale any more."
+                    f"A licence key of {product.slug} (number {key.id}) was handed out or withdrawn before, says "
+                    "the journal, and the database does not know it: it is not for sale any more."
                 )
                 raise_attention(session, "key_sold_before", f"key-{key.id}", note)
 
