@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 SAID = """() => {
   const ours = document.documentElement.lang;
-  const strange = `[lang]:not([lang=${ours}]), code, script, .order-status__number`;
+  const strange = `[lang]:not([lang=${ours}]), code, script, noscript, .order-status__number`;
   const attributes = ["aria-label", "alt", "title", "placeholder", "data-busy", "data-copy"];
   const said = [document.title];
   for (const element of document.body.querySelectorAll("*")) {
