@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import timedelta
 from urllib.request import Request, urlopen
 
@@ -27,6 +28,7 @@ def settled_by_one_sweep(stack: Stack, seconds: float) -> int:
     worker.end(60)  # or its own sweep would take some of them
     _pay_all_in_silence(stack)
     app = create_app(load(stack.environment))
+    logging.disable(logging.WARNING)  # a line for each order would hide the figures
     with app.app_context():
         before = _fulfilled()
         slow_provider(stack, seconds)
