@@ -113,6 +113,8 @@ def _delivery(product: Product) -> dict[str, Value]:
         values["keys"] = Bare("yes")
     if product.delivery_text:
         values["text"] = product.delivery_text
+    if product.delivery_kind is DeliveryKind.TEXT and product.delivery_markdown:
+        values["markdown"] = Bare("yes")
     terms = {
         "downloads": product.max_downloads,
         "days": product.download_days,

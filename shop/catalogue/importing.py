@@ -20,7 +20,12 @@ REQUIRED = ("slug", "title", "summary", "prices", "delivery")
 OPTIONAL = ("category", "description", "images")
 """What may be said to be nothing. Not what puts goods on sale: a stock of nothing is no unlimited one."""
 KEYS = (*REQUIRED, *OPTIONAL, "stock", "active", "honour_late_hours")
-TERMS = {"downloads": DeliveryKind.FILE, "days": DeliveryKind.FILE, "low_stock": DeliveryKind.KEY}
+TERMS = {
+    "markdown": DeliveryKind.TEXT,
+    "downloads": DeliveryKind.FILE,
+    "days": DeliveryKind.FILE,
+    "low_stock": DeliveryKind.KEY,
+}
 """What may be said of a delivery of this kind alone."""
 LONGEST_TEXT = 20_000
 LARGEST_STOCK = 1_000_000_000
@@ -52,6 +57,7 @@ class DeliveryEntry:
 
     kind: DeliveryKind = DeliveryKind.TEXT
     text: str = ""
+    markdown: bool = True
     file: Path | None = None
     max_downloads: int | None = None
     download_days: int | None = None
@@ -258,6 +264,10 @@ class CatalogueReader(Reader):
             kind=kind,
             text=self.text(
                 values.get("text"), "the delivery's text", LONGEST_TEXT, lines=True, exact=True
+            ),
+            # Where a text is the goods, `*` and `_` may be letters of a code that is worth money.
+            markdown=self.flag(
+                values.get("markdown"), "markdown", default=kind is not DeliveryKind.TEXT
             ),
             file=self.file(values.get("file"), "goods file"),
             max_downloads=self.number(values, "downloads", 1, MOST_DOWNLOADS),

@@ -186,6 +186,7 @@ def _plain_values(entry: Entry, stored: dict[str, StoredFile]) -> dict[str, obje
         "honour_late_hours": entry.honour_late_hours,
         "delivery_kind": entry.delivery.kind,
         "delivery_text": entry.delivery.text,
+        "delivery_markdown": entry.delivery.markdown,
         "delivery_file": file.name,
         "delivery_size": file.size,
         "max_downloads": entry.delivery.max_downloads,

@@ -77,7 +77,9 @@ class Product(Base):
         )
     )
     delivery_text: Mapped[str] = mapped_column(Text, default="")
-    """Markdown that the buyer gets: the goods themselves for a text, instructions otherwise."""
+    """What the buyer reads: the goods themselves for a text, instructions otherwise."""
+    delivery_markdown: Mapped[bool] = mapped_column(default=True)
+    """Whether that is Markdown, as instructions are; a text that is the goods only if its file says so."""
     delivery_file: Mapped[str] = mapped_column(String(255), default="")
     """The goods file's name in the storage."""
     delivery_size: Mapped[int | None] = mapped_column(BigInteger)

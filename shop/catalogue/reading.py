@@ -196,14 +196,15 @@ class Reader:
     ) -> str:
         """A text for people: not too long, printable, on one line unless `lines`.
 
-        In Unicode's composed form, as search has it, unless it is `exact`: goods, or a file's name.
+        In Unicode's composed form, as search has it, unless it is `exact`: goods, or a file's name. Of goods,
+        only the empty lines around them are the file's own; their blanks stay.
         """
         if node is None:
             return ""
-        text = self.scalar(node, what).strip()
+        text = self.scalar(node, what).strip("\n" if exact and lines else None)
         if not exact:
             text = unicodedata.normalize("NFC", text)
-        if not text and not empty and isinstance(node, yaml.ScalarNode):
+        if not text.strip() and not empty and isinstance(node, yaml.ScalarNode):
             self.wrong(line_of(node), f"{what} is empty")
         if len(text) > limit:
             self.wrong(line_of(node), f"{what} has {len(text)} characters; {limit} is the most")

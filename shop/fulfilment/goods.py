@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from itsdangerous import BadData, URLSafeTimedSerializer
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..catalogue.markdown import plain, render
 from ..catalogue.models import DeliveryKind
@@ -35,6 +35,8 @@ class Goods:
     state: DeliveryState
     text: Markup
     plain_text: str
+    markdown: bool
+    """Whether the text was Markdown; else each of its letters, blanks and line ends counts."""
     keys: Sequence[str]
     download_url: str | None
     file_name: str | None
@@ -51,13 +53,15 @@ def goods_of(order: Order) -> list[Goods]:
 
 def _goods(delivery: Delivery, order: Order) -> Goods:
     ready = delivery.state is DeliveryState.DELIVERED
-    file, now = delivery.file if ready else "", utcnow()
+    text, file = (delivery.text, delivery.file) if ready else ("", "")
+    now = utcnow()
     return Goods(
         title=delivery.line.title,
         kind=delivery.kind,
         state=delivery.state,
-        text=render(delivery.text) if ready else Markup(),
-        plain_text=plain(delivery.text) if ready else "",
+        text=render(text) if delivery.markdown else escape(text),
+        plain_text=plain(text) if delivery.markdown else text,
+        markdown=delivery.markdown,
         keys=[key.value for key in delivery.keys],
         download_url=download_url(delivery, order) if file and not is_over(delivery, now) else None,
         file_name=PurePosixPath(file).name if file else None,

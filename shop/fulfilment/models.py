@@ -80,7 +80,9 @@ class Delivery(Base):
         enum_column(DeliveryState, "state"), default=DeliveryState.WAITING
     )
     text: Mapped[str] = mapped_column(Text, default="")
-    """Markdown, as it was when the goods were handed over."""
+    """As it was when the goods were handed over."""
+    markdown: Mapped[bool] = mapped_column(default=True)
+    """Whether the text is Markdown; else the buyer gets it letter for letter."""
     file: Mapped[str] = mapped_column(String(255), default="")
     """The file's name in the storage."""
     file_size: Mapped[int | None] = mapped_column(BigInteger)

@@ -105,8 +105,8 @@ def deliver(session: Session, delivery: Delivery, files: Mapping[str, str]) -> N
         return
     # As the product is now: an import may have made a file of what was a text when it was ordered.
     delivery.kind = product.delivery_kind or delivery.kind
-    delivery.text, delivery.file = product.delivery_text, product.delivery_file
-    delivery.file_size = product.delivery_size
+    delivery.text, delivery.markdown = product.delivery_text, product.delivery_markdown
+    delivery.file, delivery.file_size = product.delivery_file, product.delivery_size
     delivery.state, delivery.delivered_at = DeliveryState.DELIVERED, utcnow()
     delivery.order.record("delivered", f"{delivery.line.quantity} × {delivery.line.title}")
 

@@ -207,6 +207,13 @@ def test_the_good_file_is_good(path: Path) -> None:
         ("title: Rain", "title: !!python/name:os.system Rain", "line 3: tags such as"),
         ("title: Rain", "title: Rain: hard", "line 3: is not YAML: mapping values are not allowed"),
         ("title: Rain", "title: [Rain", "line 4: is not YAML"),
+        (
+            "text: Thank you",
+            "{file: files/rain.zip, markdown: yes}",
+            "line 9: markdown is for a delivery by text; leave it out",
+        ),
+        ("text: Thank you", "{text: A, markdown: maybe}", "line 9: markdown is 'maybe'; write yes"),
+        ("text: Thank you", "text: ' '", "line 9: the delivery's text is empty"),
         ("title: Rain", "title: \x07", "line 3: holds a control character"),
         ("title: Rain", "title: " + "[" * 5000, "line 3: is nested too deeply"),
         (

@@ -156,13 +156,15 @@ def test_slashes_are_not_tidied_up_by_a_redirect(client: FlaskClient, path: str)
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 
 
-def test_a_hostile_product_is_harmless_wherever_it_is_shown(app: Flask) -> None:
+@pytest.mark.parametrize("markdown", [True, False])
+def test_a_hostile_product_is_harmless_wherever_it_is_shown(app: Flask, markdown: bool) -> None:
     with app.app_context():
         product = make_product(
             title=HOSTILE,
             summary=f"{HOSTILE} {{{{ 1337*5807 }}}}",
             description=f"{HOSTILE} [x](javascript:alert(3)) [y](data:text/html,x)",
             delivery_text=f"{HOSTILE} [x](javascript:alert(4))",
+            delivery_markdown=markdown,
         )
         slug = product.slug
         paid, payment = make_open_order(app, product)
