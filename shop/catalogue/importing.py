@@ -13,8 +13,9 @@ import yaml
 from ..config import LONGEST_LATE_HOURS
 from ..money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
 from .images import BadImage, PreparedImage, prepare
+from .markdown import html_pieces
 from .models import SLUG, DeliveryKind
-from .reading import CatalogueFileError, Problem, Reader, clipped, compose, is_null, line_of
+from .reading import TAG, CatalogueFileError, Problem, Reader, clipped, compose, is_null, line_of
 
 REQUIRED = ("slug", "title", "summary", "prices", "delivery")
 OPTIONAL = ("category", "description", "images")
@@ -147,9 +148,7 @@ class CatalogueReader(Reader):
             category_line=line_of(category) if category else line,
             title=self.text(values.get("title"), "title", 120),
             summary=self.text(values.get("summary"), "summary", 240),
-            description=self.text(
-                values.get("description"), "description", LONGEST_TEXT, lines=True, empty=True
-            ),
+            description=self.description(values.get("description")),
             active=self.flag(values.get("active"), "active", default=True),
             prices=self.prices(values.get("prices")),
             stock=self.stock(values.get("stock"), delivery.kind),
@@ -159,6 +158,23 @@ class CatalogueReader(Reader):
             images=self.images(values.get("images")),
             honour_late_hours=self.number(values, "honour_late_hours", 0, LONGEST_LATE_HOURS),
         )
+
+    def description(self, node: yaml.Node | None) -> str:
+        """What is said of a product, in Markdown."""
+        text = self.text(node, "description", LONGEST_TEXT, lines=True, empty=True)
+        self.refuse_html(node, "description", text)
+        return text
+
+    def refuse_html(self, node: yaml.Node | None, what: str, text: str) -> None:
+        """Markdown does without HTML: buyers would read the marks, and not what they stand for."""
+        pieces = html_pieces(text[:LONGEST_TEXT])
+        tag = next(filter(None, map(TAG.search, pieces)), None)
+        if tag and node:
+            self.wrong(
+                line_of(node),
+                f"{what} is Markdown, and buyers would read {clipped(tag[0])}; write it in Markdown, "
+                "or between `backticks` if they are to read it",
+            )
 
     def slug(self, node: yaml.Node | None, what: str = "slug") -> str:
         """The name of a product or category in addresses."""
@@ -260,15 +276,17 @@ class CatalogueReader(Reader):
         for name, of in TERMS.items():
             if name in values and kind is not of:
                 self.wrong(line_of(values[name]), f"{name} is for a delivery by {of}; leave it out")
+        written, what = values.get("text"), "the delivery's text"
+        text = self.text(written, what, LONGEST_TEXT, lines=True, exact=True)
+        # Where a text is the goods, `*` and `_` may be letters of a code that is worth money.
+        is_markdown = kind is not DeliveryKind.TEXT
+        markdown = self.flag(values.get("markdown"), "markdown", default=is_markdown)
+        if markdown:
+            self.refuse_html(written, what, text)
         return DeliveryEntry(
             kind=kind,
-            text=self.text(
-                values.get("text"), "the delivery's text", LONGEST_TEXT, lines=True, exact=True
-            ),
-            # Where a text is the goods, `*` and `_` may be letters of a code that is worth money.
-            markdown=self.flag(
-                values.get("markdown"), "markdown", default=kind is not DeliveryKind.TEXT
-            ),
+            text=text,
+            markdown=markdown,
             file=self.file(values.get("file"), "goods file"),
             max_downloads=self.number(values, "downloads", 1, MOST_DOWNLOADS),
             download_days=self.number(values, "days", 1, LONGEST_DOWNLOAD_DAYS),

@@ -29,6 +29,8 @@ def _demote_headings(state: StateCore) -> None:
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
 _markdown.core.ruler.push("demote_headings", _demote_headings)
+_with_html = MarkdownIt("commonmark", {"html": True})
+"""Only to tell HTML from code and from escaped signs; never to render."""
 
 
 @lru_cache(maxsize=512)
@@ -57,6 +59,14 @@ def plain(text: str) -> str:
         elif block.type in ("fence", "code_block"):
             lines.append(block.content.rstrip())
     return "\n\n".join(lines)
+
+
+def html_pieces(text: str) -> Iterator[str]:
+    """What Markdown would take for HTML, and buyers read as it is written; code and `\\<p>` are none of it."""
+    for block in _with_html.parse(text):
+        for token in (block, *(block.children or [])):
+            if token.type in ("html_block", "html_inline"):
+                yield token.content
 
 
 def _words(tokens: Sequence[Token]) -> Iterator[str]:

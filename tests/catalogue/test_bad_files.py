@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -270,6 +271,46 @@ def test_signs_that_are_no_html_are_a_text(path: Path, title: str) -> None:
     (entry,) = read_catalogue(path, "USD").products
 
     assert entry.title == title
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<p>Hi</p>", "A<br>B", "A\n\n<!-- B -->\n", "- **<b>A</b>**", "## <i>A</i>", "[<u>A</u>](b)"],
+)
+@pytest.mark.parametrize("beside", ["markdown: yes", "keys: yes", "file: files/rain.zip"])
+def test_html_in_markdown_is_refused_by_line(path: Path, text: str, beside: str) -> None:
+    said = json.dumps(text)
+    file = GOOD.replace("text: Thank you", f"{beside}\n    text: {said}").replace(
+        "  stock: 25\n", ""
+    )
+
+    found = problems(path, f"{file}  description: {said}\n")
+
+    assert len(found) == 2
+    assert found[0].startswith("line 9: the delivery's text is Markdown, and buyers would read '<")
+    assert found[1].startswith("line 10: description is Markdown, and buyers would read '<")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Write `<br>` for a break.", "```\n<p>A</p>\n```", r"\<p>", "&lt;p&gt; &amp; &#8211;"),
+        *("a < b > c", "A List<String>.", "<https://a.example>", "<Untitled>", "    <p>A</p>"),
+    ],
+)
+def test_signs_that_are_no_html_in_markdown_are_a_text(path: Path, text: str) -> None:
+    said = json.dumps(f"A.\n\n{text}")
+    path.write_text(f"{GOOD}  description: {said}\n")
+
+    (entry,) = read_catalogue(path, "USD").products
+
+    assert entry.description == f"A.\n\n{text}"
+
+
+def test_html_that_is_the_goods_is_no_markup(path: Path) -> None:
+    path.write_text(GOOD.replace("Thank you", "<p>Hi</p>"))
+
+    assert read_catalogue(path, "USD").products[0].delivery.text == "<p>Hi</p>"
 
 
 def test_a_text_in_quotes_that_says_null_is_a_text(path: Path) -> None:
