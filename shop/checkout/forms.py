@@ -101,8 +101,23 @@ def _why_not(error: NotAnAddress) -> str:
 class AddressedForm(FlaskForm):
     """A form by which goods are sent to an email address: a likely slip in it is asked about, once."""
 
+    email: EmailField
     asked_about = HiddenField()
     """The address as it stood when it was asked about."""
+    meant = StringField()
+    """The name of the button that takes the suggestion, whose value is the address it names."""
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        """Read what was sent; the suggestion goes before what stands in the field, if it was taken."""
+        super().__init__(*args, **values)
+        if self.meant.data and self.meant.data == likely_meant(self.asked_about.data or ""):
+            self.email.data = self.meant.data
+
+    @property
+    def suggestion(self) -> str:
+        """What may be taken instead of the address in the field, which is asked about; else empty."""
+        asked = self.email.errors and self.email.data == self.asked_about.data
+        return likely_meant(self.email.data or "") if asked else ""
 
     def validate_email(self, field: Any) -> None:
         """Ask about `gmial.com`; whoever sends the same address again is believed."""
@@ -112,7 +127,7 @@ class AddressedForm(FlaskForm):
             raise ValidationError(
                 gettext(
                     "Did you mean %(address)s? If your address is right as it stands, "
-                    "press the button once more.",
+                    "send it once more.",
                     address=meant,
                 )
             )

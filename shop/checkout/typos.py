@@ -17,6 +17,18 @@ REAL = {
     "yandex.uz",
 }  # fmt: skip
 """Domains with mailboxes that look like a slip in one of the others."""
+ENDINGS = {
+    **dict.fromkeys(
+        ("c0m", "cim", "cmo", "cok", "comm", "con", "coom", "cpm", "ocm", "vom", "xom"), "com"
+    ),
+    **dict.fromkeys(("ent", "nen", "neet", "nett", "nte"), "net"),
+    **dict.fromkeys(("ri", "rj", "ruu", "rru", "ry", "tu", "ur"), "ru"),
+}
+"""Slips in the last part of a domain. Nobody has a mailbox there: the root knows none of them."""
+NEAR_COM = {"cm", "co", "om"}
+"""Countries that are one letter short of `.com`, and not a slip in themselves."""
+SHORTEST = 4
+"""Letters of a name that is like too many others to be a slip in one of them, such as `mali.co`."""
 LOOKALIKES = str.maketrans("асеорхуікѕј", "aceopxyiksj")
 """Cyrillic letters, most on the keys of the Latin ones that they look like."""
 ALIKE = 0.85
@@ -27,11 +39,19 @@ def likely_meant(email: str) -> str:
     """The address that was probably meant; empty when it looks right as it stands."""
     name, _, domain = email.rpartition("@")
     latin = _in_latin(domain.lower())
+    bare, dot, ending = latin.rpartition(".")
+    if dot:
+        latin = f"{bare}.{ENDINGS.get(ending, ending)}"
     if latin in PROVIDERS or latin in REAL:
-        meant = [latin]
+        meant = latin
     else:
-        meant = get_close_matches(latin, PROVIDERS, n=1, cutoff=ALIKE) or [latin]
-    return f"{name}@{meant[0]}" if meant != [domain.lower()] else ""
+        short = ending in NEAR_COM and len(bare) > SHORTEST
+        meant = _alike(latin) or (_alike(f"{bare}.com") if short else "") or latin
+    return f"{name}@{meant}" if meant != domain.lower() else ""
+
+
+def _alike(domain: str) -> str:
+    return next(iter(get_close_matches(domain, PROVIDERS, n=1, cutoff=ALIKE)), "")
 
 
 def _in_latin(domain: str) -> str:

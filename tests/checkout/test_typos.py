@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
@@ -19,6 +21,9 @@ from tests.factories import make_product, provider
     ("anna@hotmial.com", "anna@hotmail.com"), ("anna@outlok.com", "anna@outlook.com"),
     ("anna@yandx.ru", "anna@yandex.ru"), ("anna@mial.ru", "anna@mail.ru"),
     ("anna@ukr.ent", "anna@ukr.net"), ("a@b@gmial.com", "a@b@gmail.com"),
+    ("anna@gmial.con", "anna@gmail.com"), ("anna@hotmial.cmo", "anna@hotmail.com"), ("anna@gmial.co", "anna@gmail.com"),
+    ("anna@yandx.ry", "anna@yandex.ru"), ("anna@urk.nte", "anna@ukr.net"), ("anna@outlok.cm", "anna@outlook.com"),
+    ("anna@company.con", "anna@company.com"),  # nobody has a mailbox at that ending
     (mailable("anna@gmаil.com"), "anna@gmail.com"), (mailable("anna@shop.сom"), "anna@shop.com"),
 ])  # fmt: skip
 def test_a_slip_in_a_well_known_address_is_seen(typed: str, meant: str) -> None:
@@ -29,6 +34,7 @@ def test_a_slip_in_a_well_known_address_is_seen(typed: str, meant: str) -> None:
     "mail.ua", "email.ua", "mail.kz", "gmx.at", "outlook.de", "yahoo.fr", "yandex.kz", "live.ru", "hotmail.it",
     "xn--80aairftm.xn--p1ai", "xn--.com",
     "gmail.com", "GMail.com", "mail.com", "mail.ru", "ya.ru", "me.com", "ukr.net", "shop.example",
+    "company.co", "company.cm", "mali.co", "con.com", "con", "ukr.de",
     "example.com", "gmail.example.com", "maildrop.cc", "company.ru", "xn--80ak6aa92e.com", "",
 ])  # fmt: skip
 def test_an_address_of_ones_own_is_left_alone(domain: str) -> None:
@@ -50,6 +56,45 @@ def test_the_buyer_is_asked_with_the_address_that_was_likely_meant(at_checkout: 
     assert answer.status_code == 422
     assert "Did you mean anna@gmail.com?" in answer.text
     assert 'value="anna@gmial.com"' in answer.text
+
+
+def test_the_suggestion_is_taken_by_one_press_of_its_button(app: Flask, at_checkout: Buyer) -> None:
+    asked = at_checkout.checks_out().text
+
+    assert re.search(r'<button[^>]* name="meant" value="anna@gmail.com">[^<]*anna@gmail.com', asked)
+    with provider(app) as calls:
+        calls.invoice_is_made()
+        answer = at_checkout.sends("/checkout", meant="anna@gmail.com")
+
+    assert answer.status_code == 303
+    with app.app_context():
+        assert db.session.query(Order).one().email == "anna@gmail.com"
+
+
+def test_enter_in_the_field_does_not_press_the_suggestion(at_checkout: Buyer) -> None:
+    form = at_checkout.checks_out().text.partition('action="/checkout"')[2]
+
+    first = re.search(r"<button[^>]*>", form)  # the one that a browser takes for Enter
+
+    assert first
+    assert "meant" not in first[0]
+
+
+def test_no_other_address_is_taken_than_the_one_that_was_suggested(at_checkout: Buyer) -> None:
+    at_checkout.checks_out()
+
+    answer = at_checkout.sends("/checkout", meant="else@example.com", email="anna@gmaul.com")
+
+    assert answer.status_code == 422
+    assert "else@example.com" not in answer.text
+
+
+def test_a_suggestion_is_offered_only_where_it_is_asked_about(at_checkout: Buyer) -> None:
+    at_checkout.checks_out()
+
+    answer = at_checkout.sends("/checkout", email="anna@")
+
+    assert 'name="meant"' not in answer.text
 
 
 def test_who_sends_the_same_address_again_is_believed(app: Flask, at_checkout: Buyer) -> None:
