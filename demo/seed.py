@@ -1,4 +1,4 @@
-"""Bring a demo's data folder up to date: tables, catalogue, exchange rates, licence keys.
+"""Bring a demo's data folder up to date: tables, catalogue, exchange rates, licence keys, legal pages.
 
 `python -m demo.seed` runs the shop's own commands, all in one process because each start costs the
 better part of a second. What was imported once is left alone until the files of the demo change.
@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import sys
 
+from demo.pages import write_pages
 from demo.surroundings import ROOT
 from shop import create_app
 from shop.config import load
+from shop.legal.texts import own_folder
 
 DEMO = ROOT / "demo"
 RATES = ("EUR=0.92", "GBP=0.79", "RUB=96.50", "UAH=41.30")
@@ -19,7 +21,8 @@ RATES = ("EUR=0.92", "GBP=0.79", "RUB=96.50", "UAH=41.30")
 
 def main() -> None:
     """Run what is needed; ends with a message when a command fails or the folder is not ours."""
-    data = load().shop_data_dir
+    settings = load()
+    data = settings.shop_data_dir
     mark = data / ".demo"
     if (data / "shop.db").exists() and not mark.exists():
         sys.exit(f"{data} holds a shop that is not the demo's, so it is left alone: use --fresh.")
@@ -27,6 +30,7 @@ def main() -> None:
     mark.touch()
     run("db", "upgrade")
     run("rates", "set", *RATES)  # anew each time, because old rates are not used
+    write_pages(own_folder(settings))
     if mark.read_text() != fingerprint():
         run("products", "import", str(DEMO / "catalogue.yaml"))
         for file in sorted((DEMO / "keys").glob("*.txt")):

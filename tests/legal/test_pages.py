@@ -10,9 +10,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
+from demo.pages import write_pages
 from shop import create_app
 from shop.config import LANGUAGES, Settings, load
-from shop.legal.texts import NAMES, PLACEHOLDER, SHIPPED, read_page, unfinished
+from shop.legal.texts import NAMES, PLACEHOLDER, SHIPPED, own_folder, read_page, unfinished
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import make_product
@@ -207,3 +208,27 @@ def test_export_copies_the_texts_and_leaves_edited_ones_alone(
     assert f"{folder / 'terms.en.md'} is there already." in lines
     assert (folder / "terms.en.md").read_text() == "mine"
     assert (folder / "terms.ru.md").read_text() == (SHIPPED / "terms.ru.md").read_text()
+
+
+def test_the_demo_leaves_no_placeholder_on_its_pages(
+    client: FlaskClient, settings: Settings
+) -> None:
+    write_pages(own_folder(settings))
+
+    assert unfinished(settings) == []
+    for name, language in EVERY:
+        text = client.get(f"/{name}" if language == "en" else f"/{language}/{name}").text
+        assert "[[" not in text
+        assert "Lantern" in text or name == "refunds"
+
+
+def test_the_demo_leaves_a_page_alone_that_was_edited(tmp_path: Path) -> None:
+    (tmp_path / "terms.en.md").write_text("# Ours")
+
+    write_pages(tmp_path)
+
+    assert (tmp_path / "terms.en.md").read_text() == "# Ours"
+
+
+def test_the_texts_for_operators_keep_their_placeholders_beside_the_demos() -> None:
+    assert all(PLACEHOLDER.search(path.read_text("utf-8")) for path in SHIPPED.glob("*.md"))
