@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask import abort, url_for
 from flask_babel import lazy_gettext
@@ -104,7 +104,6 @@ CHANGEABLE = {PageState.WAITING, PageState.FAILED, PageState.BUSY, PageState.REF
 
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
 """Closed without money, which may come late."""
-NEARLY_OVER = timedelta(hours=3)
 
 
 @dataclass(frozen=True)
@@ -222,9 +221,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         lines=order.lines,
         pay_url=shown.pay_url if shown else None,
         deadline=deadline,
-        minutes_left=max(int(left.total_seconds() // 60), 0)
-        if left and left < NEARLY_OVER
-        else None,
+        minutes_left=max(int(left.total_seconds() // 60), 0) if left else None,
         can_pay_again=_can_pay_again(state, order, payment),
         retry_at=payment.retry_at
         if payment and payment.retry_at and payment.retry_at > now

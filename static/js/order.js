@@ -1,4 +1,5 @@
-// Keeps the order page current while a payment is open, and lets licence keys be copied. The page works without it.
+// Keeps the order page current while a payment is open, tells times in the reader's own zone, and lets licence
+// keys be copied. The page works without it.
 "use strict";
 
 (() => {
@@ -24,6 +25,15 @@
 
   const headline = () => box.querySelector("h1").textContent;
 
+  // The zone is named, as UTC is in the page. The receipt stays in UTC: it is for more readers than this one.
+  const moment = new Intl.DateTimeFormat(document.documentElement.lang.replace(/^en$/, "en-GB"), {
+    day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+  });
+
+  const tellOwnTime = (root) => {
+    for (const time of root.querySelectorAll("time")) time.textContent = moment.format(new Date(time.dateTime));
+  };
+
   const offerCopies = () => {
     if (!navigator.clipboard) return;
     for (const button of box.querySelectorAll("[data-copy]")) button.hidden = false;
@@ -46,6 +56,7 @@
     const page = new DOMParser().parseFromString(html, "text/html").body;
     const fresh = page.querySelector("#status");
     if (!fresh) return;
+    tellOwnTime(fresh);
     const before = headline();
     for (const part of document.querySelectorAll("[data-live]")) {
       const now = page.querySelector(`[data-live="${part.dataset.live}"]`);
@@ -86,6 +97,7 @@
     button.firstChild.textContent = button.dataset.copy;
   });
 
+  tellOwnTime(box);
   offerCopies();
   wait();
 })();

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from shop.db import db
 from shop.fulfilment.outbox import send_due_mails
+from shop.payments.models import Payment
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
 from tests.journeys.browser.watch import Watch
@@ -59,6 +63,34 @@ def test_the_page_finds_out_by_itself_when_the_postback_is_lost(
     waiting.clock.fast_forward(LONGER_THAN_A_PAUSE)
 
     expect(waiting.get_by_role("heading", level=1)).to_have_text("Paid, thank you")
+
+
+@pytest.fixture
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A reader far from UTC, so that their own time is never the server's."""
+    return browser_context_args | {"timezone_id": "Asia/Kolkata"}
+
+
+def test_times_are_told_in_the_zone_of_whoever_reads(app: Flask, waiting: Page) -> None:
+    with app.app_context():
+        deadline = db.session.query(Payment).one().expires_at
+        assert deadline is not None
+        theirs = deadline.astimezone(ZoneInfo("Asia/Kolkata"))
+
+    line = waiting.locator(".order-status__deadline")
+    expect(line).to_contain_text(f"{theirs.day} {theirs:%B %Y} at {theirs:%H:%M} GMT+5:30")
+    expect(line).to_contain_text("left)")
+    expect(waiting.locator("#status")).not_to_contain_text("UTC")
+
+
+def test_times_are_told_in_utc_where_no_script_runs(browser: Browser, waiting: Page) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(waiting.url)
+
+    expect(page.locator(".order-status__deadline")).to_contain_text(" UTC")
+    expect(page.locator(".order-status__deadline")).to_contain_text("left)")
+    context.close()
 
 
 def test_the_page_is_left_alone_while_nothing_has_changed(waiting: Page) -> None:
