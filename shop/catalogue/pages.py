@@ -31,6 +31,8 @@ class Picture:
     height: int
     src: str
     srcset: str
+    largest: str = ""
+    """Where the widest copy is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,4 +259,5 @@ def picture(image: StoredImage, prefix: str) -> Picture:
         height=image.height,
         src=f"{prefix}{image.name}-{middle}.webp",
         srcset=", ".join(f"{prefix}{image.name}-{w}.webp {w}w" for w in stored),
+        largest=f"{prefix}{image.name}-{stored[-1]}.webp",
     )
