@@ -1,15 +1,34 @@
-"""What fits on the first screen of a phone."""
+"""What fits on the first screen of a phone, and what becomes of pages whose text is twice as large there."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import Page
 
+from tests.buyer import Buyer
+from tests.journeys.browser.test_every_page import RESTYLE, TWICE_AS_LARGE
 from tests.journeys.browser.watch import Watch
 
 pytestmark = pytest.mark.browser
 
 PHONE = {"width": 390, "height": 844}
+BROKEN_WORDS = """() => {
+  const broken = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const parent = node.parentElement;
+    if (!parent.checkVisibility() || parent.closest(".visually-hidden, .skip-link, code")) continue;
+    for (const word of node.data.matchAll(/(?<![^ \\n])\\p{L}{2,12}(?=[.,:;!?)]*(?!\\S))/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].filter((r) => r.width).map((r) => Math.round(r.top)));
+      if (lines.size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+"""Words of up to 12 letters that stand on two lines; longer ones, and long amounts, have to break somewhere."""
 
 
 @pytest.fixture
@@ -43,6 +62,28 @@ def test_add_to_cart_is_on_the_first_screen(
     phone.goto(f"{stocked}{prefix}/products/{slug}")
 
     assert bottom(phone, ".buy-box__form .button") <= PHONE["height"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/ru", "/uk"])
+def test_no_word_breaks_and_nothing_scrolls_sideways_with_text_twice_as_large(
+    phone: Page, stocked: str, prefix: str, buyer: Buyer
+) -> None:
+    phone.goto(f"{stocked}{prefix}/products/keyed")
+    phone.locator(".buy-box__form button").click()
+    buyer.buys("keyed")
+    buyer.looks_at_order()
+    order = buyer.page.request.path
+    found = {}
+    public = (prefix or "/", f"{prefix}/products/rain", f"{prefix}/terms")
+    for path in (*public, "/cart", "/checkout", order):
+        phone.goto(f"{stocked}{path}")
+        phone.evaluate(RESTYLE, TWICE_AS_LARGE)
+        found[path] = (
+            phone.evaluate("document.documentElement.scrollWidth"),
+            phone.evaluate(BROKEN_WORDS),
+        )
+
+    assert found == dict.fromkeys(found, (PHONE["width"], []))
 
 
 def test_every_picture_of_a_product_leads_to_its_widest_copy(phone: Page, stocked: str) -> None:
