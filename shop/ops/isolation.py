@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
-from ..db import DatabaseBusy
+from ..db import READ_ONLY_SQLSTATE, DatabaseBusy
 
 log = structlog.get_logger()
 
@@ -24,12 +24,18 @@ def each(things: Iterable[T], act: Callable[[T], object], what: str) -> None:
     for thing in things:
         try:
             act(thing)
-        except (DatabaseBusy, OperationalError, InternalError, InterfaceError):
-            raise  # the database is away or read-only, and the others need it too
+        except (DatabaseBusy, OperationalError, InterfaceError):
+            raise  # the database is away, and the others need it too
         except Exception as error:
+            if isinstance(error, InternalError) and _is_read_only(error):
+                raise  # so is one that takes no writes; other errors of its own may be of one row
             log.exception("job_broken", job=what)
             broken.append(error)
     if len(broken) == 1:
         raise broken[0]
     if broken:
         raise ExceptionGroup(f"{len(broken)} of {what} broke", broken)
+
+
+def _is_read_only(error: InternalError) -> bool:
+    return getattr(error.orig, "sqlstate", "") == READ_ONLY_SQLSTATE
