@@ -200,8 +200,13 @@ def _see_to_listed(invoice_id: str, info: InvoiceInfo) -> None:
     payment = find_payment_by_reference(info.reference) if info.reference else None
     if payment and bind_found(invoice_id, payment):
         return
-    told = select(AttentionItem.id).where(AttentionItem.kind == "unmatched_invoice")
-    if db.session.scalar(told.where(AttentionItem.reference == invoice_id).limit(1)) is None:
+    told = select(AttentionItem.id).where(
+        AttentionItem.kind == "unmatched_invoice",
+        AttentionItem.reference == invoice_id,
+        # Whoever saw to a part payment does not know of the rest.
+        AttentionItem.note.contains(f"is {info.status}"),
+    )
+    if db.session.scalar(told.limit(1)) is None:
         what = (
             f"Invoice {invoice_id} is {info.status}, says CryptoCloud's list, and no order has it."
         )

@@ -303,6 +303,25 @@ def test_an_address_that_was_erased_is_erased_again(app: Flask) -> None:
         assert kinds() == []
 
 
+def test_an_address_that_cannot_be_erased_again_yet_is_before_a_person(app: Flask) -> None:
+    with app.app_context():
+        order = sell(app, make_product())
+        number = order.number
+        copy = Copy()
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE outbox_mails SET state = 'sent'")
+        end_read()
+        erase_order(order.id, **WHO)
+        copy.put_back()
+
+        compare_later(app)
+
+        item = open_attention()[-1]
+        assert (item.kind, item.reference) == ("erase_again", number)
+        assert number in item.note
+        assert "mail" in item.note, "what it waits for"
+
+
 @pytest.fixture
 def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the point that is armed the test's own process goes on, with SystemExit."""

@@ -13,6 +13,7 @@ from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.ops import journal
 from shop.orders.queries import open_attention
+from shop.orders.service import resolve_attention
 from shop.payments.models import Payment, PaymentState
 from tests.copies import Copy
 from tests.factories import ProviderV2, gateway, make_open_order, make_order, make_product, provider
@@ -37,10 +38,15 @@ def told(app: Flask, invoice_id: str, status: str, *, days: int = 0) -> list[tup
     return [(item.kind, item.reference) for item in open_attention()]
 
 
-def test_money_for_an_invoice_that_the_database_forgot_is_found_without_the_journal(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "note", lambda *_: True)
+
+
+@pytest.mark.usefixtures("no_journal")
+def test_money_for_an_invoice_that_the_database_forgot_is_found_without_the_journal(
+    app: Flask,
+) -> None:
     with app.app_context():
         product = make_product()
         copy = Copy()
@@ -51,6 +57,38 @@ def test_money_for_an_invoice_that_the_database_forgot_is_found_without_the_jour
         assert told(app, invoice_id, "paid") == [], "once a day"
         assert told(app, invoice_id, "paid", days=1) == [("unmatched_invoice", invoice_id)]
         assert told(app, invoice_id, "paid", days=2) == [("unmatched_invoice", invoice_id)]
+
+
+@pytest.mark.usefixtures("no_journal")
+def test_money_in_the_list_that_a_person_has_seen_to_is_not_told_again(app: Flask) -> None:
+    with app.app_context():
+        copy = Copy()
+        seen, other = (str(make_open_order(app, make_product())[1].invoice_id) for _ in range(2))
+        copy.put_back()
+        assert told(app, seen, "partial") == [("unmatched_invoice", seen)]
+        see_to(seen)
+
+        assert told(app, seen, "partial", days=1) == []
+        assert told(app, other, "partial", days=2) == [("unmatched_invoice", other)]
+
+
+@pytest.mark.usefixtures("no_journal")
+def test_the_rest_of_a_part_payment_that_a_person_has_seen_to_is_told(app: Flask) -> None:
+    with app.app_context():
+        copy = Copy()
+        invoice_id = str(make_open_order(app, make_product())[1].invoice_id)
+        copy.put_back()
+        told(app, invoice_id, "partial")
+        see_to(invoice_id)
+
+        assert told(app, invoice_id, "paid", days=1) == [("unmatched_invoice", invoice_id)]
+
+
+def see_to(invoice_id: str) -> None:
+    """What a person does who gives the money back."""
+    with transaction() as session:
+        kinds = ["unmatched_invoice"]
+        resolve_attention(session, [invoice_id], kinds=kinds, why="given back", who="ann")
 
 
 def test_an_invoice_of_ours_in_the_list_is_no_news(app: Flask) -> None:
