@@ -276,8 +276,8 @@ def _tell_of_lost_ones(found: Collection[str]) -> None:
 def _damaged(name: str, lines: Sequence[Line | Unreadable]) -> str:
     count = sum(isinstance(line, Unreadable) for line in lines)
     return (
-        f"{count} lines of the journal {name}, up to {lines[-1].end}, cannot be read: they are damaged, or "
-        "SECRET_KEY was another one when they were written."
+        f"{count} of the lines of the journal {name}, up to {lines[-1].end}, cannot be read: damaged, or "
+        "written under another SECRET_KEY."
     )
 
 

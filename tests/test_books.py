@@ -395,3 +395,28 @@ def test_a_key_that_was_handed_out_and_forgotten_is_not_added_again(app: Flask) 
             compare_later(app)
 
         assert add_keys(product, ["CCCC-3333"]) == (1, 0)
+
+
+def test_a_key_put_in_anew_while_the_journal_could_not_be_read_is_taken_off_sale(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has another number now than the one in the journal."""
+
+    def unreadable() -> None:
+        raise PermissionError
+
+    with app.app_context():
+        product = make_key_product()
+        copy = Copy()
+        add_keys(product, ["AAAA-1111", "BBBB-2222"])
+        assert keys_of(sell(app, product)) == ["AAAA-1111"]
+        copy.put_back()
+        with monkeypatch.context() as patch:
+            patch.setattr(journal, "files", unreadable)
+            add_keys(product, ["BBBB-2222", "AAAA-1111"])
+
+        compare_later(app)
+
+        assert "key_sold_before" in kinds()
+        assert db.session.get_one(Product, product.id, populate_existing=True).available == 1
+        assert keys_of(sell(app, product)) == ["BBBB-2222"]

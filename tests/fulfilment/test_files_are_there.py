@@ -249,6 +249,20 @@ def test_a_file_that_is_gone_after_it_was_handed_over_is_found_before_anybody_as
         assert open_attention() == []
 
 
+def test_a_file_that_was_cut_off_after_it_was_handed_over_is_found_and_stays_before_a_person(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        sell(app, make_file(app.config["SETTINGS"], NAME, CONTENT, delivery_size=len(CONTENT)))
+        cut_off(goods_file(app, NAME))
+
+        jobs.files()
+        jobs.deliveries()
+
+        (item,) = open_attention()
+        assert item.note.endswith("has 4 bytes instead of 9.")
+
+
 @pytest.mark.parametrize("terms", [{"max_downloads": 1}, {"download_days": 3}])
 def test_a_file_that_nobody_may_download_any_more_is_not_looked_for(
     app: Flask, client: FlaskClient, terms: dict[str, int]

@@ -101,6 +101,7 @@ def test_many_refused_keys_are_named_up_to_a_number(app: Flask) -> None:
 
         assert len(problems) == NAMED + 1
         assert problems[-1] == f"So it is with {1500 - NAMED} more."
+        assert len(refused(storm, *lines[:NAMED])) == NAMED, "each is named"
 
 
 def test_case_counts_only_where_the_merchant_says_so(app: Flask) -> None:

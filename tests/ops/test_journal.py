@@ -84,6 +84,7 @@ def test_a_line_that_a_full_disk_has_cut_off_spoils_no_other(app: Flask) -> None
         assert last.about == ("CCCC-DDDD", "2")
         assert told(app) == ["journal_damaged"]
         assert told(app) == ["journal_damaged"], "told once"
+        assert open_attention()[0].note.startswith("1 of the lines of the journal ")
 
 
 def test_a_line_that_somebody_else_wrote_is_not_believed(app: Flask) -> None:
