@@ -28,7 +28,7 @@ from .ops.models import JobRun, Silence
 from .orders.models import Order, OrderStatus
 from .payments.cryptocloud import LONGEST_WAIT, CryptoCloud, CryptoCloudError
 from .payments.models import Payment, PaymentState, Postback
-from .payments.times import A_DAY, CALL_LEASE, HOUR, LONGEST_PAUSE_AFTER_END
+from .payments.times import A_DAY, CALL_LEASE, LONGEST_PAUSE_AFTER_END
 from .payments.watching import pause_after
 
 log = structlog.get_logger()
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 CLOCKS_DIFFER = timedelta(minutes=5)
 """So far may the clocks of a shop's machines be apart without one setting right what another wrote."""
 NOTHING = timedelta(0)
+AGES = [days * A_DAY for days in (1, 8, 16, 32, 64, 128, 256)]
+"""Since an invoice ended: the pause between two questions grows with it, and so does how far ahead one can be."""
 
 Moment = InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
 
@@ -91,9 +93,9 @@ def bounds(now: datetime) -> list[Bound]:
         Bound(Payment.lease_until, CALL_LEASE),
         Bound(Payment.retry_at, timedelta(seconds=LONGEST_WAIT)),
         Bound(Payment.checked_at),
-        Bound(Payment.next_check_at, HOUR, where=Payment.ends_at > now - A_DAY),
-        Bound(
-            Payment.next_check_at, pause_after(8 * A_DAY), where=Payment.ends_at > now - 8 * A_DAY
+        *(
+            Bound(Payment.next_check_at, pause_after(age), where=Payment.ends_at > now - age)
+            for age in AGES
         ),
         Bound(Payment.next_check_at, LONGEST_PAUSE_AFTER_END),
         Bound(Payment.partial_since),

@@ -38,6 +38,7 @@ from shop.payments.cryptocloud import Unavailable
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import note_failure, open_invoice, refresh, start_payment
+from shop.payments.watching import pause_after
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
@@ -233,6 +234,26 @@ def test_a_watch_that_a_clock_ahead_has_ended_is_taken_up_again(
         minutes(clocks, 2)
 
         assert db.session.get_one(Payment, payment_id).order.status is OrderStatus.FULFILLED
+
+
+@pytest.mark.parametrize("age", [9, 100])
+def test_the_next_question_about_an_old_invoice_waits_no_longer_than_its_age_allows(
+    app: Flask, age: int
+) -> None:
+    """A notice that was refused while the clock was ahead wanted a look at once."""
+    with app.app_context():
+        _, payment = make_open_order(app)
+        now = utcnow()
+        pause = pause_after(age * 2 * DAY)
+        for ahead, right in ((pause / 4, pause / 4), (pause + DAY, timedelta(0))):
+            with transaction() as session:
+                payment = session.get_one(Payment, payment.id)
+                payment.expires_at, payment.next_check_at = now - age * DAY, now + ahead
+
+            set_right(gateway(app), now)
+
+            end_read()
+            assert db.session.get_one(Payment, payment.id).next_check_at == now + right
 
 
 @pytest.mark.parametrize("behind", [DAY, YEAR])
