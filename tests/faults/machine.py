@@ -479,11 +479,16 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
 
     def _happens(self, invoice: Invoice, way: Action, notice: Mode, *, reported: bool) -> None:
         self.sandbox.turn({"overpaid": reported})
-        invoice = happen(self.sandbox, invoice.id, way, notice, wait=True)
-        # Where the shop has stopped asking, the notice is all there is: it arrives in the end.
-        if any("nobody will ever look" in sentence for sentence in self._found()):
-            failpoints.arm("")
-            _announce(self.sandbox, invoice, Mode.NORMAL)
+        happen(self.sandbox, invoice.id, way, notice, wait=True)
+        self._notices_arrive()
+
+    def _notices_arrive(self) -> None:
+        """Where the shop has stopped asking, or an older copy of it never knew: the notice is all there is."""
+        left = "\n".join(told for told in self._found() if "nobody will ever look" in told)
+        for invoice in self.sandbox.invoices():
+            if invoice.id in left and all(each.answer != 200 for each in invoice.postbacks):
+                failpoints.arm("")
+                _announce(self.sandbox, invoice, Mode.NORMAL)
 
     def _pays_late(self, invoice: Invoice | None, notice: Mode) -> None:
         if invoice and (invoice := self.sandbox.get(invoice.id)).can(Action.LATE):
@@ -501,6 +506,7 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
 
     def _compares(self) -> None:
         self.time_passes(SETTLED_AFTER + timedelta(seconds=1), sweep=True)
+        self._notices_arrive()
 
     def _buys(self, which: int, notice: Mode) -> None:
         self.checks_out(which, 1, "as it is")
