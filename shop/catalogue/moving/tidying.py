@@ -1,0 +1,227 @@
+"""HTML as people and editors leave it, put in order for Markdown: one tag for one meaning, each block in its place."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import quote
+
+from bs4 import BeautifulSoup
+from bs4.element import NavigableString, PageElement, Tag
+
+BOXES = {
+    *(
+        "address",
+        "article",
+        "aside",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "dl",
+        "dt",
+        "fieldset",
+    ),
+    *(
+        "figcaption",
+        "figure",
+        "footer",
+        "header",
+        "hgroup",
+        "legend",
+        "main",
+        "nav",
+        "section",
+        "summary",
+    ),
+}
+HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+LISTS = {"ul", "ol", "menu", "dir"}
+TABLES = {"table", "tbody", "td", "tfoot", "th", "thead", "tr"}
+BLOCKS = {"div", "p", "li", "blockquote", "pre", "hr", *BOXES, *HEADINGS, *LISTS, *TABLES}
+EMPHASIS = ("strong", "em", "s")
+SAME = dict.fromkeys(BOXES, "div") | {
+    **{"b": "strong", "i": "em", "del": "s", "strike": "s", "menu": "ul", "dir": "ul"},
+    **{"tt": "code", "kbd": "code", "samp": "code"},
+}
+BLOCK_EDGE = re.compile(rf"</?(?:br|{'|'.join(sorted(BLOCKS))})(?=[\s/>])[^>]*>")
+GOOD_ADDRESS = re.compile(r"(https?://|mailto:)\S", re.IGNORECASE)
+NOT_IN_A_LINK = re.compile(r"[\s<>()\\\"`]")
+
+
+def printable(text: str) -> str:
+    """The text in Unicode's composed form, and without control signs, which no text of a product may hold."""
+    kept = (c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+def text_in_blocks(html: str) -> str:
+    """The visible text of HTML that was parsed before; a new line where a block has its edge."""
+    return unescape(re.sub(r"<[^>]*>", "", BLOCK_EDGE.sub("\n", html)))
+
+
+def settle_blanks(soup: BeautifulSoup, *, lines: bool) -> None:
+    """Each run of blanks is one; with `lines`, a line end that does not stand at a block's edge is a break."""
+    for string in soup.find_all(string=True):
+        text = printable(str(string).replace("\r\n", "\n").replace("\r", "\n"))
+        if string.find_parent("pre"):
+            string.replace_with(text)
+        elif lines and "\n" in text:
+            _break_lines(soup, string, text)
+        else:
+            string.replace_with(re.sub(r"\s+", " ", text))
+
+
+def _break_lines(soup: BeautifulSoup, string: NavigableString, text: str) -> None:
+    pieces = [re.sub(r"\s+", " ", piece) for piece in text.split("\n")]
+    while pieces and not pieces[0].strip() and _is_edge(string.previous_sibling, string.parent):
+        del pieces[0]
+    while pieces and not pieces[-1].strip() and _is_edge(string.next_sibling, string.parent):
+        del pieces[-1]
+    for number, piece in enumerate(pieces):
+        if number:
+            string.insert_before(soup.new_tag("br"))
+        string.insert_before(piece)
+    string.extract()
+
+
+def _is_edge(beside: PageElement | None, parent: Tag | None) -> bool:
+    if isinstance(beside, Tag):
+        return beside.name in BLOCKS or beside.name == "br"
+    return beside is None and parent is not None and parent.name in BLOCKS
+
+
+def tidy(soup: BeautifulSoup) -> Iterator[str]:
+    """Make of the document one that the library writes well; yields what Markdown could not keep."""
+    for tag in soup.find_all(True):
+        tag.name = SAME.get(tag.name, tag.name)
+    yield from _unfold_tables(soup)
+    yield from _settle_links(soup)
+    for quoted in soup.find_all("q"):
+        quoted.insert(0, "“")
+        quoted.append("”")
+        quoted.unwrap()
+    _settle_lists(soup)
+    _settle_preformatted(soup)
+    for heading in soup.find_all(HEADINGS):
+        if heading.find(BLOCKS):
+            heading.name = "div"
+    soup.smooth()
+    _settle_emphasis(soup)
+    for tag in reversed(soup.find_all([*BLOCKS, *EMPHASIS, "a", "code"])):
+        if tag.name != "hr" and not tag.get_text(strip=True):
+            tag.replace_with(" ")
+    soup.smooth()
+
+
+def _unfold_tables(soup: BeautifulSoup) -> Iterator[str]:
+    tables = soup.find_all("table")
+    for table in reversed(tables):  # those within others first
+        table.name = "div"
+        for row in table.find_all("tr"):
+            _unfold_row(soup, row)
+        for part in table.find_all(["thead", "tbody", "tfoot"]):
+            part.unwrap()
+    if tables:
+        yield "a table, whose rows became lines" + (
+            f" ({len(tables)} times)" if len(tables) > 1 else ""
+        )
+
+
+def _unfold_row(soup: BeautifulSoup, row: Tag) -> None:
+    """`- **Format**: WAV` of two cells, `- WAV · 24 bit` of more; a single one is often the frame of a page."""
+    cells = [cell for cell in row.find_all(["td", "th"]) if cell.get_text(strip=True)]
+    row.name = "div" if len(cells) < 2 else "li"
+    for cell in row.find_all(["td", "th"]):
+        if len(cells) < 2:
+            cell.name = "div"
+        elif cell.find(BLOCKS):
+            cell.string = " ".join(text_in_blocks(str(cell)).split())
+    if len(cells) < 2:
+        return
+    for cell in cells[1:]:
+        cell.insert_before(": " if len(cells) == 2 else " · ")
+    if len(cells) == 2:
+        cells[0].wrap(soup.new_tag("strong"))
+    for cell in row.find_all(["td", "th"]):
+        cell.unwrap()
+
+
+def _settle_links(soup: BeautifulSoup) -> Iterator[str]:
+    lost = 0
+    for link in soup.find_all("a"):
+        address, named = _address(str(link.get("href", ""))), bool(link.get_text(strip=True))
+        if address and named and not link.find(BLOCKS):
+            link["href"] = address
+        else:
+            lost += named and not str(link.get("href", "")).startswith("#")
+            link.unwrap()
+    if lost:
+        times = f" ({lost} times)" if lost > 1 else ""
+        yield f"a link to a place in the old shop, or to nowhere; its words stay{times}"
+
+
+def _address(href: str) -> str:
+    """A full address that can stand in a link of Markdown; empty for others."""
+    href = href.strip()
+    href = f"https:{href}" if href.startswith("//") else href
+    if not GOOD_ADDRESS.match(href):
+        return ""
+    href = NOT_IN_A_LINK.sub(lambda sign: quote(sign[0]), href)
+    return re.sub(r"&(?=#?\w+;)", r"\\&", href)
+
+
+def _settle_lists(soup: BeautifulSoup) -> None:
+    for each in soup.find_all(["ul", "ol"]):
+        start = str(each.get("start", ""))
+        if each.find_parent("li") or not (start.isascii() and start.isdigit() and len(start) < 9):
+            del each["start"]  # Markdown interrupts no line with a list that begins at 2
+        item = loose = None
+        for child in list(each.children):
+            if isinstance(child, Tag) and child.name == "li":
+                item, loose = child, None
+            elif item and isinstance(child, Tag) and child.name in ("ul", "ol"):
+                item.append(child.extract())
+            elif loose:
+                loose.append(child.extract())
+            elif not _is_blank(child):
+                item = loose = child.wrap(soup.new_tag("li"))
+    for item in soup.find_all("li"):
+        if item.parent and item.parent.name not in ("ul", "ol"):
+            made = item.wrap(soup.new_tag("ul"))
+            while (after := made.next_sibling) and (
+                _is_blank(after) or (isinstance(after, Tag) and after.name == "li")
+            ):
+                made.append(after.extract())
+
+
+def _is_blank(node: PageElement) -> bool:
+    return isinstance(node, NavigableString) and not node.strip()
+
+
+def _settle_preformatted(soup: BeautifulSoup) -> None:
+    for block in soup.find_all("pre"):
+        for line in block.find_all([*BLOCKS, "br"]):
+            if line.name != "br" and (before := line.previous_sibling):
+                line.insert(0, "" if before.get_text().endswith("\n") else "\n")
+            line.append("\n")
+            line.unwrap()
+    for code in soup.find_all("code"):
+        for each in code.find_all("br"):
+            each.replace_with("\n" if code.find_parent("pre") else " ")
+
+
+def _settle_emphasis(soup: BeautifulSoup) -> None:
+    """Take off what wraps blocks or itself, and make one of two that touch."""
+    for tag in soup.find_all([*EMPHASIS, "code"]):
+        if tag.find(BLOCKS) or tag.find_parent(tag.name) or tag.find_parent("pre"):
+            tag.unwrap()
+    soup.smooth()
+    for tag in soup.find_all([*EMPHASIS, "code"]):
+        while isinstance(after := tag.next_sibling, Tag) and after.name == tag.name:
+            for child in list(after.contents):
+                tag.append(child.extract())
+            after.extract()
