@@ -10,40 +10,14 @@ import click
 from ..config import current_settings
 from ..money import CURRENCIES
 from ..ops.commands import CommandGroup
-from ..unusable import file_trouble
 from . import queries, service
 from .exporting import export_text, export_to
 from .models import RATE_PLACES
-from .reading import CatalogueFileError
+from .moving.cli import import_
 
 products = CommandGroup("products", help="Import and export the products for sale.")
 rates = CommandGroup("rates", help="Set and list exchange rates, which fill in missing prices.")
-
-
-@products.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
-def import_(file: Path) -> None:
-    """Add and change products as FILE says (its format: docs/catalogue.md).
-
-    A file with anything wrong in it changes nothing, and every bad line is named.
-    """
-    try:
-        report = service.import_catalogue(file)
-    except CatalogueFileError as error:
-        for problem in error.problems:
-            click.echo(f"{file}, {problem}", err=True)
-        raise click.ClickException("The file was refused; nothing was changed.") from None
-    except OSError as error:
-        if error.filename is None:
-            raise click.ClickException(f"Nothing was changed: {error}") from None
-        what = ". ".join(file_trouble(error))
-        raise click.ClickException(f"Nothing was changed: {what}") from None
-    click.echo(
-        f"{len(report.added)} added, {len(report.changed)} changed, "
-        f"{len(report.unchanged)} unchanged."
-    )
-    if report.categories:
-        click.echo(f"Categories added or changed: {', '.join(report.categories)}.")
+products.add_command(import_)
 
 
 @products.command("list")

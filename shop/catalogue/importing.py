@@ -29,6 +29,11 @@ TERMS = {
 }
 """What may be said of a delivery of this kind alone."""
 LONGEST_TEXT = 20_000
+LONGEST_TITLE = 120
+LONGEST_SUMMARY = 240
+LONGEST_CATEGORY = 80
+MISSING_GOODS = "[[The goods are missing: put a file, keys or a text here]]"
+"""What stands in place of goods that another shop's file does not hold; no buyer is ever handed this."""
 LARGEST_STOCK = 1_000_000_000
 MOST_DOWNLOADS = 1000
 LONGEST_DOWNLOAD_DAYS = 3650
@@ -131,8 +136,8 @@ class CatalogueReader(Reader):
         return CategoryEntry(
             line=line_of(node),
             slug=self.slug(values.get("slug")),
-            title=self.text(values.get("title"), "title", 80),
-            summary=self.text(values.get("summary"), "summary", 240, empty=True),
+            title=self.text(values.get("title"), "title", LONGEST_CATEGORY),
+            summary=self.text(values.get("summary"), "summary", LONGEST_SUMMARY, empty=True),
         )
 
     def entry(self, node: yaml.Node) -> Entry:
@@ -141,15 +146,21 @@ class CatalogueReader(Reader):
         line = line_of(node)
         category = values.get("category")
         delivery = self.delivery(values.get("delivery"))
+        active = self.flag(values.get("active"), "active", default=True)
+        if active and MISSING_GOODS in delivery.text:
+            self.wrong(
+                line_of(values["delivery"]),
+                f"the goods are missing: put them in place of {MISSING_GOODS}, or say `active: no`",
+            )
         return Entry(
             line=line,
             slug=self.slug(values.get("slug")),
             category=self.slug(category, "category"),
             category_line=line_of(category) if category else line,
-            title=self.text(values.get("title"), "title", 120),
-            summary=self.text(values.get("summary"), "summary", 240),
+            title=self.text(values.get("title"), "title", LONGEST_TITLE),
+            summary=self.text(values.get("summary"), "summary", LONGEST_SUMMARY),
             description=self.description(values.get("description")),
-            active=self.flag(values.get("active"), "active", default=True),
+            active=active,
             prices=self.prices(values.get("prices")),
             stock=self.stock(values.get("stock"), delivery.kind),
             stock_line=line_of(values["stock"]) if "stock" in values else line,

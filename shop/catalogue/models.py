@@ -151,3 +151,23 @@ class ProductImage(Base):
     alt: Mapped[str] = mapped_column(String(240))
     width: Mapped[int]
     height: Mapped[int]
+
+
+class MovedProduct(Base):
+    """Where a product came from, and what that shop's file said of it when it was taken over last.
+
+    So the next file changes what has changed there, and leaves alone what was changed here.
+    """
+
+    __tablename__ = "moved_products"
+    __table_args__ = (UniqueConstraint("system", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    system: Mapped[str] = mapped_column(String(40))
+    key: Mapped[str] = mapped_column(String(255))
+    """What the product is called there for good."""
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), unique=True)
+    said: Mapped[str] = mapped_column(Text)
+    """JSON: texts by the name of what they are about."""
+
+    product: Mapped[Product] = relationship()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from ..config import current_settings
 from ..db import transaction, utcnow
 from ..money import CURRENCIES
-from .importing import read_catalogue
+from .importing import CatalogueFile, read_catalogue
 from .merging import (
     ImportReport,
     arrange,
@@ -35,6 +35,10 @@ DOUBTFUL = 10
 """A rate so many times larger or smaller than expected is the wrong way round, or has a point too far."""
 
 
+Also = Callable[[Session, Mapping[str, Product]], None]
+"""What belongs to an import and is done with it or not at all; it is given all products by slug."""
+
+
 class BadRates(ValueError):
     """Exchange rates were refused and none was set; `problems` names each."""
 
@@ -49,9 +53,12 @@ def import_catalogue(path: Path) -> ImportReport:
     Files are written first and the transaction is last, so a crash leaves unused files at worst.
     Raises CatalogueFileError, and then no product has changed.
     """
-    settings = current_settings()
-    file = read_catalogue(path, settings.shop_base_currency)
-    stored = store_files(file.products, settings.shop_data_dir)
+    return import_file(read_catalogue(path, current_settings().shop_base_currency))
+
+
+def import_file(file: CatalogueFile, also: Also = lambda *_: None) -> ImportReport:
+    """The same for a file that was read already; `also` is done in the same transaction, after it."""
+    stored = store_files(file.products, current_settings().shop_data_dir)
     report = ImportReport()
     problems: list[Problem] = []
     with transaction() as session:
@@ -63,6 +70,7 @@ def import_catalogue(path: Path) -> ImportReport:
         if problems:
             raise CatalogueFileError(problems)
         arrange(products, [entry.slug for entry in file.products])
+        also(session, products)
     return report
 
 

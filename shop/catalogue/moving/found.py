@@ -9,7 +9,7 @@ MovingError            the file as a whole cannot be taken; its text says what i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -212,4 +212,12 @@ class Answers:
     """--columns: our field by their heading."""
     files: Path | None = None
     """--files: the folder with goods and pictures."""
+    dates: str = ""
+    """--dates: `day` or `month`, whichever is first in 3/4/2026."""
+    system: str = ""
+    """--from."""
+    digital: bool = False
+    """--digital: what has to be sent by its own words has not."""
     now: datetime = field(default_factory=utcnow)
+    progress: Callable[[int, int], None] = lambda done, of: None
+    """Is told how many of the records are read."""

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from . import woocommerce
 from .found import Answers, Findings
+from .headings import System, recognised, score
+from .table import read_table
 
+TABLE_SYSTEMS: tuple[System, ...] = (woocommerce.SYSTEM,)
 JSON_SYSTEMS: tuple[Callable[[Any, Answers], Findings | None], ...] = ()
 """Each takes a JSON document, and gives None for one that is not its system's; MovingError refuses it by name."""
 
 
-def read(content: bytes, answers: Answers) -> Findings | None:
-    """What is found in another shop's file; None for one that is no other shop's. Raises MovingError."""
+def read(content: bytes, answers: Answers, name: str = "") -> Findings | None:
+    """What is found in another shop's file; None for one of our own, and for what is no table. Raises MovingError."""
+    if name.casefold().endswith((".yaml", ".yml")):
+        return None
     if content.lstrip()[:1] in (b"{", b"["):
         return _read_json(content, answers)
-    return None
+    return None if _is_our_own(content) else _read_table(content, answers)
+
+
+def _is_our_own(content: bytes) -> bool:
+    """Whether it begins as a catalogue file does."""
+    lines = [line.strip() for line in content.removeprefix(b"\xef\xbb\xbf").splitlines()[:200]]
+    first = next(
+        (line for line in lines if line and not line.startswith((b"#", b"%", b"---"))), b""
+    )
+    return not first or re.match(rb"(categories|products)\s*:", first) is not None
+
+
+def _read_table(content: bytes, answers: Answers) -> Findings:
+    table = read_table(content, partial(score, TABLE_SYSTEMS), answers.encoding)
+    system, sheet = recognised(TABLE_SYSTEMS, table, answers)
+    return system.read(sheet, answers)
 
 
 def _read_json(content: bytes, answers: Answers) -> Findings | None:

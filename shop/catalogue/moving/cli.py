@@ -1,0 +1,235 @@
+"""`flask products import`: our own catalogue file, or what another shop's system gives out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+from flask.cli import with_appcontext
+
+from ...config import current_settings
+from ...unusable import file_trouble
+from .. import service
+from ..merging import ImportReport
+from ..reading import CatalogueFileError
+from .found import Answers, Findings, MovingError
+from .plan import in_words
+from .service import Move, carry_out, plan
+
+PATIENCE = 2.0
+"""Seconds after which a person wants to see that something happens."""
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.option("--from", "system", default="", help="Which system it is from, if that is not seen.")
+@click.option("--currency", default="", help="What the prices are in, such as EUR.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="The sign before the cents.")
+@click.option("--dates", type=click.Choice(["day", "month"]), help="What is first in 3/4/2026.")
+@click.option("--timezone", default="UTC", help="Of its dates, such as Europe/Berlin.")
+@click.option("--encoding", default="", help="Of its letters, such as cp1251.")
+@click.option("--columns", multiple=True, metavar="HEADING=NAME", help="Our name of a column.")
+@click.option(
+    "--files",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder beside FILE with goods and pictures of the old shop.",
+)
+@click.option("--digital", is_flag=True, help="What is to be sent, it says, need not be.")
+@click.option("--overwrite", is_flag=True, help="Take also what was changed here since.")
+@click.option("--dry-run", is_flag=True, help="Show the plan, and change nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the plan there.",
+)
+@with_appcontext
+def import_(
+    file: Path,
+    system: str,
+    currency: str,
+    decimal: str | None,
+    dates: str | None,
+    timezone: str,
+    encoding: str,
+    columns: tuple[str, ...],
+    files: Path | None,
+    digital: bool,
+    overwrite: bool,
+    dry_run: bool,
+    yes: bool,
+    plan_file: Path | None,
+) -> None:
+    """Add and change products as FILE says (its format: docs/catalogue.md).
+
+    A file with anything wrong in it changes nothing, and every bad line is named.
+
+    FILE may also be what another shop's system gives out (docs/moving.md); the options are about those. You
+    are shown a plan, and asked, before anything changes; without a terminal, --yes agrees to it.
+    """
+    from .systems import read  # with a parser of HTML, which no other command needs
+
+    progress = Progress()
+    answers = Answers(
+        base_currency=current_settings().shop_base_currency,
+        system=system,
+        currency=currency.upper(),
+        decimal=decimal or "",
+        dates=dates or "",
+        zone=_zone(timezone),
+        encoding=encoding,
+        columns=_pairs(columns),
+        files=files,
+        digital=digital,
+        progress=progress,
+    )
+    with _refusals_said(file):
+        findings = read(file.read_bytes(), answers, file.name)
+        progress.end()
+        if findings is None:
+            _only_for_others(click.get_current_context())
+            _tell(service.import_catalogue(file))
+            return
+        _move(
+            file,
+            findings,
+            answers,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            yes=yes,
+            plan_file=plan_file,
+        )
+
+
+def _move(
+    file: Path,
+    findings: Findings,
+    answers: Answers,
+    *,
+    overwrite: bool,
+    dry_run: bool,
+    yes: bool,
+    plan_file: Path | None,
+) -> None:
+    move = plan(file, findings, answers)
+    text = in_words(move, overwrite=overwrite)
+    click.echo(text, err=not dry_run)
+    if plan_file:
+        plan_file.write_text(f"{text}\n", "utf-8")
+    if _nothing_to_do(move, overwrite=overwrite, dry_run=dry_run):
+        return
+    if not yes:
+        if not _at_a_terminal():
+            raise click.ClickException(
+                "Nothing was changed. Look at the plan; if it is right, add --yes."
+            )
+        click.confirm("Import this?", abort=True, err=True)
+    moved = carry_out(move, overwrite=overwrite)
+    _tell(moved.report)
+    click.echo(
+        f"What was imported stands in {moved.catalogue}, and what became of each record in {moved.list}."
+    )
+
+
+def _nothing_to_do(move: Move, *, overwrite: bool, dry_run: bool) -> bool:
+    if dry_run:
+        click.echo("\nNothing was changed.")
+        return True
+    if move.blocked:
+        raise click.ClickException("Nothing was changed: an answer is needed first.")
+    if not move.settled.carried:
+        raise click.ClickException("Nothing was changed: nothing of the file can be carried.")
+    if not move.taken and not (overwrite and move.comparison.changed):
+        click.echo("Nothing is new, and nothing was changed.")
+        return True
+    return False
+
+
+def _tell(report: ImportReport) -> None:
+    click.echo(
+        f"{len(report.added)} added, {len(report.changed)} changed, "
+        f"{len(report.unchanged)} unchanged."
+    )
+    if report.categories:
+        click.echo(f"Categories added or changed: {', '.join(report.categories)}.")
+
+
+@contextmanager
+def _refusals_said(file: Path) -> Iterator[None]:
+    """A file that is refused is a sentence, with every bad line named before it."""
+    try:
+        yield
+    except MovingError as error:
+        raise click.ClickException(f"{error}\nNothing was changed.") from None
+    except CatalogueFileError as error:
+        for problem in error.problems:
+            click.echo(f"{file}, {problem}", err=True)
+        raise click.ClickException("The file was refused; nothing was changed.") from None
+    except OSError as error:
+        if error.filename is None:
+            raise click.ClickException(f"Nothing was changed: {error}") from None
+        what = ". ".join(file_trouble(error))
+        raise click.ClickException(f"Nothing was changed: {what}") from None
+
+
+def _only_for_others(context: click.Context) -> None:
+    """What is asked of a catalogue file of ours must not be passed over: --dry-run least of all."""
+    given = [
+        name
+        for name in context.params
+        if name not in ("file", "yes")
+        and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        names = {param.name: param.opts[0] for param in context.command.params}
+        listed = ", ".join(names[name] for name in given)
+        raise click.UsageError(
+            f"{listed}: only for files of other shops, and this is a catalogue file."
+        )
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise click.UsageError(f"{name!r} is no time zone; one is called Europe/Berlin.") from None
+
+
+def _pairs(columns: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for each in columns:
+        heading, sign, name = each.rpartition("=")
+        if not sign or not heading.strip() or not name.strip():
+            raise click.UsageError(f'{each!r}: write it like --columns "Preis=regular price"')
+        pairs[heading.strip()] = name.strip().casefold()
+    return pairs
+
+
+class Progress:
+    """Says on a terminal how far it is, once a person begins to wonder."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.next = clock() + PATIENCE
+        self.shown = False
+
+    def __call__(self, done: int, of: int) -> None:
+        """So many of the records are read."""
+        if self.clock() >= self.next and sys.stderr.isatty():
+            self.next, self.shown = self.clock() + 0.5, True
+            click.echo(f"\r{done} of {of} records are read", nl=False, err=True)
+
+    def end(self) -> None:
+        """What is said next begins a line of its own."""
+        if self.shown:
+            click.echo(err=True)

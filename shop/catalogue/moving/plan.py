@@ -1,0 +1,138 @@
+"""The plan of a move in words, for the person who is to agree to it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ...money import Money
+from ..reading import clipped
+from .found import Where
+from .here import Change
+from .service import Move
+
+MOST = 8
+"""As many of a kind as a person reads; all of them stand in the table that is written beside the file."""
+
+
+def in_words(move: Move, *, overwrite: bool = False) -> str:
+    """What was read, what would be done, what is to be decided, what is left, and what is not carried."""
+    parts = (
+        _read(move),
+        _sum(move),
+        _changes(move, overwrite=overwrite),
+        _to_decide(move),
+        _goods(move),
+        _notes(move),
+        _left(move),
+        _not_carried(move),
+    )
+    return "\n\n".join("\n".join(part) for part in map(list, parts) if part)
+
+
+def _read(move: Move) -> Iterator[str]:
+    yield f"{move.file.name} is a file of {move.findings.system}."
+    yield from (f"  {line}" for line in move.findings.read_as)
+    for each in move.settled.carried[:3]:
+        prices = [str(Money(minor, code)) for code, minor in each.entry.prices.items()]
+        yield f"  for example: {each.entry.title}, {', '.join(prices)}: {each.entry.summary}"
+
+
+def _sum(move: Move) -> Iterator[str]:
+    fates, carried = move.fates, move.settled.carried
+    live = sum(each.entry.active for each in carried)
+    yield (
+        f"{move.findings.records} records = {len(fates.carried)} carried + {len(fates.parts)} part of these "
+        f"+ {len(fates.left)} left"
+    )
+    yield (
+        f"  {len(carried)} products: {live} for sale, {len(carried) - live} off sale; "
+        f"{len(move.comparison.new)} new, {len(move.comparison.changed)} with changes, "
+        f"{len(move.comparison.same)} as they are here"
+    )
+    if move.settled.categories:
+        yield f"  new categories: {', '.join(move.settled.categories.values())}"
+    yield from _grouped(
+        "off sale, because each ", [(each.found.where, each.found.off) for each in carried]
+    )
+
+
+def _changes(move: Move, *, overwrite: bool) -> Iterator[str]:
+    for each, changes in move.comparison.changed:
+        yield f"{each.slug} ({each.found.where}):"
+        for change in changes:
+            yield f"  {_said(change, overwrite=overwrite)}"
+    if not overwrite and any(
+        change.kept for _, changes in move.comparison.changed for change in changes
+    ):
+        yield "What stays was changed here, too, or is a stock. To take it as well, add --overwrite."
+
+
+def _said(change: Change, *, overwrite: bool) -> str:
+    here, there = clipped(change.here), clipped(change.there)
+    if change.kept and not overwrite:
+        return f"{change.what} stays {here}; the file says {there}"
+    return f"{change.what}: {here} becomes {there}"
+
+
+def _to_decide(move: Move) -> Iterator[str]:
+    if questions := move.findings.questions:
+        yield "To decide:"
+        for question in questions:
+            yield f"  {question.text} {'Say' if question.needed else 'Else say'} {question.answer}"
+
+
+def _goods(move: Move) -> Iterator[str]:
+    lacking = [each for each in move.settled.carried if each.missing and each.missing != "keys"]
+    if lacking:
+        yield (
+            f"{len(lacking)} need goods, and are off sale until a catalogue file gives them some (a folder of "
+            "files: --files):"
+        )
+        yield from _some([f"{each.slug}: {each.missing}" for each in lacking])
+    keyed = [each for each in move.settled.carried if each.missing == "keys"]
+    if keyed:
+        yield f"{len(keyed)} need licence keys: flask --app wsgi keys add SLUG FILE"
+        yield from _some([each.slug for each in keyed])
+
+
+def _notes(move: Move) -> Iterator[str]:
+    notes = [
+        (each.found.where, note.text) for each in move.settled.carried for note in each.found.notes
+    ]
+    if notes:
+        yield "Taken otherwise than it is written:"
+    yield from _grouped("", notes)
+
+
+def _left(move: Move) -> Iterator[str]:
+    if move.fates.left:
+        yield f"{len(move.fates.left)} are left:"
+        yield from _grouped(
+            "each ", [(left.where, left.reason) for left in move.fates.left.values()]
+        )
+
+
+def _not_carried(move: Move) -> Iterator[str]:
+    if counted := move.findings.not_carried:
+        yield "Not carried at all: " + ", ".join(
+            f"{name} ({n})" for name, n in counted.most_common()
+        )
+    yield from move.findings.remarks
+
+
+def _grouped(before: str, reasons: list[tuple[Where, str]]) -> Iterator[str]:
+    """One line for each reason, with the records it is about."""
+    groups = defaultdict[str, dict[str, None]](dict)
+    for where, reason in reasons:
+        if reason:
+            groups[reason][str(where)] = None
+    for reason, places in groups.items():
+        yield f"  {before}{reason}: {len(places)}"
+        yield from _some(list(places), "    ")
+
+
+def _some(lines: list[str], indent: str = "  ") -> Iterator[str]:
+    yield from (f"{indent}{line}" for line in lines[:MOST])
+    if len(lines) > MOST:
+        yield f"{indent}and {len(lines) - MOST} more"

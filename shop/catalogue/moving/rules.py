@@ -1,0 +1,308 @@
+"""What becomes of found products here: the rules that are the same whichever system they come from."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from zlib import crc32
+
+from ...money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
+from ..exporting import Bare, Value
+from ..images import BadImage, prepare
+from ..importing import (
+    LARGEST_STOCK,
+    LONGEST_CATEGORY,
+    LONGEST_DOWNLOAD_DAYS,
+    LONGEST_SUMMARY,
+    LONGEST_TEXT,
+    LONGEST_TITLE,
+    MISSING_GOODS,
+    MOST_DOWNLOADS,
+    Entry,
+)
+from ..reading import html_in
+from .checking import Checker, Unfit
+from .found import Answers, Findings, FoundProduct, Left, Note, Question
+from .goods import Folder, name_of
+from .slugs import Slugs, slug_of
+from .texts import cut, first_sentence, tidy
+
+NO_CATEGORY = {
+    *("uncategorized", "uncategorised", "unkategorisiert", "без категории", "без рубрики"),
+    *("без категорії", "home"),
+}
+"""What systems put products under that are in no category."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What the shop has already."""
+
+    slugs: frozenset[str] = frozenset()
+    """Of all products."""
+    bound: Mapping[str, str] = field(default_factory=dict)
+    """The slugs of products that came from this system, by their key there."""
+    categories: Mapping[str, str] = field(default_factory=dict)
+    """Titles by slug."""
+
+
+@dataclass(slots=True)
+class Carried:
+    """A product as the catalogue file will have it."""
+
+    found: FoundProduct
+    values: dict[str, Value]
+    entry: Entry
+    missing: str = ""
+    """The goods that the merchant must still put in."""
+
+    @property
+    def slug(self) -> str:
+        """Its name in addresses."""
+        return self.entry.slug
+
+
+@dataclass(slots=True)
+class Settled:
+    """All that will be carried. What cannot be is among the findings' left ones."""
+
+    findings: Findings
+    carried: list[Carried]
+    categories: dict[str, str]
+    """Titles of new categories by slug."""
+
+
+def settle(findings: Findings, answers: Answers, here: Here, folder: Path) -> Settled:
+    """Put the findings into our fields; `folder` is where the catalogue file will be."""
+    _ask_for_currency(findings, answers)
+    goods = Folder(answers.files, folder)
+    slugs = _slugs(findings.products, here)
+    checker = Checker(folder, answers.base_currency)
+    fit = []
+    for product in findings.products:
+        try:
+            values, missing = _values(product, slugs, goods, answers)
+            fit.append(Carried(product, values, checker.entry(values, product.where.row), missing))
+        except Unfit as reason:
+            findings.left.append(Left(product.where, str(reason)))
+    findings.products = [each.found for each in fit]
+    return Settled(findings, fit, _categories(fit, here))
+
+
+def zero_price() -> str:
+    """Why a product that costs nothing is not carried; empty once free products can be sold here."""
+    return "has a price of 0"
+
+
+def _ask_for_currency(findings: Findings, answers: Answers) -> None:
+    silent = [product for product in findings.products if not product.currency]
+    if not silent:
+        return
+    if not answers.currency:
+        text = "The file does not say which currency its prices are in."
+        findings.questions.append(Question(text, f"--currency {answers.base_currency}"))
+        return
+    for product in silent:
+        product.currency = answers.currency
+    prices = f"all {len(silent)} prices are" if len(silent) > 1 else "its price is"
+    findings.read_as.append(f"{prices} read as {answers.currency}, with or without tax: not said")
+
+
+def _slugs(products: Iterable[FoundProduct], here: Here) -> dict[str, str]:
+    """A slug for each key: the one that it has here, else by the order of ids, whatever the file's order is.
+
+    A slug that a product of other origin has here is given out all the same: that is a conflict to show.
+    """
+    slugs, free = dict(here.bound), Slugs(set(here.bound.values()))
+    for product in sorted(products, key=lambda each: _by_number(each.key)):
+        if product.key not in slugs:
+            wanted = slug_of(product.slug) or slug_of(product.title)
+            wanted = wanted or f"product-{slug_of(product.key)}".rstrip("-")
+            slugs[product.key] = free.take(wanted)
+            if slugs[product.key] != wanted:
+                text = f"its address is {slugs[product.key]}, because {wanted} is another one's"
+                product.notes.append(Note(text))
+    foreign = here.slugs - set(here.bound.values())
+    return {key: "" if slug in foreign else slug for key, slug in slugs.items()}
+
+
+def _by_number(key: str) -> tuple[list[int], str]:
+    return [int(digits) for digits in re.findall(r"\d{1,18}", key)], key
+
+
+def _values(
+    product: FoundProduct, slugs: Mapping[str, str], goods: Folder, answers: Answers
+) -> tuple[dict[str, Value], str]:
+    """What the catalogue file will say, but for the category; and which goods are missing."""
+    if not slugs[product.key]:
+        slug = slug_of(product.slug) or slug_of(product.title)
+        raise Unfit(f"has the address {slug}, which another product has here")
+    price = _price(product, answers)
+    delivery, missing = _delivery(product, goods)
+    description = _fitting(
+        product, "description", tidy(product.description, lines=True), LONGEST_TEXT
+    )
+    title = _fitting(product, "title", tidy(product.title), LONGEST_TITLE)
+    summary = tidy(product.summary) or first_sentence(description)
+    if not summary or html_in(summary):
+        summary = title
+    values: dict[str, Value] = {
+        "slug": slugs[product.key],
+        "title": title,
+        "summary": _fitting(product, "summary", summary, LONGEST_SUMMARY),
+    }
+    if description:
+        values["description"] = description
+    values["prices"] = {answers.base_currency: Bare(f"{price.decimal:f}")}
+    if not product.by_keys:
+        stock = product.stock
+        values["stock"] = "unlimited" if stock is None else Bare(min(max(stock, 0), LARGEST_STOCK))
+    if pictures := _pictures(product, title, goods):
+        values["images"] = pictures
+    values["delivery"] = delivery
+    live = not product.off and (not missing or product.by_keys)
+    values["active"] = Bare("yes" if live else "no")
+    return values, missing
+
+
+def _price(product: FoundProduct, answers: Answers) -> Money:
+    """What one costs today, in the base currency."""
+    code = product.currency or answers.base_currency
+    if code not in CURRENCIES:
+        raise Unfit(f"is priced in {code}, which this shop does not take")
+    if code != answers.base_currency:
+        raise Unfit(f"has no price in {answers.base_currency}, the base currency")
+    figure = _with_sale(product, answers)
+    if figure is None:
+        raise Unfit("has no price")
+    if not figure and (reason := zero_price()):
+        raise Unfit(reason)
+    try:
+        price = Money.parse(f"{figure:f}", code)
+    except MoneyError as error:
+        raise Unfit(f"has a price that cannot be taken: {error}") from None
+    if price.minor > LARGEST_PRICE:
+        raise Unfit(f"has a price of {price}, which is too large")
+    return price
+
+
+def _with_sale(product: FoundProduct, answers: Answers) -> Decimal | None:
+    """Our format has no sales: one that runs without an end is the price, one with an end is listed."""
+    regular, sale = product.price, product.sale
+    if regular is None or sale is None or not 0 < sale.price < regular:
+        return regular
+    if sale.ends and sale.ends <= answers.now:
+        product.notes.append(Note(f"a sale for {sale.price} has ended"))
+        return regular
+    if sale.ends or (sale.starts and sale.starts > answers.now):
+        until = " to ".join(
+            f"{each:%Y-%m-%d %H:%M}" if each else "…" for each in (sale.starts, sale.ends)
+        )
+        text = f"costs {regular}; its sale for {sale.price} ({until} UTC) is not carried"
+        product.notes.append(Note(text))
+        return regular
+    product.notes.append(
+        Note(f"costs {sale.price}, as it does today; its regular price of {regular} is not carried")
+    )
+    return sale.price
+
+
+def _delivery(product: FoundProduct, goods: Folder) -> tuple[dict[str, Value], str]:
+    text = _fitting(
+        product, "text after the purchase", tidy(product.text, lines=True), LONGEST_TEXT - 100
+    )
+    said: dict[str, Value] = {"text": text} if text else {}
+    if product.by_keys:
+        return {"keys": Bare("yes"), **said}, "keys"
+    terms = _terms(product)
+    if path := _one_file(product, goods):
+        return {"file": path, **said, **terms}, ""
+    for name, figure in terms.items():
+        product.notes.append(Note(f"{name}: {figure} has to be said together with its file"))
+    names = ", ".join(dict.fromkeys(each.name for each in product.goods))
+    return {"text": "\n\n".join(filter(None, (MISSING_GOODS, text)))}, names or "not in the file"
+
+
+def _one_file(product: FoundProduct, goods: Folder) -> str:
+    """Where its goods are: a product has one file, so that of several the others are listed."""
+    if not product.goods:
+        return ""
+    first, *others = product.goods
+    path = goods.find(first.name)
+    if path and others:
+        names = ", ".join(each.name for each in others)
+        product.notes.append(Note(f"is delivered as {first.name} alone; it also had {names}"))
+    return path
+
+
+def _terms(product: FoundProduct) -> dict[str, Value]:
+    terms: dict[str, Value] = {}
+    for name, figure, most in (
+        ("downloads", product.downloads, MOST_DOWNLOADS),
+        ("days", product.days, LONGEST_DOWNLOAD_DAYS),
+    ):
+        if figure is not None and 0 < figure <= most:
+            terms[name] = Bare(figure)
+        elif figure is not None and figure > most:
+            product.notes.append(Note(f"{name}: {figure} is more than {most}, and so has no limit"))
+    return terms
+
+
+def _pictures(product: FoundProduct, title: str, goods: Folder) -> list[Value]:
+    """Those that are in the folder. An address is listed and not fetched; a broken one stops nothing."""
+    pictures: list[Value] = []
+    for picture in product.pictures:
+        path = goods.find(name_of(picture.address))
+        try:
+            if path:
+                prepare(goods.catalogue / path)
+                alt = tidy(picture.alt) or title
+                pictures.append(
+                    {"file": path, "alt": cut(alt if not html_in(alt) else title, LONGEST_SUMMARY)}
+                )
+            else:
+                product.notes.append(Note("a picture is not carried", picture.address))
+        except BadImage as error:
+            product.notes.append(Note(f"a picture {error}", picture.address))
+    return pictures
+
+
+def _fitting(product: FoundProduct, what: str, text: str, limit: int) -> str:
+    short = cut(text, limit)
+    if short != text:
+        product.notes.append(Note(f"the {what} is cut at {limit} characters", text))
+    return short
+
+
+def _categories(carried: Iterable[Carried], here: Here) -> dict[str, str]:
+    """Put each product into the category at the end of its path; the new ones by slug."""
+    paths = list(
+        dict.fromkeys(each.found.category for each in carried if _is_one(each.found.category))
+    )
+    leaves = Counter(path[-1].casefold() for path in paths)
+    known = {title.casefold(): slug for slug, title in here.categories.items()}
+    new: dict[str, str] = {}
+    for each in carried:
+        path = each.found.category
+        if not _is_one(path):
+            continue
+        parents = path[-2:-1] if leaves[path[-1].casefold()] > 1 else ()
+        title = cut(tidy(": ".join((*parents, path[-1]))), LONGEST_CATEGORY)
+        slug = (
+            known.get(title.casefold()) or slug_of(title) or f"category-{crc32(title.encode()):08x}"
+        )
+        if slug not in here.categories:
+            new.setdefault(slug, title)
+        rest = dict(list(each.values.items())[3:])
+        each.values = dict(list(each.values.items())[:3]) | {"category": slug} | rest
+        each.entry = replace(each.entry, category=slug)
+    return new
+
+
+def _is_one(path: tuple[str, ...]) -> bool:
+    leaf = path[-1].casefold().strip() if path else ""
+    return bool(leaf) and leaf not in NO_CATEGORY and not html_in(" ".join(path))

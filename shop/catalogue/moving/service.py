@@ -1,0 +1,136 @@
+"""A move, from the file to the products: what would be done, and doing just that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ...db import db, end_read
+from ..exporting import Value, as_yaml, write_files
+from ..images import write_atomically
+from ..importing import CatalogueFile, CategoryEntry, Entry
+from ..merging import ImportReport
+from ..models import Product
+from ..service import import_file
+from .checking import Checker
+from .found import Answers, Fates, Findings, MovingError, fates
+from .here import Comparison, compare, look, merged, remember
+from .report import as_csv
+from .rules import Settled, settle
+
+
+@dataclass(slots=True)
+class Move:
+    """What a file would change here; nothing is changed that is not in it."""
+
+    file: Path
+    answers: Answers
+    settled: Settled
+    comparison: Comparison
+    fates: Fates
+
+    @property
+    def findings(self) -> Findings:
+        """What the file says."""
+        return self.settled.findings
+
+    @property
+    def taken(self) -> int:
+        """How many products would be added or changed, without those whose every change is kept back."""
+        return len(self.comparison.new) + sum(
+            any(not change.kept for change in changes) for _, changes in self.comparison.changed
+        )
+
+    @property
+    def blocked(self) -> bool:
+        """Whether an answer is needed first."""
+        return any(question.needed for question in self.findings.questions)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was done, and where it is written down."""
+
+    report: ImportReport
+    catalogue: Path
+    list: Path
+
+
+def plan(file: Path, findings: Findings, answers: Answers) -> Move:
+    """What becomes of the findings in this shop. Changes nothing."""
+    settled = settle(findings, answers, look(findings.system), file.parent)
+    comparison = compare(settled.carried, findings.system, answers.base_currency)
+    return Move(file, answers, settled, comparison, fates(findings))
+
+
+def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
+    """Import what the plan shows, in one transaction, and write beside the file what was imported.
+
+    `overwrite` takes what was changed here since, too. Raises CatalogueFileError, and then nothing has changed.
+    """
+    catalogue, listed = _free_names(move.file)
+    entries, values = _entries(move, overwrite=overwrite)
+    used = {entry.category for entry in entries}
+    titles = {slug: title for slug, title in move.settled.categories.items() if slug in used}
+    _write(catalogue, titles, values)
+    write_atomically(
+        listed, as_csv(move.findings, move.settled.carried, move.fates).encode("utf-8-sig")
+    )
+    categories = [CategoryEntry(1, slug, title, "") for slug, title in titles.items()]
+
+    def also(session: Session, products: Mapping[str, Product]) -> None:
+        session.flush()  # so that what is counted is what the database has
+        if session.scalar(select(func.count(Product.id))) != len(products):
+            raise MovingError("The database does not hold what was imported; nothing was changed.")
+        carried = move.settled.carried
+        remember(session, move.findings.system, carried, products, move.answers.base_currency)
+
+    report = import_file(CatalogueFile(categories, entries), also)
+    return Moved(report, catalogue, listed)
+
+
+def _entries(move: Move, *, overwrite: bool) -> tuple[list[Entry], list[Mapping[str, Value]]]:
+    """What is to be imported, in the file's order: for our import, and for the catalogue file."""
+    changed = {each.slug: changes for each, changes in move.comparison.changed}
+    same = {each.slug for each in move.comparison.same}
+    checker = Checker(move.file.parent, move.answers.base_currency)
+    entries, written = [], list[Mapping[str, Value]]()
+    for each in move.settled.carried:
+        if each.slug in same:
+            continue
+        entry, values = each.entry, each.values
+        if changes := changed.get(each.slug):
+            if not overwrite and all(change.kept for change in changes):
+                continue
+            product, values = merged(each, changes, overwrite=overwrite)
+            write_files(product, move.file.parent)
+            entry = checker.entry(values, each.found.where.row)
+        entries.append(entry)
+        written.append(values)
+    db.session.expunge_all()
+    end_read()
+    return entries, written
+
+
+def _write(path: Path, titles: Mapping[str, str], products: Sequence[Mapping[str, Value]]) -> None:
+    categories: list[Value] = [{"slug": slug, "title": title} for slug, title in titles.items()]
+    document: dict[str, Value] = {"categories": categories} if categories else {}
+    write_atomically(path, as_yaml(document | {"products": [*products]}).encode())
+
+
+def _free_names(file: Path) -> tuple[Path, Path]:
+    """Names beside the file that nothing has: the merchant may have worked on those of an earlier import."""
+    number = 1
+    while True:
+        end = f"-{number}" if number > 1 else ""
+        names = (
+            file.with_name(f"{file.stem}.moved{end}.yaml"),
+            file.with_name(f"{file.stem}.moved{end}.csv"),
+        )
+        if not any(name.exists() for name in names):
+            return names
+        number += 1
