@@ -17,6 +17,9 @@ from pathlib import Path
 
 from ...db import utcnow
 
+TO_BE_SENT = "has to be sent"
+"""Why goods that are no files are left, unless the merchant says that they are."""
+
 
 class MovingError(Exception):
     """The file as a whole cannot be taken, for the reason that the text gives."""

@@ -26,7 +26,7 @@ from ..importing import (
 )
 from ..reading import html_in
 from .checking import Checker, Unfit
-from .found import Answers, Findings, FoundProduct, Left, Note, Question
+from .found import TO_BE_SENT, Answers, Findings, FoundProduct, Left, Note, Question
 from .goods import Folder, name_of
 from .slugs import Slugs, slug_of
 from .texts import cut, first_sentence, tidy
@@ -79,6 +79,7 @@ class Settled:
 def settle(findings: Findings, answers: Answers, here: Here, folder: Path) -> Settled:
     """Put the findings into our fields; `folder` is where the catalogue file will be."""
     _ask_for_currency(findings, answers)
+    _ask_about_sending(findings)
     goods = Folder(answers.files, folder)
     slugs = _slugs(findings.products, here)
     checker = Checker(folder, answers.base_currency)
@@ -110,6 +111,13 @@ def _ask_for_currency(findings: Findings, answers: Answers) -> None:
         product.currency = answers.currency
     prices = f"all {len(silent)} prices are" if len(silent) > 1 else "its price is"
     findings.read_as.append(f"{prices} read as {answers.currency}, with or without tax: not said")
+
+
+def _ask_about_sending(findings: Findings) -> None:
+    """Many who sell files never said in their shop that nothing has to be sent: one answer for all."""
+    if sent := sum(each.reason == TO_BE_SENT for each in findings.left):
+        text = f"{sent} records have to be sent, their file says, and are left."
+        findings.questions.append(Question(text, "--digital, if they need not be.", needed=False))
 
 
 def _slugs(products: Iterable[FoundProduct], here: Here) -> dict[str, str]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from .checking import Unfit
 from .editions import Editions, edition
 from .found import (
+    TO_BE_SENT,
     Address,
     Answers,
     Findings,
@@ -149,7 +150,7 @@ class OldShop:
         kinds = _words(row["type"])
         has_files = any(row[f"download url {number}"] for number in self.downloads)
         if not (self.answers.digital or has_files or kinds & {"virtual", "downloadable"}):
-            raise Unfit("has to be sent")
+            raise Unfit(TO_BE_SENT)
         texts = [self.convert(_breaks(each["description"])) for each in _once(parent, row)]
         product = FoundProduct(
             where=row.where(row["id"], title),

@@ -4,14 +4,21 @@ import csv
 import io
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from flask.testing import FlaskCliRunner
 
+from shop.catalogue.moving.found import Answers, Findings
+from shop.catalogue.moving.systems import read
+
 SAMPLES = Path(__file__).parent / "samples"
 
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+
+Sample = Callable[[str], Path]
 Bring = Callable[..., Result]
 WriteTable = Callable[..., Path]
 
@@ -81,3 +88,11 @@ def record(number: int = 41, **values: str) -> dict[str, str]:
         "Download 1 name": "",
         "Download 1 URL": "",
     } | {name if " " in name else name.replace("_", " "): value for name, value in values.items()}
+
+
+def found(path: Path, **answers: object) -> Findings:
+    """What is found in a file whose prices are in dollars, unless the answers say otherwise."""
+    given = {"base_currency": "USD", "currency": "USD", "now": NOW} | answers
+    findings = read(path.read_bytes(), Answers(**given))  # type: ignore[arg-type]
+    assert findings is not None
+    return findings

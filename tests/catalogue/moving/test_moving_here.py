@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,8 @@ from shop.catalogue.moving.cli import Progress
 from shop.catalogue.moving.found import MovingError
 from shop.catalogue.service import import_catalogue
 from shop.db import db, end_read, transaction
-from tests.catalogue.moving.conftest import Bring, WriteTable, record
+from tests.catalogue.moving.conftest import Bring, Sample, WriteTable, record
 from tests.factories import make_product
-
-Sample = Callable[[str], Path]
 
 
 def find(slug: str) -> Product:

@@ -9,18 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shop.catalogue.moving.found import Answers, Findings, FoundProduct, MovingError, Sale
-from shop.catalogue.moving.systems import read
-from tests.catalogue.moving.conftest import SAMPLES, WriteTable, record
-
-NOW = datetime(2026, 11, 30, tzinfo=UTC)
-
-
-def found(path: Path, **answers: object) -> Findings:
-    given = {"base_currency": "USD", "currency": "USD", "now": NOW} | answers
-    findings = read(path.read_bytes(), Answers(**given))  # type: ignore[arg-type]
-    assert findings is not None
-    return findings
+from shop.catalogue.moving.found import Findings, FoundProduct, MovingError, Sale
+from tests.catalogue.moving.conftest import SAMPLES, WriteTable, found, record
 
 
 def only(path: Path, **answers: object) -> FoundProduct:
