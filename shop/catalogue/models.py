@@ -137,6 +137,22 @@ class ExchangeRate(Base):
         return Decimal(self.rate_e8).scaleb(-RATE_PLACES)
 
 
+class FormerAddress(Base):
+    """Where a product or a category was before: in the shop that it moved from, or under another name here."""
+
+    __tablename__ = "former_addresses"
+    __table_args__ = (
+        CheckConstraint("(product_id IS NULL) <> (category_id IS NULL)", name="one_target"),
+    )
+
+    path: Mapped[str] = mapped_column(String(400), primary_key=True)
+    """In one spelling: decoded, without the language and without a slash at its end."""
+    query: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """What of the query names the page, in the order of the alphabet; empty where the path does."""
+    product_id: Mapped[int | None] = mapped_column(ForeignKey("products.id"))
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
+
+
 class ProductImage(Base):
     """A picture of a product, stored in several widths below the data folder's `media/`."""
 

@@ -9,15 +9,20 @@ from flask import (
     Blueprint,
     Response,
     abort,
+    redirect,
     render_template,
+    request,
     send_from_directory,
     url_for,
 )
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from ..config import current_settings
 from ..web.caching import public
+from ..web.errors import http_error
 from ..web.head import in_full
-from . import crawlers, pages, queries
+from . import crawlers, former, pages, queries
 from .addresses import LAST_PAGE, ListAddress, address_at_hand, currency_asked, typed_query
 from .images import NAME
 from .images import media as media_folder
@@ -33,10 +38,22 @@ bp.add_app_template_global(currency_asked)  # the header of every page keeps it
 
 
 @bp.get("/", strict_slashes=False)  # else `GET http://host:99` is redirected, and to that port
-def index() -> Response:
-    """Everything for sale."""
+def index() -> ResponseReturnValue:
+    """Everything for sale; or what an address of another system, such as `/?p=12`, was for."""
+    if former.AT_HOME & request.args.keys() and (moved := former.page_of(request)):
+        return redirect(moved, 301)
     address = address_at_hand(url_for("catalogue.index"))
     return _list("catalogue/index.html", address, Choice(), queries.categories_for_sale())
+
+
+@bp.app_errorhandler(404)
+@bp.app_errorhandler(
+    410
+)  # `/downloads/rain` is no download link of ours, and was a product in another system
+def not_here(error: HTTPException) -> ResponseReturnValue:
+    """The page that had this address in the shop that it moved from; else there is none."""
+    moved = former.page_of(request) if request.method in ("GET", "HEAD") else None
+    return redirect(moved, 301) if moved else http_error(error)
 
 
 @bp.get("/categories/<slug>")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from ..catalogue.cli import products, rates
+from ..catalogue.former_cli import addresses
 from ..worker import worker
 from . import (
     attention,
@@ -26,6 +27,7 @@ def init_app(app: Flask) -> None:
     """Add every command."""
     for command in (reissue.reissue_goods, reissue.relink):
         orders.orders.add_command(command)
+    products.add_command(addresses)
     for command in (
         invoices.invoices,
         orders.orders,

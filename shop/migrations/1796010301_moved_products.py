@@ -1,7 +1,7 @@
 """which products came from another shop, and what it said of them
 
 Revision ID: 1796010301
-Revises: 1796010200
+Revises: 1796010300
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "1796010301"
-down_revision = "1796010200"
+down_revision = "1796010300"
 branch_labels = ()
 depends_on = None
 
