@@ -163,6 +163,8 @@ class Findings:
     left: list[Left] = field(default_factory=list)
     not_carried: Counter[str] = field(default_factory=Counter)
     """What is carried for no product, by the name of the column, and in how many records it stands."""
+    categories_at: str = ""
+    """Before the slugs of a category's path in its address, such as /product-category/; empty if not known."""
     remarks: list[str] = field(default_factory=list)
     """What a file of this system cannot tell, in a sentence each."""
     questions: list[Question] = field(default_factory=list)

@@ -24,6 +24,7 @@ def in_words(move: Move, *, overwrite: bool = False) -> str:
         _to_decide(move),
         _goods(move),
         _notes(move),
+        _addresses(move),
         _left(move),
         _not_carried(move),
     )
@@ -83,14 +84,14 @@ def _to_decide(move: Move) -> Iterator[str]:
 
 
 def _goods(move: Move) -> Iterator[str]:
-    lacking = [each for each in move.settled.carried if each.missing and each.missing != "keys"]
+    lacking = [each for each in move.comparison.new if each.missing and not each.found.by_keys]
     if lacking:
         yield (
             f"{len(lacking)} need goods, and are off sale until a catalogue file gives them some (a folder of "
             "files: --files):"
         )
         yield from _some([f"{each.slug}: {each.missing}" for each in lacking])
-    keyed = [each for each in move.settled.carried if each.missing == "keys"]
+    keyed = [each for each in move.comparison.new if each.found.by_keys]
     if keyed:
         yield f"{len(keyed)} need licence keys: flask --app wsgi keys add SLUG FILE"
         yield from _some([each.slug for each in keyed])
@@ -103,6 +104,21 @@ def _notes(move: Move) -> Iterator[str]:
     if notes:
         yield "Taken otherwise than it is written:"
     yield from _grouped("", notes)
+
+
+def _addresses(move: Move) -> Iterator[str]:
+    plan, products = move.addresses, [each.found for each in move.settled.carried]
+    guessed = sum(not address.sure for each in products for address in each.addresses)
+    if plan.new:
+        yield (
+            f"{len(plan.new)} addresses of the old shop will lead to these products and categories"
+            + (f"; those of {guessed} products are guessed from their titles" if guessed else "")
+            + ". All of them: flask --app wsgi products addresses list"
+        )
+    yield from _some(
+        [f"{old} goes on leading where it does, not to {new}" for old, new in plan.changed.items()]
+    )
+    yield from _some([f"{old} {reason}" for old, reason in plan.refused])
 
 
 def _left(move: Move) -> Iterator[str]:

@@ -74,6 +74,8 @@ class Settled:
     carried: list[Carried]
     categories: dict[str, str]
     """Titles of new categories by slug."""
+    paths: dict[tuple[str, ...], str]
+    """The slugs of all categories by their paths in the old shop."""
 
 
 def settle(findings: Findings, answers: Answers, here: Here, folder: Path) -> Settled:
@@ -91,7 +93,7 @@ def settle(findings: Findings, answers: Answers, here: Here, folder: Path) -> Se
         except Unfit as reason:
             findings.left.append(Left(product.where, str(reason)))
     findings.products = [each.found for each in fit]
-    return Settled(findings, fit, _categories(fit, here))
+    return Settled(findings, fit, *_categories(fit, here))
 
 
 def zero_price() -> str:
@@ -116,7 +118,7 @@ def _ask_for_currency(findings: Findings, answers: Answers) -> None:
 def _ask_about_sending(findings: Findings) -> None:
     """Many who sell files never said in their shop that nothing has to be sent: one answer for all."""
     if sent := sum(each.reason == TO_BE_SENT for each in findings.left):
-        text = f"{sent} records have to be sent, their file says, and are left."
+        text = f"Left, because they have to be sent, their file says: {sent}."
         findings.questions.append(Question(text, "--digital, if they need not be.", needed=False))
 
 
@@ -286,14 +288,17 @@ def _fitting(product: FoundProduct, what: str, text: str, limit: int) -> str:
     return short
 
 
-def _categories(carried: Iterable[Carried], here: Here) -> dict[str, str]:
-    """Put each product into the category at the end of its path; the new ones by slug."""
+def _categories(
+    carried: Iterable[Carried], here: Here
+) -> tuple[dict[str, str], dict[tuple[str, ...], str]]:
+    """Put each product into the category at the end of its path; the new ones by slug, and all by path."""
     paths = list(
         dict.fromkeys(each.found.category for each in carried if _is_one(each.found.category))
     )
     leaves = Counter(path[-1].casefold() for path in paths)
     known = {title.casefold(): slug for slug, title in here.categories.items()}
     new: dict[str, str] = {}
+    found: dict[tuple[str, ...], str] = {}
     for each in carried:
         path = each.found.category
         if not _is_one(path):
@@ -305,10 +310,11 @@ def _categories(carried: Iterable[Carried], here: Here) -> dict[str, str]:
         )
         if slug not in here.categories:
             new.setdefault(slug, title)
+        found[path] = slug
         rest = dict(list(each.values.items())[3:])
         each.values = dict(list(each.values.items())[:3]) | {"category": slug} | rest
         each.entry = replace(each.entry, category=slug)
-    return new
+    return new, found
 
 
 def _is_one(path: tuple[str, ...]) -> bool:

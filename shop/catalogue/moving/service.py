@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 
 from ...db import db, end_read
 from ..exporting import Value, as_yaml, write_files
+from ..former import AddressPlan
+from ..former import remember as remember_addresses
 from ..images import write_atomically
 from ..importing import CatalogueFile, CategoryEntry, Entry
 from ..merging import ImportReport
 from ..models import Product
 from ..service import import_file
+from .addresses import addresses_of
 from .checking import Checker
 from .found import Answers, Fates, Findings, MovingError, fates
 from .here import Comparison, compare, look, merged, remember
@@ -32,6 +35,7 @@ class Move:
     settled: Settled
     comparison: Comparison
     fates: Fates
+    addresses: AddressPlan
 
     @property
     def findings(self) -> Findings:
@@ -40,10 +44,11 @@ class Move:
 
     @property
     def taken(self) -> int:
-        """How many products would be added or changed, without those whose every change is kept back."""
-        return len(self.comparison.new) + sum(
+        """How much would be added or changed, without products whose every change is kept back."""
+        changed = sum(
             any(not change.kept for change in changes) for _, changes in self.comparison.changed
         )
+        return len(self.comparison.new) + changed + len(self.addresses.new)
 
     @property
     def blocked(self) -> bool:
@@ -64,7 +69,8 @@ def plan(file: Path, findings: Findings, answers: Answers) -> Move:
     """What becomes of the findings in this shop. Changes nothing."""
     settled = settle(findings, answers, look(findings.system), file.parent)
     comparison = compare(settled.carried, findings.system, answers.base_currency)
-    return Move(file, answers, settled, comparison, fates(findings))
+    old = addresses_of(settled)
+    return Move(file, answers, settled, comparison, fates(findings), old)
 
 
 def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
@@ -88,6 +94,7 @@ def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
             raise MovingError("The database does not hold what was imported; nothing was changed.")
         carried = move.settled.carried
         remember(session, move.findings.system, carried, products, move.answers.base_currency)
+        remember_addresses(session, move.addresses.new)
 
     report = import_file(CatalogueFile(categories, entries), also)
     return Moved(report, catalogue, listed)

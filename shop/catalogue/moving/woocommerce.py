@@ -74,6 +74,7 @@ def read(sheet: Sheet, answers: Answers) -> Findings:
     )
     findings = Findings("WooCommerce", len(sheet.rows) + len(sheet.broken), remarks=list(REMARKS))
     findings.read_as = [*sheet.table.read_as, said]
+    findings.categories_at = "/product-category/"
     findings.left += sheet.broken
     shop = OldShop(sheet, prices, answers)
     for number, row in enumerate(sheet.rows, start=1):
@@ -215,10 +216,8 @@ def _add_parents(shop: OldShop, findings: Findings) -> None:
 def _ask_about_stock(shop: OldShop, findings: Findings) -> None:
     for row, sharing in shop.shared.items():
         parent = shop.parents[row]
-        text = (
-            f"{len(sharing)} editions of {words_of(parent['name'])} share one stock ({parent['stock'] or 'none'}), and "
-            "nothing here does: each gets 0."
-        )
+        name, stock = words_of(parent["name"]), parent["stock"] or "none"
+        text = f"Editions of {name} share one stock ({stock}), and nothing here does: each of {len(sharing)} gets 0."
         answer = "how many each has, as its `stock` in the catalogue file."
         findings.questions.append(Question(text, answer, needed=False))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskCliRunner
+from flask.testing import FlaskClient, FlaskCliRunner
 from PIL import Image
 from sqlalchemy import func, select
 
@@ -429,6 +429,34 @@ def test_categories_are_made_for_what_is_carried_and_equal_leaves_get_their_pare
         titles = list(db.session.scalars(select(Category.title).order_by(Category.position)))
         assert titles == ["Music: Rock", "Books: Rock", "Rain, wind"]
         assert find("product-3").category is None
+
+
+def test_old_addresses_lead_to_the_products_and_categories_that_came(
+    app: Flask, client: FlaskClient, write_table: WriteTable, bring: Bring
+) -> None:
+    """nopCommerce#1833: every link from search engines was lost with the move."""
+    keyed = {"Meta: lmfwc_licensed_product": "1", "Categories": "Games > At sea"}
+
+    result = bring(write_table(record(41, Name="Harbour Rain", **keyed)))
+
+    assert "4 addresses of the old shop will lead to these products" in result.output
+    assert "those of 1 products are guessed from their titles" in result.output
+    for old in ("/?p=41", "/product/harbour-rain/", "/?post_type=product&p=41"):
+        answer = client.get(old)
+        assert (answer.status_code, answer.location) == (301, "/products/harbour-rain")
+    assert client.get("/product-category/games/at-sea/").location == "/categories/at-sea"
+    assert "Nothing is new" in bring(write_table(record(41, Name="Harbour Rain", **keyed))).output
+
+
+def test_an_old_address_that_leads_elsewhere_already_stays(
+    app: Flask, write_table: WriteTable, bring: Bring
+) -> None:
+    bring(write_table(record(41, Name="Rain")))
+
+    result = bring(write_table(record(41, Name="Rain"), record(42, Name="Rain")))
+
+    assert "/product/rain/ is to lead to /products/rain and to /products/rain-2" in result.output
+    assert "1 added" in result.output
 
 
 def test_cells_of_the_report_are_no_formulas(

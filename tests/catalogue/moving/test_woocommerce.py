@@ -187,7 +187,7 @@ def test_no_limit_of_downloads_is_none(write_table: WriteTable, cell: str) -> No
 def test_editions_that_share_a_stock_get_none_and_are_named() -> None:
     (question,) = found(SAMPLES / "woocommerce.csv").questions
 
-    assert "of Ink Brushes share one stock (7)" in question.text
+    assert "Editions of Ink Brushes share one stock (7)" in question.text
     assert not question.needed
 
 
