@@ -20,9 +20,9 @@ from babel.dates import format_timedelta
 from babel.numbers import get_currency_name
 from babel.units import format_unit
 from flask import Flask, has_request_context, request
-from flask_babel import Babel, force_locale, format_date, get_locale
+from flask_babel import Babel, force_locale, format_date, get_locale, gettext
 from flask_babel import refresh as forget_language
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from .config import LANGUAGES, Settings, current_settings
@@ -103,8 +103,8 @@ def _address_at_hand() -> str:
 
 
 def money(amount: Money) -> Markup:
-    """The amount for people, as their language writes it."""
-    return format_money(amount, language())
+    """The amount for people, as their language writes it; nothing is free."""
+    return format_money(amount, language()) if amount.minor else escape(gettext("Free"))
 
 
 def currency_name(code: str) -> str:

@@ -214,20 +214,25 @@ class CatalogueReader(Reader):
         nodes = self.mapping(node, "prices", tuple(CURRENCIES))
         if isinstance(node, yaml.MappingNode) and self.base_currency not in nodes:
             self.wrong(line_of(node), f"prices have no {self.base_currency}, the base currency")
-        prices = {code: self.price(value, code) for code, value in nodes.items()}
-        return {code: minor for code, minor in prices.items() if minor}
+        found = {code: self.price(value, code) for code, value in nodes.items()}
+        prices = {code: minor for code, minor in found.items() if minor is not None}
+        if any(prices.values()) and not all(prices.values()):
+            free = next(code for code, minor in prices.items() if not minor)
+            self.wrong(
+                line_of(nodes[free]),
+                f"a price of 0 makes a product free, and then in every currency; {free} is 0, others are not",
+            )
+        return prices
 
-    def price(self, node: yaml.Node, currency: str) -> int:
-        """One price in minor units; 0 if it is none."""
+    def price(self, node: yaml.Node, currency: str) -> int | None:
+        """One price in minor units, 0 if it is free; None if it is none."""
         text = self.scalar(node, "a price")
         try:
             minor = Money.parse(text, currency).minor
         except MoneyError as error:
             reason = str(error).removeprefix(repr(text)).removeprefix("the amount").strip()
             self.wrong(line_of(node), f"price {clipped(text)} of {currency} {reason}")
-            return 0
-        if minor == 0:
-            self.wrong(line_of(node), f"price {clipped(text)} of {currency} must be more than 0")
+            return None
         if minor > LARGEST_PRICE:
             most = f"{Money(LARGEST_PRICE, currency).decimal:f} is the most"
             self.wrong(line_of(node), f"price {clipped(text)} of {currency} is too large; {most}")

@@ -128,6 +128,7 @@ def _sorting_price() -> Any:
     converted = cast(base_price, Float) * rates.c.rate_e8 * bindparam("scale", type_=Float)
     price = case(
         (own_price.is_not(None), cast(own_price, Float)),
+        (base_price == 0, 0.0),  # free, in every currency and without a rate
         # Smaller ones round to nothing; see pricing.unit_price.
         (and_(rates.c.set_at >= bindparam("oldest"), converted > 0.5), converted),
     )

@@ -27,6 +27,8 @@ class ImportReport:
     unchanged: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
     """Those that were added or changed."""
+    free: list[str] = field(default_factory=list)
+    """Those that cost nothing, as the file says: a slip with a price would give them away."""
     started_at: datetime = field(default_factory=utcnow)
     """Products that come together are of one age, so that the newest ones keep the file's order."""
 
@@ -94,6 +96,8 @@ def merge(
         text = f"category {entry.category!r} is neither in the file's categories nor in the shop"
         yield Problem(entry.category_line, text)
         return
+    if not any(entry.prices.values()):
+        report.free.append(entry.slug)
     product = products.get(entry.slug)
     values = _plain_values(entry, stored) | {"category": categories.get(entry.category)}
     if product is None:

@@ -103,10 +103,10 @@ class Product(Base):
 
 
 class Price(Base):
-    """What one unit costs in one currency. Each product has one in the shop's base currency."""
+    """What one unit costs in one currency; 0 is free. Each product has one in the shop's base currency."""
 
     __tablename__ = "prices"
-    __table_args__ = (CheckConstraint("minor > 0", name="minor"),)
+    __table_args__ = (CheckConstraint("minor >= 0", name="minor"),)
 
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), primary_key=True)
     currency: Mapped[str] = mapped_column(String(3), primary_key=True)

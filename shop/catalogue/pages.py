@@ -75,6 +75,7 @@ class ProductPage:
     delivery_note: str
     left: int | None
     sold_out: bool
+    is_free: bool
     max_quantity: int
     category: ChoiceLink | None
     """The way to more of its kind."""
@@ -136,28 +137,44 @@ def cards(offers: Iterable[Offer], currency: str) -> list[Card]:
 def delivery_note(offer: Offer) -> str:
     """How and how soon the buyer gets it, for the product page."""
     if offer.kind is DeliveryKind.KEY:
+        if offer.is_free:
+            return gettext("Licence key, shown on the order page and sent by email at once")
         return gettext(
             "Licence key, shown on the order page and sent by email as soon as the payment is confirmed"
         )
     if offer.kind is DeliveryKind.TEXT:
+        if offer.is_free:
+            return gettext(
+                "A text with all you need, shown on the order page and sent by email at once"
+            )
         return gettext(
             "A text with all you need, shown on the order page and sent by email "
             "as soon as the payment is confirmed"
         )
+    note = _file_note(offer)
+    limits = ", ".join(_download_limits(offer))
+    if not limits:
+        return note
+    return note + ". " + gettext("It can be downloaded %(limits)s", limits=limits)
+
+
+def _file_note(offer: Offer) -> str:
     size = offer.delivery_size
     if size is None:
         size = storage().known_size(offer.delivery_file)
     name = PurePosixPath(offer.delivery_file)
     facts = [name.suffix[1:].upper(), readable_size(size) if size is not None else ""]
-    note = gettext(
+    said = ", ".join(filter(None, facts)) or name.name
+    if offer.is_free:
+        return gettext(
+            "File (%(facts)s), to download from the order page or from a link sent by email at once",
+            facts=said,
+        )
+    return gettext(
         "File (%(facts)s), to download from the order page or from a link sent by email "
         "as soon as the payment is confirmed",
-        facts=", ".join(filter(None, facts)) or name.name,
+        facts=said,
     )
-    limits = ", ".join(_download_limits(offer))
-    if not limits:
-        return note
-    return note + ". " + gettext("It can be downloaded %(limits)s", limits=limits)
 
 
 def _download_limits(offer: Offer) -> Iterator[str]:
@@ -182,6 +199,7 @@ def product_page(offer: Offer, images: list[StoredImage], currency: str) -> Prod
         delivery_note=delivery_note(offer),
         left=offer.left,
         sold_out=offer.sold_out,
+        is_free=offer.is_free,
         max_quantity=offer.max_quantity,
         category=_category_link(offer, currency) if offer.category else None,
     )

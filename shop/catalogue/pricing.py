@@ -33,11 +33,14 @@ def unit_price(
     """The price in `currency`: `own` minor units if given, else the base price at the rate.
 
     None without a base price, and when there is no rate or the amount would round to nothing or be too large.
+    What is free needs no rate: nothing is nothing in every currency.
     """
     if base is None:
         return None
     if own is not None:
         return listed(own, currency)
+    if not base.minor:
+        return Money(0, currency)
     if rate_e8 is None:
         return None
     try:

@@ -80,8 +80,15 @@ class Offer:
         return self.left == 0
 
     @property
+    def is_free(self) -> bool:
+        """Whether it costs nothing, in whatever currency."""
+        return self.base_price is not None and not self.base_price.minor
+
+    @property
     def max_quantity(self) -> int:
-        """How many units one cart may hold."""
+        """How many units one cart may hold; of what is free everybody gets one."""
+        if self.is_free:
+            return 0 if self.sold_out else 1
         return MAX_QUANTITY if self.left is None else min(self.left, MAX_QUANTITY)
 
 

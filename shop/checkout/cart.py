@@ -71,6 +71,11 @@ class Cart:
     """Whether the form carries what is in it, because no cookie does."""
 
     @property
+    def is_free(self) -> bool:
+        """Whether there is nothing to pay for it."""
+        return not self.empty and not self.total.minor
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing to buy."""
         return not self.lines

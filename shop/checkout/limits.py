@@ -1,8 +1,12 @@
-"""How much one buyer may set aside without paying: the rows are counted in the order's own transaction.
+"""How much one buyer may have without paying: the rows are counted in the order's own transaction.
 
 Counted are the orders that wait for money, by email address and by network; the units they hold, by
 product; and how fast they come, by network. Who has paid is not held up by what they bought. Anybody
 can type anybody's address: whoever has shown that it is theirs (owners.py) is counted apart.
+
+What is free waits for no money. An order of nothing else counts all the same, for as long as one would wait for
+money; its mail is one of the few that an address gets in a day; and an address gets of each free product one,
+for as long as the notes are kept.
 """
 
 from __future__ import annotations
@@ -17,7 +21,8 @@ from sqlalchemy.orm import Session
 from ..catalogue.models import Product
 from ..config import current_settings
 from ..db import db, rows_changed, transaction, utcnow
-from ..orders.models import HoldState, Order, OrderStatus, StockHold
+from ..fulfilment.asked_for import MailboxUsedUp, take_mail
+from ..orders.models import HAS_GOODS, HoldState, Order, OrderLine, OrderStatus, StockHold
 from ..payments.models import FRUITLESS, Payment
 from ..payments.times import A_DAY, price_stands_for
 from ..web.clients import mailbox_key
@@ -36,7 +41,18 @@ ATTEMPTS_PER_CLIENT = 20
 ATTEMPTS_WITHIN = timedelta(minutes=1)
 
 
-class TooManyOrders(Exception):
+class OverLimit(Exception):
+    """This buyer may not place this order, or not now; `whose` says what was counted, `title` of which product."""
+
+    whose, title = "buyer", ""
+
+    @property
+    def is_of_address(self) -> bool:
+        """Whether it was counted by the email address, whose owner can show that it is theirs."""
+        return self.whose in ("buyer", "mails")
+
+
+class TooManyOrders(OverLimit):
     """This buyer may place the next order at `until`; `whose` says what was counted."""
 
     def __init__(self, whose: str, until: datetime) -> None:
@@ -44,18 +60,24 @@ class TooManyOrders(Exception):
         super().__init__(f"too many orders by {whose}")
 
 
-class HoldsTooMuch(Exception):
+class HoldsTooMuch(OverLimit):
     """One buyer may not hold so many units of `title` unpaid; `left` says how many more they may."""
-
-    whose = "buyer"
 
     def __init__(self, title: str, left: int) -> None:
         self.title, self.left = title, left
         super().__init__(f"holds too much: {left} left")
 
 
+class HasItAlready(OverLimit):
+    """`title` is free, once to an email address, and this one has got it."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        super().__init__("has it already")
+
+
 def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
-    """The note of who places this order, if they may; TooManyOrders or HoldsTooMuch if not.
+    """The note of who places this order, if they may; OverLimit if not.
 
     First in the order's transaction: it lets those who are counted together in one after the other.
     """
@@ -69,8 +91,12 @@ def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
     _limit_orders(session, placement)
     if placement.client:
         _limit_pace(session, placement)
+    if cart.is_free:
+        _limit_mails(session, buyer)
     for line in cart.lines:
         _limit_units(session, placement, line.offer.id, line.quantity, line.title)
+        if not line.unit.minor:
+            _limit_free(session, placement, line.offer.id, line.title)
     return placement
 
 
@@ -118,8 +144,8 @@ def forget_placements(now: datetime | None = None) -> None:
 
 
 def counted_for(whose: ColumnElement[bool]) -> list[Placement]:
-    """The notes that count: of unpaid orders, and of those placed within the last hour."""
-    counts = or_(Order.status == OrderStatus.PENDING, Placement.placed_at > utcnow() - PACE)
+    """The notes that count: of unpaid orders, of those with something free, and of those of the last hour."""
+    counts = or_(_is_unpaid(), _has_free(), Placement.placed_at > utcnow() - PACE)
     query = select(Placement).join(Placement.order).where(whose, counts)
     return list(db.session.scalars(query.order_by(Placement.placed_at)))
 
@@ -143,11 +169,40 @@ def _same_buyer(placement: Placement) -> ColumnElement[bool]:
     return and_(same, Placement.proven) if placement.proven else same
 
 
+def _is_unpaid() -> ColumnElement[bool]:
+    """Whether an order waits for money; or is free, and so young that it would still wait if it were not."""
+    is_young = and_(Order.total_minor == 0, Order.expires_at > utcnow())
+    return or_(Order.status == OrderStatus.PENDING, is_young)
+
+
+def _has_free(*of: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether the order of a note has brought something for nothing, in a line of which all this is so."""
+    given = exists().where(Order.id == OrderLine.order_id, Order.status.in_(HAS_GOODS))
+    free = OrderLine.unit_minor == 0
+    return exists().where(OrderLine.order_id == Placement.order_id, free, given, *of)
+
+
+def _limit_free(session: Session, placement: Placement, product_id: int, title: str) -> None:
+    """One is enough for whoever wants it, and else the first robot would have them all."""
+    had = _has_free(OrderLine.product_id == product_id)
+    query = select(Placement.order_id).where(_same_buyer(placement), had)
+    if session.scalar(query.limit(1)) is not None:
+        raise HasItAlready(title)
+
+
+def _limit_mails(session: Session, buyer: Buyer) -> None:
+    """Goods that cost nothing must be no way to fill a stranger's mailbox."""
+    try:
+        take_mail(session, buyer.email, owner=buyer.proven)
+    except MailboxUsedUp as used:
+        raise TooManyOrders("mails", used.until) from None
+
+
 def _limit_unpaid(session: Session, whose: str, same: ColumnElement[bool], most: int) -> None:
     query = (
         select(func.count(), func.min(Order.expires_at))
         .join(Placement, Placement.order_id == Order.id)
-        .where(same, Order.status == OrderStatus.PENDING)
+        .where(same, _is_unpaid())
     )
     count, first_end = session.execute(query).one()
     if count >= most:
@@ -189,7 +244,9 @@ def _limit_units(
     query = (
         select(func.sum(StockHold.quantity))
         .join(Placement, Placement.order_id == StockHold.order_id)
-        .where(same, StockHold.product_id == product_id, StockHold.state == HoldState.HELD)
+        .join(Order, Order.id == StockHold.order_id)
+        .where(same, StockHold.product_id == product_id, _is_unpaid())
+        .where(StockHold.state != HoldState.RELEASED)
     )
     held = int(session.scalar(query) or 0)
     most = max(1, math.ceil((available + held) * current_settings().shop_unpaid_share / 100))

@@ -39,7 +39,11 @@ def is_owner(email: str) -> bool:
         return True
     orders = (find_order(number) for number in remembered_orders())
     return any(
-        order and order.paid_at and order.email and mailbox(order.email) == mailbox(email)
+        order
+        and order.paid_at
+        and not order.is_free  # whoever types an address gets as far
+        and order.email
+        and mailbox(order.email) == mailbox(email)
         for order in orders
     )
 

@@ -62,6 +62,9 @@ HEADLINES = {
     PageState.REFUNDED: lazy_gettext("Refunded"),
 }
 
+OF_FREE = lazy_gettext("Thank you for your order")
+"""The headline of an order with nothing to pay."""
+
 BY_ORDER = {
     OrderStatus.PAID: PageState.PAID,
     OrderStatus.FULFILLED: PageState.DELIVERED,
@@ -151,6 +154,7 @@ class OrderPage:
     look_again: int | None
     number: str
     email: str
+    is_free: bool
     total: Money
     lines: Sequence[OrderLine]
     pay_url: str | None
@@ -212,11 +216,12 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     left = deadline - now if deadline else None
     return OrderPage(
         state=state,
-        headline=str(HEADLINES[state]),
+        headline=str(OF_FREE if order.is_free else HEADLINES[state]),
         final=final,
         look_again=None if final else LOOK_AGAIN if state in CHANGING else LOOK_AGAIN_SLOWLY,
         number=order.number,
         email=order.email,
+        is_free=order.is_free,
         total=order.total,
         lines=order.lines,
         pay_url=shown.pay_url if shown else None,

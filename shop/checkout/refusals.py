@@ -5,13 +5,22 @@ from __future__ import annotations
 from flask_babel import gettext, ngettext
 
 from ..i18n import readable_wait
-from .limits import HoldsTooMuch, TooManyOrders
+from .limits import HoldsTooMuch, OverLimit, TooManyOrders
 
 
-def words_for(refused: TooManyOrders | HoldsTooMuch) -> str:
+def words_for(refused: OverLimit) -> str:
     """Why there is no order, and what to do."""
-    words = _too_many(refused) if isinstance(refused, TooManyOrders) else _too_much(refused)
-    return str(words)
+    if isinstance(refused, TooManyOrders):
+        return str(_too_many(refused))
+    if isinstance(refused, HoldsTooMuch):
+        return str(_too_much(refused))
+    return str(
+        gettext(
+            "%(title)s is free, once for each email address, and this address has got it already. "
+            "Look for our mail, or take it out of your cart.",
+            title=refused.title,
+        )
+    )
 
 
 def _too_much(refused: HoldsTooMuch) -> object:
@@ -35,6 +44,12 @@ def _too_many(refused: TooManyOrders) -> object:
         return gettext(
             "Too many orders for this email address wait for payment. Pay for one of them, "
             "or try again %(when)s. Your cart is kept.",
+            when=when,
+        )
+    if refused.whose == "mails":
+        return gettext(
+            "This email address has had as many mails today as can be sent without a payment. "
+            "Try again %(when)s. Your cart is kept.",
             when=when,
         )
     if refused.whose == "client":

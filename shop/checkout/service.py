@@ -18,9 +18,10 @@ from ..orders.service import take_holds
 from ..payments.models import Payment
 from ..payments.queries import find_payment_by_reference
 from ..payments.service import new_payment
+from ..payments.settling import settle_free
 from .cart import Cart
 from .forms import Buyer
-from .limits import HoldsTooMuch, TooManyOrders, admit
+from .limits import OverLimit, admit
 
 log = structlog.get_logger()
 
@@ -53,8 +54,9 @@ def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
     """Make the order, set its stock aside and note the intent to ask for an invoice: one commit.
 
     No network is touched. The payment returned is the caller's to open; there is none when the
-    same form had made the order before. Raises CartChanged, SoldOut, OrderChanged, TooManyOrders or
-    HoldsTooMuch, and then nothing has been stored.
+    same form had made the order before, or when there is nothing to pay: such an order is paid, and its
+    goods are the caller's to hand over. Raises CartChanged, SoldOut, OrderChanged or OverLimit, and
+    then nothing has been stored.
     """
     if order := find_placed_order(buyer):
         return order, None
@@ -63,12 +65,13 @@ def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
     try:
         with transaction("order") as session:
             order, payment = _write(session, cart, buyer)
-    except (IntegrityError, TooManyOrders, HoldsTooMuch):
+    except (IntegrityError, OverLimit):
         # Another request with the same key was faster; if it was anything else, say so.
         if order := find_placed_order(buyer):
             return order, None
         raise
-    log.info("order_placed", order=order.number, payment=payment.reference, total=str(order.total))
+    reference = payment.reference if payment else "none"
+    log.info("order_placed", order=order.number, payment=reference, total=str(order.total))
     return order, payment
 
 
@@ -100,7 +103,7 @@ def place_test_order(amount: Money, email: str, reference: str | None = None) ->
     return payment
 
 
-def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
+def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
     placement, now = admit(session, cart, buyer), utcnow()
     order = Order(
         number=new_number(),
@@ -129,11 +132,14 @@ def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment]:
         StockHold(product_id=line.offer.id, quantity=line.quantity) for line in cart.lines
     ]
     order.record("placed", str(order.total))
-    payment = new_payment(order, 1, now)
-    session.add_all([order, payment])
+    payment = None if order.is_free else new_payment(order, 1, now)
+    session.add_all([order, payment] if payment else [order])
     session.flush()
-    plan_placed(session, order, owner=buyer.proven)
+    if payment:
+        plan_placed(session, order, owner=buyer.proven)
     placement.order_id = order.id
     session.add(placement)
     take_holds(session, order)  # last, so that rows which many buyers want are locked briefly
+    if not payment:
+        settle_free(session, order, now)
     return order, payment

@@ -30,6 +30,10 @@ WORDS = {
 """The entries of an order's history that say something to its buyer; the others are the operator's."""
 
 
+OF_FREE = {OrderStatus.PAID: lazy_gettext("Nothing to pay")}
+"""What is said instead of an order that costs nothing."""
+
+
 @dataclass(frozen=True)
 class Step:
     """Something that happened, and when."""
@@ -40,4 +44,5 @@ class Step:
 
 def timeline(order: Order) -> list[Step]:
     """The steps of the order, the oldest first."""
-    return [Step(each.at, str(WORDS[each.kind])) for each in order.events if each.kind in WORDS]
+    words = WORDS | OF_FREE if order.is_free else WORDS
+    return [Step(each.at, str(words[each.kind])) for each in order.events if each.kind in words]

@@ -23,6 +23,7 @@ from wtforms.validators import ValidationError
 
 from ..catalogue.queries import MAX_QUANTITY, find_offer
 from ..config import current_settings
+from ..fulfilment.service import deliver_order
 from ..i18n import readable_seconds
 from ..orders.links import (
     find_order_by_old_token,
@@ -49,7 +50,7 @@ from ..payments.service import (
 from ..web.security import csrf
 from . import cart as carts
 from .forms import CheckoutForm
-from .limits import HoldsTooMuch, TooManyOrders, admit_again
+from .limits import OverLimit, TooManyOrders, admit_again
 from .owners import is_owner, offer_proof
 from .page import CLOSED, OrderPage, current_payment, order_at, order_page, payment_to_ask_about
 from .refusals import words_for
@@ -181,7 +182,7 @@ def checkout() -> ResponseReturnValue:
 
 @bp.post("/checkout")
 def submit() -> ResponseReturnValue:
-    """Place the order, open its invoice, send the buyer to the pay page."""
+    """Place the order, open its invoice, send the buyer to the pay page; to the goods if there is nothing to pay."""
     form = CheckoutForm()
     carts.choose_currency(form.currency.data)
     return _submit(form, None)
@@ -204,7 +205,7 @@ def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnVal
         order, payment = _place(form, cart)
     except ValidationError:
         return _checkout_again(form, cart, _unseen_problem(form), 422)
-    except (TooManyOrders, HoldsTooMuch) as refused:
+    except OverLimit as refused:
         return _refuse(form, cart, refused)
     except (CartChanged, SoldOut):
         now = carts.load_cart(form.currency.data, one)
@@ -225,6 +226,8 @@ def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnVal
         return _to_order(changed.order)
     if payment:
         open_invoice(payment, _gateway())
+    elif order.is_free:
+        deliver_order(order.id)
     # An old form must not empty a cart filled since.
     if not one and (payment or cart.seen == form.seen.data):
         carts.empty()
@@ -276,7 +279,7 @@ def pay(token: str) -> ResponseReturnValue:
     order = order_at(token)
     try:
         payment, ours = start_payment(order.id, partial(admit_again, proven=is_owner(order.email)))
-    except (TooManyOrders, HoldsTooMuch) as refused:
+    except OverLimit as refused:
         log.info("payment_refused", order=order.number, reason=str(refused))
         if isinstance(refused, TooManyOrders) and refused.whose == "buyer":
             return offer_proof(words_for(refused), order.email, refused.until)
@@ -406,16 +409,14 @@ def _unseen_problem(form: CheckoutForm) -> str | None:
     return str(FORM_DAMAGED) if form.damaged else None
 
 
-def _refuse(
-    form: CheckoutForm, cart: carts.Cart, refused: TooManyOrders | HoldsTooMuch
-) -> ResponseReturnValue:
+def _refuse(form: CheckoutForm, cart: carts.Cart, refused: OverLimit) -> ResponseReturnValue:
     """The form as it was filled in, with how much one buyer may order, or when to come again."""
     log.info("order_refused", reason=str(refused))
     buyer = form.buyer()
-    prove = "" if buyer.proven or refused.whose != "buyer" else buyer.email
-    if isinstance(refused, HoldsTooMuch):
-        return _checkout_again(form, cart, words_for(refused), 409, prove)
-    return too_often(_checkout_again(form, cart, words_for(refused), 429, prove), refused.until)
+    prove = buyer.email if refused.is_of_address and not buyer.proven else ""
+    if isinstance(refused, TooManyOrders):
+        return too_often(_checkout_again(form, cart, words_for(refused), 429, prove), refused.until)
+    return _checkout_again(form, cart, words_for(refused), 409, prove)
 
 
 def _to_payment(order: Order) -> ResponseReturnValue:

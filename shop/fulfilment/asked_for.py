@@ -1,7 +1,7 @@
 """Mails that a buyer causes without having paid: the link, a mail once more, another address.
 
 Anybody can type anybody's address. So each address gets a few such mails a day, and each order
-can ask for fewer still; what was paid for is mailed without being counted. Who has shown that the
+can ask for fewer still; what was paid for is mailed without being counted, what is free is not. Who has shown that the
 address is theirs (`owner`) is not held up by what strangers have used up.
 """
 
@@ -68,7 +68,7 @@ class NotCorrectable(Exception):
 def plan_placed(session: Session, order: Order, *, owner: bool = False) -> None:
     """Queue the first mail of an order, in the commit that makes it; none to an address that has had enough."""
     with contextlib.suppress(UsedUp):
-        _take_mail(session, order.email, owner=owner)
+        take_mail(session, order.email, owner=owner)
         plan_mail(session, order, PLACED_MAIL, wait=HOLD)
 
 
@@ -112,7 +112,7 @@ def mail_link(email: str, number: str, *, owner: bool = False) -> None:
         order = find_order(number)
         fits = order is not None and _same(order.email, email)
         with contextlib.suppress(UsedUp, NothingToSend), session.begin_nested():
-            _take_mail(session, email, owner=owner)
+            take_mail(session, email, owner=owner)
             plan_mail(session, order or Order(number=number), LINK_MAIL, about=_once(number))
             if not fits:
                 raise NothingToSend
@@ -132,7 +132,7 @@ def correct_address(order_id: int, email: str, *, owner: bool = False) -> None:
             raise NotCorrectable(order.number)
         old = order.email
         for address in sorted((old,) if owner else (old, email), key=mailbox_key):
-            _take_mail(session, address, owner=False)
+            take_mail(session, address, owner=False)
         order.correct_address(email, at=utcnow())
         journal.note("link", (order.number, order.link_version))
         plan_mail(session, order, CORRECTED_MAIL, address=old)
@@ -143,7 +143,8 @@ def correct_address(order_id: int, email: str, *, owner: bool = False) -> None:
     wake("mails")
 
 
-def _take_mail(session: Session, email: str, *, owner: bool) -> None:
+def take_mail(session: Session, email: str, *, owner: bool) -> None:
+    """Use one of the mails that an address gets in a day unpaid for; MailboxUsedUp, unless its owner asks."""
     if owner:
         return
     try:
@@ -156,7 +157,7 @@ def _ration(session: Session, order: Order, last: OutboxMail | None, *, owner: b
     if last and last.sent_at and last.sent_at + PAUSE > utcnow():
         raise UsedUp(last.sent_at + PAUSE)
     take(session, subject("again", order.number), AGAIN)
-    _take_mail(session, order.email, owner=owner)
+    take_mail(session, order.email, owner=owner)
 
 
 def _plan_link_or_goods(session: Session, order: Order) -> None:

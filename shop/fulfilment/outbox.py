@@ -186,6 +186,6 @@ def _note_outcome(mail_id: int, now: datetime, error: str, *, refused: bool = Fa
 
 def _tell_a_person(session: Session, mail: OutboxMail, error: str) -> None:
     """A mail that we owe did not get through. Those that anybody can cause are no news: any address can be typed."""
-    if mail.template not in ASKED_FOR:
+    if mail.template not in ASKED_FOR and not (mail.order and mail.order.is_free):
         note = f"The mail {mail.dedupe_key} could not be sent: {error}."
         raise_attention(session, "mail_failed", mail.dedupe_key, note)

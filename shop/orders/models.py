@@ -86,6 +86,10 @@ SETTLED = frozenset(
 HAS_GOODS = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
 """Statuses of an order whose buyer may have its goods: the money came, and does not go back."""
 
+OF_FREE = frozenset({OrderStatus.PENDING, OrderStatus.PAID, OrderStatus.FULFILLED})
+"""Statuses of an order with nothing to pay, `pending` only within the commit that makes it: no money of it can be
+late, in part, or go back."""
+
 UNDELIVERED = frozenset(
     {OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.REVIEW, OrderStatus.PAID}
 )
@@ -122,7 +126,10 @@ class Order(Base):
 
     __tablename__ = "orders"
     __table_args__ = (
-        CheckConstraint("total_minor > 0", name="total"),
+        CheckConstraint(
+            "total_minor > 0 OR (total_minor = 0 AND status IN ('pending', 'paid', 'fulfilled'))",
+            name="total",
+        ),
         CheckConstraint(
             "status NOT IN ('paid', 'fulfilled') OR paid_at IS NOT NULL", name="paid_at"
         ),
@@ -192,19 +199,24 @@ class Order(Base):
         return Money(self.total_minor, self.currency)
 
     @property
+    def is_free(self) -> bool:
+        """Whether there is nothing to pay: nobody asks the provider about it, and no payment is made."""
+        return self.total_minor == 0
+
+    @property
     def has_goods(self) -> bool:
         """Whether the buyer may have what was handed over; whoever gets the money back gives it up."""
         return self.status in HAS_GOODS
 
     def move(self, status: OrderStatus, *, why: str, who: str = "shop") -> None:
         """Go to `status` and write it into the history; IllegalTransition if the table has no such edge."""
-        if status not in TRANSITIONS[self.status]:
+        if status not in TRANSITIONS[self.status] or (self.is_free and status not in OF_FREE):
             raise IllegalTransition(f"order {self.number}: {self.status} -> {status}")
         self.status = status
         self.record(status.value, why, who=who)
 
     def mark_paid(self, *, at: datetime, why: str, who: str) -> None:
-        """The money is there."""
+        """The money is there, or there is none to wait for."""
         self.paid_at = at
         self.move(OrderStatus.PAID, why=why, who=who)
 

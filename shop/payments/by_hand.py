@@ -93,6 +93,8 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
 
     What was not handed over yet goes back on sale.
     """
+    if order.is_free:
+        raise NotPossible(f"Order {order.number} was free: there is no money to pay back.")
     order_id = order.id
     with transaction("refund") as session:
         order = lock_order(session, order_id)

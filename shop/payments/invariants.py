@@ -104,16 +104,25 @@ def money_not_counted() -> Found:
 
 @cache
 def paid_without_money() -> Found:
-    """Orders that count as paid, and no payment is."""
+    """Orders that cost something and count as paid, and no payment is."""
     money = exists().where(Payment.order_id == Order.id, Payment.state == PaymentState.PAID)
-    return select(Order.number).where(RECENT, Order.status.in_(HAS_GOODS), ~money)
+    counts = Order.status.in_(HAS_GOODS) & (Order.total_minor > 0)
+    return select(Order.number).where(RECENT, counts, ~money)
 
 
 @cache
 def no_payment() -> Found:
     """Orders that nobody can pay, because they were stored without a payment."""
     payment = exists().where(Payment.order_id == Order.id)
-    return select(Order.number).where(RECENT, ~payment)
+    return select(Order.number).where(RECENT, Order.total_minor > 0, ~payment)
+
+
+@cache
+def free_not_given() -> Found:
+    """Orders with nothing to pay that were not given away as they were placed, or that somebody was to pay."""
+    payment = exists().where(Payment.order_id == Order.id)
+    wrong = or_(Order.status.not_in(HAS_GOODS), payment)
+    return select(Order.number).where(RECENT, Order.total_minor == 0, wrong)
 
 
 @cache
@@ -318,6 +327,11 @@ CHECKS: tuple[tuple[str, str, Callable[[], Found]], ...] = (
         paid_without_money,
     ),
     ("no_payment", "Order {0} has no payment.", no_payment),
+    (
+        "free_not_given",
+        "Order {0} costs nothing, and is not given away or has a payment.",
+        free_not_given,
+    ),
     ("wrong_amount", "Payment {0} is for another amount than its order.", wrong_amount),
     ("wrong_total", "The lines of order {0} do not add up to its total.", wrong_total),
     ("goods_without_money", "Order {0} hands out goods and is not paid.", goods_without_money),

@@ -60,7 +60,17 @@ def test_the_good_file_is_good(path: Path) -> None:
         ("12.00", "1e3", "line 6: price '1e3' of USD is not an amount; write it like 10.50"),
         ("12.00", "-1", "line 6: price '-1' of USD is not an amount; write it like 10.50"),
         ("12.00", "1.005", "line 6: price '1.005' of USD has more than 2 decimal places for USD"),
-        ("12.00", "0.00", "line 6: price '0.00' of USD must be more than 0"),
+        (
+            "USD: 12.00",
+            "USD: 0.00\n    EUR: 5",
+            "line 6: a price of 0 makes a product free, and then in every currency; USD is 0, others are not",
+        ),
+        (
+            "USD: 12.00",
+            "USD: 12.00\n    EUR: 0",
+            "line 7: a price of 0 makes a product free, and then in every currency; EUR is 0, others are not",
+        ),
+        ("12.00", "-0.00", "line 6: price '-0.00' of USD is not an amount; write it like 10.50"),
         ("12.00", "99999999999999999", "line 6: price '99999999999999999' of USD is too large"),
         (
             "12.00",

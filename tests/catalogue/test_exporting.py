@@ -81,6 +81,7 @@ def full(import_text: ImportText, product: ProductText) -> None:
             prices="{USD: 3.1, UAH: 120}",
         )
         + product("odd", title="'yes'", summary="'12.50'", description="'  text '")
+        + product("gift", prices="{USD: 0, EUR: 0.00}")
     )
 
 
@@ -94,8 +95,9 @@ def test_importing_an_export_changes_nothing(
         count = export_to(file)
         report = import_catalogue(file)
 
-        assert count == 4
-        assert report.unchanged == ["rain", "wind", "key", "odd"]
+        assert count == 5
+        assert report.unchanged == ["rain", "wind", "key", "odd", "gift"]
+        assert report.free == ["gift"]
         assert export_text() == file.read_text("utf-8")
 
 

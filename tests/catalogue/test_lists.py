@@ -64,6 +64,17 @@ def test_what_has_no_price_comes_last_both_ways(
     assert titles(client, "/?currency=GBP&sort=price") == titles(client, "/?currency=GBP")
 
 
+def test_what_is_free_is_the_cheapest_in_every_currency(
+    app: Flask, client: FlaskClient, priced: None
+) -> None:
+    with app.app_context():
+        make_product(title="Gift", price=0)
+
+    for currency in ("USD", "EUR", "GBP"):
+        assert titles(client, f"/?currency={currency}&sort=price")[0] == "Gift"
+    assert titles(client, "/?currency=EUR&sort=price-down")[-1] == "Gift"
+
+
 def test_a_rate_that_is_too_old_does_not_sort(
     app: Flask, client: FlaskClient, priced: None
 ) -> None:

@@ -61,6 +61,16 @@ def test_an_amount_beyond_all_measure_is_no_price() -> None:
     assert unit_price(None, Money(10**15, "USD"), e8("81.5"), "RUB") is None
 
 
+def test_what_is_free_is_so_in_every_currency_and_without_a_rate() -> None:
+    listed = PriceList("USD", {"gift": {"USD": 0}, "pin": {"USD": 1000}}, {"EUR": e8("0.5")})
+
+    assert listed.price("gift", "RUB") == Money(0, "RUB")
+    assert listed.totals({"gift": 1, "pin": 2}, ["USD", "EUR", "RUB"]) == {
+        "USD": Money(2000, "USD"),
+        "EUR": Money(1000, "EUR"),
+    }
+
+
 def test_the_unit_is_rounded_and_then_multiplied() -> None:
     listed = PriceList("USD", {"pin": {"USD": 33}}, {"EUR": e8("0.5")})
 

@@ -70,10 +70,12 @@ def fill_in(app: Flask, *slugs: str, quantity: int = 1) -> FilledForm:
 
 
 def outcome(answer: TestResponse) -> str:
-    """What became of a sent form: "sold", "sold out", or the status that nobody should see."""
+    """What became of a sent form: "sold", "sold out", "order page", or the status that nobody should see."""
     to = answer.headers.get("Location", "")
     if answer.status_code == 303 and to.startswith("http"):
         return "sold"
+    if answer.status_code == 303 and to.startswith("/orders/"):
+        return "order page"
     if answer.status_code == 409 or (answer.status_code == 303 and to == "/cart"):
         return "sold out"
     return f"{answer.status_code} {to}"

@@ -24,6 +24,12 @@ def checkout(stage: Stage) -> Task:
     return stage.fills_the_form()
 
 
+def checkout_free(stage: Stage) -> Task:
+    """The same with a cart that costs nothing, while the provider is away."""
+    stage.sandbox.turn({"api": "down"})
+    return stage.fills_the_form_for_nothing()
+
+
 def checkout_refused(stage: Stage) -> Task:
     """The same, and the provider says no."""
     stage.sandbox.turn({"api": "406"})

@@ -100,6 +100,12 @@ CRASHES = (
          "pending creating", (3,), "pending abandoned", "failed", api="1"),
     dies("K5", scenes.checkout, "before_bind inside_bind after_invoice_noted",
          "pending creating", (1,), "pending open", "waiting", api="2"),
+    dies("K1", scenes.checkout_free, "before_order inside_order",
+         "-", (), "fulfilled free", "delivered", during="down"),
+    dies("K2", scenes.checkout_free, "after_order before_delivery inside_delivery after_key_noted",
+         "paid free", (0,), "fulfilled free", "delivered", during="down"),
+    dies("K6", scenes.checkout_free, "after_delivery",
+         "fulfilled free", (0,), "fulfilled free", "delivered", during="down"),
     dies("K6", scenes.checkout, "after_bind",
          "pending open", (), "pending open", "waiting"),
     dies("K2", scenes.checkout_refused, "before_call_failed inside_call_failed",
@@ -409,10 +415,26 @@ only_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 
 
 @only_sqlite
+def test_control_a_free_order_that_is_settled_after_its_commit_is_found(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No sweep would come back to it: it has no payment, and nobody would ever pay it."""
+    later = mutant(checkout._write, "settle_free(session, order, now)", "pass")
+    monkeypatch.setattr(checkout, "_write", later)
+    stage.fills_the_form_for_nothing()
+    dies_here(monkeypatch, "after_order")
+
+    with pytest.raises(Killed):
+        stage.sends_the_form()
+
+    assert "free_not_given" in str(stage.found())
+
+
+@only_sqlite
 def test_control_an_order_committed_before_its_payment_is_found(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = mutant(checkout._write, "add_all([order, payment])", "add(order)")
+    alone = mutant(checkout._write, "[order, payment] if payment else [order]", "[order]")
     later = (
         '    with transaction("payment") as session:\n        session.add(payment)\n    log.info('
     )

@@ -14,10 +14,11 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from shop.catalogue.models import Product
+from shop.catalogue.models import DeliveryKind, Product
 from shop.catalogue.service import take_stock
 from shop.config import Settings
 from shop.db import db, end_read, transaction
+from shop.fulfilment.queries import unsold_keys
 from shop.orders.models import Order, StockHold
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
@@ -128,6 +129,36 @@ def test_carts_of_three_in_opposite_order_get_all_three_or_none(
     assert set(adrift) == {0}
     assert count(app, StockHold) == 3 * sold == 3 * count(app, Order)
     settle(app, sandbox, promise, orders=sold)
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.long)])
+def test_of_ten_units_that_are_free_sixty_four_buyers_get_ten_while_the_provider_is_away(
+    app: Flask, sandbox: Sandbox, promise: Promise, rounds: int
+) -> None:
+    sandbox.turn({"api": "down"})
+    given = 0
+    with watched(app) as adrift:
+        for number in range(rounds):
+            with app.app_context():
+                product = make_product(kind=DeliveryKind.KEY, keys=UNITS, price=0)
+                slug, product_id = product.slug, product.id
+                end_read()
+            form = fill_in(app, slug)
+            got = Counter(
+                at_once(BUYERS, lambda n, f=form, r=number: outcome(f.insist(f"{r}-{n}")))
+            )
+
+            promise.cases += BUYERS
+            assert got == {"order page": UNITS, "sold out": BUYERS - UNITS}
+            with app.app_context():
+                assert db.session.get_one(Product, product_id).available == 0
+                assert unsold_keys(product_id) == 0
+            given += got["order page"]
+
+    assert set(adrift) == {0}
+    assert given == rounds * UNITS
+    assert sandbox.invoices() == []
+    settle(app, sandbox, promise, orders=given)
 
 
 def test_stock_that_is_read_before_it_is_written_is_sold_many_times(

@@ -10,8 +10,10 @@ from flask import Flask
 from sqlalchemy import Executable, delete, insert, select, text, update
 
 from shop.catalogue.models import DeliveryKind, Product
+from shop.checkout.service import place_order
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
+from shop.fulfilment.service import deliver_order
 from shop.orders.models import (
     AttentionItem,
     HoldState,
@@ -28,7 +30,15 @@ from shop.payments.invariants import CHECKS, findings
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.service import refresh, start_payment
 from shop.payments.sweep import sweep
-from tests.factories import gateway, make_open_order, make_order, make_product, provider
+from tests.factories import (
+    gateway,
+    make_buyer,
+    make_cart,
+    make_open_order,
+    make_order,
+    make_product,
+    provider,
+)
 
 
 class Shop:
@@ -50,6 +60,13 @@ class Shop:
         self.keyless = self.short_of_keys(make_product(kind=DeliveryKind.KEY, keys=1))
         self.refund = self.with_invoice("paid", many)
         refund_order(self.order(self.refund), why="the buyer asked", who="Ann")
+        self.free = self.given_away(make_product(kind=DeliveryKind.KEY, keys=2, price=0))
+
+    def given_away(self, product: Product) -> str:
+        cart = make_cart(self.app, product)
+        order, _ = place_order(cart, make_buyer(cart, email="else@example.com"))
+        deliver_order(order.id)
+        return order.number
 
     def order(self, number: str) -> Order:
         return db.session.scalars(select(Order).where(Order.number == number)).one()
@@ -176,6 +193,14 @@ BROKEN: dict[str, tuple[Break, Callable[[Shop], tuple[str, str]]]] = {
     "an order has no payment": (
         lambda shop: delete(Payment).where(Payment.order_id == of(shop, shop.placed)),
         lambda shop: ("no_payment", shop.placed),
+    ),
+    "an order that costs nothing has a payment": (
+        lambda shop: (
+            update(Payment)
+            .where(Payment.order_id == of(shop, shop.placed))
+            .values(order_id=of(shop, shop.free))
+        ),
+        lambda shop: ("free_not_given", shop.free),
     ),
     "an invoice is about less than the order": (
         lambda shop: (

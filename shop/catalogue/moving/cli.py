@@ -156,6 +156,8 @@ def _tell(report: ImportReport) -> None:
         f"{len(report.added)} added, {len(report.changed)} changed, "
         f"{len(report.unchanged)} unchanged."
     )
+    if report.free:
+        click.echo(f"Free, because their price is 0: {', '.join(report.free)}.")
     if report.categories:
         click.echo(f"Categories added or changed: {', '.join(report.categories)}.")
 
