@@ -57,14 +57,14 @@ def export_to(path: Path) -> int:
 
 
 def write_files(product: Product, folder: Path) -> None:
-    """Put the product's images and its goods file where its entry in a catalogue file there names them."""
+    """Put the product's images and goods files where its entry in a catalogue file there names them."""
     for image in product.images:
         original = originals(current_settings().shop_data_dir) / image.name
         _copy(original, folder / _image_path(product, image))
-    if product.delivery_file:
-        target = folder / _goods_path(product)
+    for file, _ in product.files:
+        target = folder / _goods_path(product, file)
         target.parent.mkdir(parents=True, exist_ok=True)
-        storage().fetch(product.delivery_file, target)
+        storage().fetch(file, target)
 
 
 def _catalogue(products: list[Product]) -> dict[str, Value]:
@@ -80,7 +80,7 @@ def _category(category: Category) -> dict[str, Value]:
 
 
 def _products() -> list[Product]:
-    parts = (Product.category, Product.prices, Product.images)
+    parts = (Product.category, Product.prices, Product.images, Product.more_files)
     statement = (
         select(Product).options(*map(selectinload, parts)).order_by(Product.position, Product.id)
     )
@@ -117,7 +117,8 @@ def entry_of(product: Product) -> dict[str, Value]:
 def _delivery(product: Product) -> dict[str, Value]:
     values: dict[str, Value] = {}
     if product.delivery_kind is DeliveryKind.FILE:
-        values["file"] = _goods_path(product)
+        paths = [_goods_path(product, file) for file, _ in product.files]
+        values |= {"files": [*paths]} if len(paths) > 1 else {"file": paths[0]}
     if product.delivery_kind is DeliveryKind.KEY:
         values["keys"] = Bare("yes")
     if product.delivery_text:
@@ -139,8 +140,8 @@ def _image_path(product: Product, image: ProductImage) -> str:
     return f"images/{product.slug}-{image.position + 1}-{image.name[:8]}.{ending}"
 
 
-def _goods_path(product: Product) -> str:
-    folder, _, name = product.delivery_file.partition("/")
+def _goods_path(product: Product, file: str) -> str:
+    folder, _, name = file.partition("/")
     return f"files/{product.slug}-{folder[:8]}/{name}"
 
 

@@ -37,6 +37,8 @@ MISSING_GOODS = "[[The goods are missing: put a file, keys or a text here]]"
 LARGEST_STOCK = 1_000_000_000
 MOST_DOWNLOADS = 1000
 LONGEST_DOWNLOAD_DAYS = 3650
+MOST_FILES = 50
+"""Of one product; each is a link in the mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class DeliveryEntry:
     kind: DeliveryKind = DeliveryKind.TEXT
     text: str = ""
     markdown: bool = True
-    file: Path | None = None
+    files: tuple[Path, ...] = ()
     max_downloads: int | None = None
     download_days: int | None = None
     low_stock: int | None = None
@@ -287,7 +289,8 @@ class CatalogueReader(Reader):
         """What the buyer gets."""
         if node is None:
             return DeliveryEntry()
-        values = self.mapping(node, "delivery", ("text", "file", "keys", *TERMS), optional=["text"])
+        known = ("text", "file", "files", "keys", *TERMS)
+        values = self.mapping(node, "delivery", known, optional=["text"])
         kind = self.kind(node, values)
         for name, of in TERMS.items():
             if name in values and kind is not of:
@@ -303,7 +306,7 @@ class CatalogueReader(Reader):
             kind=kind,
             text=text,
             markdown=markdown,
-            file=self.file(values.get("file"), "goods file"),
+            files=self.goods_files(values),
             max_downloads=self.number(values, "downloads", 1, MOST_DOWNLOADS),
             download_days=self.number(values, "days", 1, LONGEST_DOWNLOAD_DAYS),
             low_stock=self.number(values, "low_stock", 1, LARGEST_STOCK),
@@ -311,9 +314,10 @@ class CatalogueReader(Reader):
 
     def kind(self, node: yaml.Node, values: dict[str, yaml.Node]) -> DeliveryKind:
         """What kind of delivery these values describe."""
-        if "file" in values and "keys" in values:
+        by_file = "file" in values or "files" in values
+        if by_file and "keys" in values:
             self.wrong(line_of(node), "delivery has both a file and keys; choose one")
-        if "file" in values:
+        if by_file:
             return DeliveryKind.FILE
         if "keys" in values:
             if self.flag(values["keys"], "keys", default=True):
@@ -322,6 +326,27 @@ class CatalogueReader(Reader):
         elif "text" not in values and isinstance(node, yaml.MappingNode):
             self.wrong(line_of(node), "delivery needs a text, a file or keys")
         return DeliveryKind.TEXT
+
+    def goods_files(self, values: dict[str, yaml.Node]) -> tuple[Path, ...]:
+        """The files of a delivery: one as `file`, or a list of `files`."""
+        if (listed := values.get("files")) is None:
+            file = self.file(values.get("file"), "goods file")
+            return (file,) if file else ()
+        if "file" in values:
+            self.wrong(line_of(listed), "delivery has both file and files; put all into files")
+        nodes = self.sequence(listed, "files")
+        if not 0 < len(nodes) <= MOST_FILES:
+            self.wrong(
+                line_of(listed), f"files has {len(nodes)} files; it takes from 1 to {MOST_FILES}"
+            )
+        files: dict[str, Path] = {}
+        for node in nodes[:MOST_FILES]:
+            if file := self.file(node, "goods file"):
+                if file.name in files:
+                    text = "is there twice by this name; buyers could not tell them apart"
+                    self.wrong(line_of(node), f"goods file {clipped(file.name)} {text}")
+                files[file.name] = file
+        return tuple(files.values())
 
     def file(self, node: yaml.Node | None, what: str) -> Path | None:
         """A file beside the catalogue file or below its folder."""

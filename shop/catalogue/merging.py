@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 from ..db import utcnow
 from .images import BadImage
 from .importing import CategoryEntry, Entry
-from .models import Category, DeliveryKind, Price, Product, ProductImage
+from .models import Category, DeliveryKind, Price, Product, ProductFile, ProductImage
 from .reading import CatalogueFileError, Problem
 from .storage import StoredFile, storage
 
@@ -33,17 +33,16 @@ class ImportReport:
     """Products that come together are of one age, so that the newest ones keep the file's order."""
 
 
-def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, StoredFile]:
+def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, list[StoredFile]]:
     """Put images into the data folder and goods where they are kept; the stored goods by slug."""
-    stored, place = {}, storage()
+    stored, place = dict[str, list[StoredFile]](), storage()
     for entry in entries:
         for image in entry.images:
             try:
                 image.image.store(data_dir)
             except BadImage as error:
                 raise CatalogueFileError([Problem(entry.line, f"an image {error}")]) from None
-        if entry.delivery.file:
-            stored[entry.slug] = place.store(entry.delivery.file)
+        stored[entry.slug] = [place.store(file) for file in entry.delivery.files]
     return stored
 
 
@@ -51,7 +50,7 @@ def lock_products(session: Session) -> dict[str, Product]:
     """Every product by slug; on PostgreSQL no sale moves their stock until the commit."""
     statement = (
         select(Product)
-        .options(selectinload(Product.prices), selectinload(Product.images))
+        .options(*map(selectinload, (Product.prices, Product.images, Product.more_files)))
         # In the order in which a checkout takes stock, so that the two cannot block each other.
         .order_by(Product.id)
         .with_for_update()
@@ -88,7 +87,7 @@ def merge(
     products: dict[str, Product],
     categories: Mapping[str, Category],
     entry: Entry,
-    stored: dict[str, StoredFile],
+    stored: dict[str, list[StoredFile]],
     report: ImportReport,
 ) -> Iterator[Problem]:
     """Add the entry's product or change what differs; yields what cannot be done."""
@@ -99,10 +98,12 @@ def merge(
     if not any(entry.prices.values()):
         report.free.append(entry.slug)
     product = products.get(entry.slug)
-    values = _plain_values(entry, stored) | {"category": categories.get(entry.category)}
+    files = stored.get(entry.slug, [])
+    values = _plain_values(entry, files) | {"category": categories.get(entry.category)}
     if product is None:
         values["created_at"] = values["updated_at"] = report.started_at
         products[entry.slug] = _added(session, entry, values)
+        _merge_files(products[entry.slug], files)
         report.added.append(entry.slug)
         return
     if problem := _refusal(product, entry):
@@ -113,6 +114,7 @@ def merge(
         _set(product, **values),
         _merge_stock(product, entry),
         _merge_prices(product, entry),
+        _merge_files(product, files),
         _merge_images(session, product, entry),
     ]
     if any(changes):
@@ -180,8 +182,8 @@ def _merge_stock(product: Product, entry: Entry) -> bool:
     return True
 
 
-def _plain_values(entry: Entry, stored: dict[str, StoredFile]) -> dict[str, object]:
-    file = stored.get(entry.slug, StoredFile("", None))
+def _plain_values(entry: Entry, files: Sequence[StoredFile]) -> dict[str, object]:
+    file = files[0] if files else StoredFile("", None)
     return {
         "title": entry.title,
         "summary": entry.summary,
@@ -218,6 +220,23 @@ def _merge_prices(product: Product, entry: Entry) -> bool:
             present[code].minor = minor
         else:
             product.prices.append(Price(currency=code, minor=minor))
+    return True
+
+
+def _merge_files(product: Product, files: Sequence[StoredFile]) -> bool:
+    """Give a product the files behind its first, each in the place that it has."""
+    wanted = dict(enumerate(files[1:], start=2))
+    present = {file.position: file for file in product.more_files}
+    if {at: StoredFile(file.name, file.size) for at, file in present.items()} == wanted:
+        return False
+    for at, file in present.items():
+        if at not in wanted:
+            product.more_files.remove(file)
+    for at, (name, size) in wanted.items():
+        if at in present:
+            present[at].name, present[at].size = name, size
+        else:
+            product.more_files.append(ProductFile(position=at, name=name, size=size))
     return True
 
 

@@ -81,7 +81,7 @@ class Product(Base):
     delivery_markdown: Mapped[bool] = mapped_column(default=True)
     """Whether that is Markdown, as instructions are; a text that is the goods only if its file says so."""
     delivery_file: Mapped[str] = mapped_column(String(255), default="")
-    """The goods file's name in the storage."""
+    """The goods file's name in the storage; further ones are in `more_files`."""
     delivery_size: Mapped[int | None] = mapped_column(BigInteger)
     """The goods file's size in bytes, as it was imported."""
     max_downloads: Mapped[int | None]
@@ -100,6 +100,15 @@ class Product(Base):
     images: Mapped[list[ProductImage]] = relationship(
         cascade="all, delete-orphan", order_by="ProductImage.position"
     )
+    more_files: Mapped[list[ProductFile]] = relationship(
+        cascade="all, delete-orphan", order_by="ProductFile.position"
+    )
+
+    @property
+    def files(self) -> list[tuple[str, int | None]]:
+        """Name and size of each goods file, in the order in which buyers are shown them."""
+        more = [(file.name, file.size) for file in self.more_files]
+        return [(self.delivery_file, self.delivery_size), *more] if self.delivery_file else []
 
 
 class Price(Base):
@@ -151,6 +160,19 @@ class FormerAddress(Base):
     """What of the query names the page, in the order of the alphabet; empty where the path does."""
     product_id: Mapped[int | None] = mapped_column(ForeignKey("products.id"))
     category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
+
+
+class ProductFile(Base):
+    """A goods file of a product that has several; the first stands in the product itself."""
+
+    __tablename__ = "product_files"
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """From 2 on."""
+    name: Mapped[str] = mapped_column(String(255))
+    """In the storage."""
+    size: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class ProductImage(Base):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -134,7 +134,11 @@ def cards(offers: Iterable[Offer], currency: str) -> list[Card]:
     ]
 
 
-def delivery_note(offer: Offer) -> str:
+Files = Sequence[tuple[str, int | None]]
+"""Names in the storage, and sizes."""
+
+
+def delivery_note(offer: Offer, files: Files) -> str:
     """How and how soon the buyer gets it, for the product page."""
     if offer.kind is DeliveryKind.KEY:
         if offer.is_free:
@@ -151,20 +155,42 @@ def delivery_note(offer: Offer) -> str:
             "A text with all you need, shown on the order page and sent by email "
             "as soon as the payment is confirmed"
         )
-    note = _file_note(offer)
+    note = _file_note(offer, files)
     limits = ", ".join(_download_limits(offer))
     if not limits:
         return note
+    if len(files) > 1:
+        return note + ". " + gettext("Each can be downloaded %(limits)s", limits=limits)
     return note + ". " + gettext("It can be downloaded %(limits)s", limits=limits)
 
 
-def _file_note(offer: Offer) -> str:
-    size = offer.delivery_size
-    if size is None:
-        size = storage().known_size(offer.delivery_file)
-    name = PurePosixPath(offer.delivery_file)
-    facts = [name.suffix[1:].upper(), readable_size(size) if size is not None else ""]
-    said = ", ".join(filter(None, facts)) or name.name
+def _file_facts(files: Files) -> str:
+    """Of which kinds the files are, and how large together."""
+    sizes = [storage().known_size(name) if size is None else size for name, size in files]
+    known = [size for size in sizes if size is not None]
+    kinds = dict.fromkeys(PurePosixPath(name).suffix[1:].upper() for name, _ in files)
+    facts = [*kinds, readable_size(sum(known)) if len(known) == len(files) else ""]
+    return ", ".join(filter(None, facts)) or PurePosixPath(files[0][0]).name
+
+
+def _file_note(offer: Offer, files: Files) -> str:
+    said = _file_facts(files)
+    if len(files) > 1 and offer.is_free:
+        return ngettext(
+            "%(num)s file (%(facts)s), to download from the order page or from links sent by email at once",
+            "%(num)s files (%(facts)s), to download from the order page or from links sent by email at once",
+            len(files),
+            facts=said,
+        )
+    if len(files) > 1:
+        return ngettext(
+            "%(num)s file (%(facts)s), to download from the order page or from links sent by email "
+            "as soon as the payment is confirmed",
+            "%(num)s files (%(facts)s), to download from the order page or from links sent by email "
+            "as soon as the payment is confirmed",
+            len(files),
+            facts=said,
+        )
     if offer.is_free:
         return gettext(
             "File (%(facts)s), to download from the order page or from a link sent by email at once",
@@ -185,7 +211,9 @@ def _download_limits(offer: Offer) -> Iterator[str]:
         yield ngettext("within %(num)s day", "within %(num)s days", offer.download_days)
 
 
-def product_page(offer: Offer, images: list[StoredImage], currency: str) -> ProductPage:
+def product_page(
+    offer: Offer, images: list[StoredImage], files: Files, currency: str
+) -> ProductPage:
     """What the product page shows of an offer."""
     folder = media_prefix()
     return ProductPage(
@@ -196,7 +224,7 @@ def product_page(offer: Offer, images: list[StoredImage], currency: str) -> Prod
         price=offer.price,
         unpriced=offer.base_price is None,
         images=[picture(image, folder) for image in images],
-        delivery_note=delivery_note(offer),
+        delivery_note=delivery_note(offer, files),
         left=offer.left,
         sold_out=offer.sold_out,
         is_free=offer.is_free,

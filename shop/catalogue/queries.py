@@ -13,7 +13,16 @@ from sqlalchemy import Row, Select, Table, and_, bindparam, exists, select
 from ..config import current_settings
 from ..db import db, utcnow
 from ..money import Money
-from .models import SLUG, Category, DeliveryKind, ExchangeRate, Price, Product, ProductImage
+from .models import (
+    SLUG,
+    Category,
+    DeliveryKind,
+    ExchangeRate,
+    Price,
+    Product,
+    ProductFile,
+    ProductImage,
+)
 from .pricing import PriceList, is_fresh, listed, unit_price
 
 MAX_QUANTITY = 99
@@ -24,6 +33,7 @@ products: Table = Product.__table__  # type: ignore[assignment]
 prices: Table = Price.__table__  # type: ignore[assignment]
 rates: Table = ExchangeRate.__table__  # type: ignore[assignment]
 images: Table = ProductImage.__table__  # type: ignore[assignment]
+files: Table = ProductFile.__table__  # type: ignore[assignment]
 _own = prices.alias("own")
 _base = prices.alias("base")
 own_price = _own.c.minor
@@ -141,6 +151,11 @@ _BASE_PRICES = (
     .outerjoin(_base, _priced_in(_base, "base_currency"))
     .order_by(*IN_SHOP_ORDER)
 )
+_MORE_FILES = (
+    select(files.c.name, files.c.size)
+    .where(files.c.product_id == bindparam("product_id"))
+    .order_by(files.c.position)
+)
 _IMAGES = (
     select(images.c.name, images.c.alt, images.c.width, images.c.height)
     .where(images.c.product_id == bindparam("product_id"))
@@ -181,6 +196,15 @@ def find_offer(slug: str, currency: str) -> Offer | None:
 def find_product(slug: str) -> Product | None:
     """The product, for sale or not, as an object that can be changed."""
     return db.session.scalar(select(Product).where(Product.slug == slug))
+
+
+def files_of(offer: Offer) -> list[tuple[str, int | None]]:
+    """Name and size of each file that the buyer gets, in order; none where it is not files."""
+    if not offer.delivery_file:
+        return []
+    rows = db.session.connection().execute(_MORE_FILES, {"product_id": offer.id})
+    more = [(name, size) for name, size in rows]
+    return [(offer.delivery_file, offer.delivery_size), *more]
 
 
 def images_of(product_id: int) -> list[StoredImage]:

@@ -108,7 +108,8 @@ def product(slug: str) -> Response:
     offer = queries.find_offer(slug, address.currency)
     if offer is None:
         abort(404)
-    product = pages.product_page(offer, queries.images_of(offer.id), address.currency)
+    images, files = queries.images_of(offer.id), queries.files_of(offer)
+    product = pages.product_page(offer, images, files, address.currency)
     url = in_full(address.url(sort=Sort.SHOP))
     page = render_template(
         "catalogue/product.html",

@@ -66,6 +66,7 @@ def show_order(number: str, as_json: bool) -> None:
                 "title": delivery.line.title,
                 "kind": delivery.kind,
                 "state": delivery.state,
+                "file": delivery.file or None,
                 "downloads": delivery.downloads if delivery.file else None,
             }
             for delivery in deliveries_of(order.id)

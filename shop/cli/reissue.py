@@ -17,7 +17,9 @@ from .printing import reason, refuse, who
 @with_appcontext
 @click.argument("number")
 @click.option("--line", type=click.IntRange(1, 1000), help="Which line, if there are several.")
-@click.option("--unit", type=click.IntRange(1, 1000), help="Which of the line's licence keys.")
+@click.option(
+    "--unit", type=click.IntRange(1, 1000), help="Which of the line's licence keys, or files."
+)
 @reason
 @who
 def reissue_goods(number: str, line: int | None, unit: int | None, why: str, who: str) -> None:
@@ -43,7 +45,7 @@ def relink(number: str, why: str, who: str) -> None:
 
 
 def _only_line(order: Order) -> int:
-    lines = [delivery.line for delivery in deliveries_of(order.id)]
+    lines = [delivery.line for delivery in deliveries_of(order.id) if delivery.part == 1]
     if len(lines) != 1:
         titles = "\n".join(f"  {line.position}  {line.title}" for line in lines)
         refuse(f"Order {order.number} hands over {len(lines)} lines; choose by --line:\n{titles}")

@@ -28,9 +28,11 @@ LINK_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True)
 class Goods:
-    """One line's goods, ready to be shown."""
+    """One line's goods, or one of its files, ready to be shown."""
 
     title: str
+    part: int
+    """Which of the line's files it is. What is said of the line as a whole stands with the first."""
     kind: DeliveryKind
     state: DeliveryState
     text: Markup
@@ -57,6 +59,7 @@ def _goods(delivery: Delivery, order: Order) -> Goods:
     now = utcnow()
     return Goods(
         title=delivery.line.title,
+        part=delivery.part,
         kind=delivery.kind,
         state=delivery.state,
         text=render(text) if delivery.markdown else escape(text),
@@ -79,7 +82,8 @@ def _size(delivery: Delivery) -> str | None:
 
 def download_url(delivery: Delivery, order: Order) -> str:
     """A signed, expiring link to the file, for this order's link version only."""
-    token = _serializer().dumps([order.number, delivery.line.position, order.link_version])
+    which = [order.number, delivery.line.position, order.link_version]
+    token = _serializer().dumps(which if delivery.part == 1 else [*which, delivery.part])
     return f"{current_settings().shop_public_url}{prefix_of(order.language)}/downloads/{token}"
 
 
@@ -89,12 +93,13 @@ def find_download(token: str) -> Delivery | None:
     Whether its order still has goods is the caller's to look at, and to say.
     """
     try:
-        (number, position, version), made_at = _serializer().loads(token, return_timestamp=True)
+        which, made_at = _serializer().loads(token, return_timestamp=True)
+        number, position, version, *parts = which  # of what is one file there is no part in it
     except (BadData, ValueError, TypeError):
         return None
     if made_at.timestamp() < time.time() - LINK_SECONDS:
         return None  # one from the future was made by us when our clock was ahead, and opens
-    delivery = find_delivery(number, position)
+    delivery = find_delivery(number, position, *parts)
     if delivery is None or delivery.state is not DeliveryState.DELIVERED or not delivery.file:
         return None
     return delivery if delivery.order.link_version == version else None

@@ -67,14 +67,23 @@ class MailState(enum.StrEnum):
 
 
 class Delivery(Base):
-    """What one order line hands over. Unique for its line, so that nothing is fulfilled twice."""
+    """What one order line hands over. Unique for its line, so that nothing is fulfilled twice.
+
+    Where that is several files, each behind the first has a delivery of its own, made as they are handed
+    over: with its own downloads and its own end.
+    """
 
     __tablename__ = "deliveries"
-    __table_args__ = (Index("ix_deliveries_state", "state"),)
+    __table_args__ = (
+        UniqueConstraint("order_line_id", "part"),
+        Index("ix_deliveries_state", "state"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
-    order_line_id: Mapped[int] = mapped_column(ForeignKey("order_lines.id"), unique=True)
+    order_line_id: Mapped[int] = mapped_column(ForeignKey("order_lines.id"))
+    part: Mapped[int] = mapped_column(default=1)
+    """Which of the line's files it is; 1 for what is not several."""
     kind: Mapped[DeliveryKind] = mapped_column(enum_column(DeliveryKind, "kind"))
     state: Mapped[DeliveryState] = mapped_column(
         enum_column(DeliveryState, "state"), default=DeliveryState.WAITING

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ..catalogue.models import DeliveryKind, Product
+from ..catalogue.models import DeliveryKind, Product, ProductFile
 from ..config import current_settings
 from ..db import db
 from ..orders.models import (
@@ -36,15 +36,16 @@ TRIES_IN_AN_HOUR = 6
 
 
 def deliveries_of(order_id: int) -> Sequence[Delivery]:
-    """What an order hands over, line by line."""
-    query = select(Delivery).where(Delivery.order_id == order_id).order_by(Delivery.order_line_id)
-    return db.session.scalars(query).all()
+    """What an order hands over, line by line, file by file."""
+    query = select(Delivery).where(Delivery.order_id == order_id)
+    return db.session.scalars(query.order_by(Delivery.order_line_id, Delivery.part)).all()
 
 
-def find_delivery(number: str, position: int) -> Delivery | None:
-    """What the line at `position` of the order hands over."""
+def find_delivery(number: str, position: int, part: int = 1) -> Delivery | None:
+    """What the line at `position` of the order hands over, or one of its files."""
     query = select(Delivery).join(Delivery.order).join(Delivery.line)
-    return db.session.scalar(query.where(Order.number == number, OrderLine.position == position))
+    query = query.where(Order.number == number, OrderLine.position == position)
+    return db.session.scalar(query.where(Delivery.part == part))
 
 
 def undelivered_orders() -> Sequence[int]:
@@ -56,14 +57,15 @@ def undelivered_orders() -> Sequence[int]:
 def files_to_hand_out(order_id: int) -> list[tuple[str, int | None]]:
     """Names and sizes of the files that a paid order waits for, as the products are now."""
     query = (
-        select(Product.delivery_file, Product.delivery_size)
+        select(Product)
         .join(OrderLine, OrderLine.product_id == Product.id)
         .join(Delivery, Delivery.order_line_id == OrderLine.id)
         .join(Order, Delivery.order_id == Order.id)
         .where(Order.id == order_id, Order.status == OrderStatus.PAID)
         .where(Delivery.state == DeliveryState.WAITING, Product.delivery_file != "")
     )
-    return _names_and_sizes(query)
+    products = db.session.scalars(query.execution_options(populate_existing=True)).unique().all()
+    return [file for product in products for file in product.files]
 
 
 def files_in_use(now: datetime) -> list[tuple[str, int | None]]:
@@ -71,6 +73,7 @@ def files_in_use(now: datetime) -> list[tuple[str, int | None]]:
     on_sale = select(Product.delivery_file, Product.delivery_size).where(
         Product.active, Product.delivery_file != ""
     )
+    more = select(ProductFile.name, ProductFile.size).join(Product).where(Product.active)
     begin = func.max(func.coalesce(Delivery.renewed_at, Delivery.delivered_at))
     most, days = OrderLine.max_downloads, OrderLine.download_days
     sold = (
@@ -81,7 +84,7 @@ def files_in_use(now: datetime) -> list[tuple[str, int | None]]:
         .where(Order.status.in_(HAS_GOODS), or_(most.is_(None), Delivery.downloads < most))
         .group_by(Delivery.file, Delivery.file_size, days)
     )
-    files = set(_names_and_sizes(on_sale))
+    files = {*_names_and_sizes(on_sale), *_names_and_sizes(more)}
     for file, size, last, kept in db.session.execute(sold):
         if kept is None or last + timedelta(days=kept) > now:
             files.add((file, size))
@@ -95,6 +98,7 @@ def files_reported(kind: str) -> dict[str, list[tuple[str, int | None]]]:
     )
     return {
         reference: _called(reference, Product.delivery_file, Product.delivery_size)
+        + _called(reference, ProductFile.name, ProductFile.size)
         + _called(reference, Delivery.file, Delivery.file_size)
         for reference in db.session.scalars(items).all()
     }

@@ -16,7 +16,7 @@ from ..orders.models import Order
 from ..orders.service import lock_order
 from ..queue import wake
 from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey
-from .queries import find_delivery
+from .queries import deliveries_of, find_delivery
 from .service import plan_mail, report_few_keys
 from .spent import next_keys, note_handed_out
 
@@ -30,6 +30,8 @@ class NotReissued(Exception):
 def reissue(order: Order, *, position: int, unit: int | None, why: str, who: str) -> str:
     """Give the downloads of a line anew, or another key for one of its units; says what was done.
 
+    Of a line with several files `unit` says which one's; without it, it is all of them.
+
     The buyer gets the mail with the goods once more. NotReissued when there is nothing to give.
     """
     order_id = order.id
@@ -39,7 +41,7 @@ def reissue(order: Order, *, position: int, unit: int | None, why: str, who: str
         if delivery.kind is DeliveryKind.KEY:
             done = _replace_key(session, delivery, unit)
         else:
-            done = _renew_downloads(delivery)
+            done = _renew_downloads(order, delivery, unit)
         order.record("reissued", f"{done}: {why}", who=who)
         plan_mail(session, order, GOODS_MAIL, about=f"{order.number}:{order.version}")
     log.info("reissued", order=order.number, line=position)
@@ -72,10 +74,21 @@ def _handed_over(order: Order, position: int) -> Delivery:
     return delivery
 
 
-def _renew_downloads(delivery: Delivery) -> str:
+def _renew_downloads(order: Order, delivery: Delivery, unit: int | None) -> str:
+    files = [each for each in deliveries_of(order.id) if each.line is delivery.line]
+    chosen = [each for each in files if unit in (None, each.part)]
+    if not chosen:
+        raise NotReissued(f"The line has {len(files)} files: there is no file {unit}.")
+    used = ", ".join(str(_renew(each)) for each in chosen)
+    which = f"file {unit} of " if unit and len(files) > 1 else ""
+    return f"downloads of {which}{delivery.line.title} given anew after {used}"
+
+
+def _renew(delivery: Delivery) -> int:
+    """Let a file's downloads begin anew; how many there were."""
     used, delivery.downloads = delivery.downloads, 0
     delivery.renewed_at, delivery.last_download_at = utcnow(), None
-    return f"downloads of {delivery.line.title} given anew after {used}"
+    return used
 
 
 def _replace_key(session: Session, delivery: Delivery, unit: int | None) -> str:

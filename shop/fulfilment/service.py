@@ -99,7 +99,7 @@ def deliver(session: Session, delivery: Delivery, files: Mapping[str, str]) -> N
     product = delivery.line.product
     if product is None:
         raise RuntimeError(f"delivery {delivery.id} has no product")
-    if product.delivery_file and not _is_there(session, delivery, product, files):
+    if not _are_there(session, delivery, product, files):
         return
     if delivery.kind is DeliveryKind.KEY and not _hand_out_keys(session, delivery, product):
         return
@@ -108,6 +108,7 @@ def deliver(session: Session, delivery: Delivery, files: Mapping[str, str]) -> N
     delivery.text, delivery.markdown = product.delivery_text, product.delivery_markdown
     delivery.file, delivery.file_size = product.delivery_file, product.delivery_size
     delivery.state, delivery.delivered_at = DeliveryState.DELIVERED, utcnow()
+    _hand_out_further_files(session, delivery, product)
     delivery.order.record("delivered", f"{delivery.line.quantity} × {delivery.line.title}")
 
 
@@ -134,21 +135,40 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
     return True
 
 
-def _is_there(
+def _hand_out_further_files(session: Session, delivery: Delivery, product: Product) -> None:
+    """Each file behind the first is a delivery of its own."""
+    for part, (file, size) in enumerate(product.files[1:], start=2):
+        insert_if_new(
+            session,
+            Delivery,
+            order_id=delivery.order_id,
+            order_line_id=delivery.order_line_id,
+            part=part,
+            kind=delivery.kind,
+            state=DeliveryState.DELIVERED,
+            file=file,
+            file_size=size,
+            delivered_at=delivery.delivered_at,
+        )
+
+
+def _are_there(
     session: Session, delivery: Delivery, product: Product, files: Mapping[str, str]
 ) -> bool:
-    """Whether the line's file can be handed out. Else buyer and person are told, and the sweep looks again."""
-    file = product.delivery_file
-    if file not in files:
+    """Whether all of the line's files can be handed out. Else buyer and person are told, and the sweep looks again."""
+    names = [file for file, _ in product.files]
+    if any(file not in files for file in names):
         return False  # an import has just named it
-    if problem := files[file]:
+    missing = [file for file in names if files[file]]
+    for file in missing:
         note = (
-            f"Order {delivery.order.number} is paid and waits for its file: {file} {problem}. "
+            f"Order {delivery.order.number} is paid and waits for its file: {file} {files[file]}. "
             f"Put it back (`flask products import` does); it is handed over by itself then."
         )
         raise_attention(session, MISSING, reference_of(file), note)
+    if missing:
         plan_mail(session, delivery.order, FILE_MAIL)
-    return not problem
+    return not missing
 
 
 def forget_missing_keys(session: Session, order: Order, *, who: str) -> None:

@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
 )
 
-from ..catalogue.models import DeliveryKind, Product
+from ..catalogue.models import DeliveryKind, Product, ProductFile
 from ..db import UtcDateTime, db, utcnow
 from ..fulfilment.files import MISSING
 from ..fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
@@ -181,7 +181,13 @@ def not_delivered() -> Found:
         OrderLine.id == Delivery.order_line_id,
         Product.id == OrderLine.product_id,
         AttentionItem.kind == MISSING,
-        AttentionItem.reference == func.substr(Product.delivery_file, 1, LONGEST_REFERENCE),
+        or_(
+            AttentionItem.reference == func.substr(Product.delivery_file, 1, LONGEST_REFERENCE),
+            exists().where(
+                ProductFile.product_id == Product.id,
+                AttentionItem.reference == func.substr(ProductFile.name, 1, LONGEST_REFERENCE),
+            ),
+        ),
         AttentionItem.resolved_at.is_(None),
     )
     since = Order.paid_at < _over("delivering")

@@ -34,6 +34,7 @@ from shop.payments.invariants import findings
 from shop.payments.models import Payment
 from shop.payments.settling import settle_free
 from shop.payments.sweep import sweep
+from shop.schema import migrations
 from tests.buyer import Buyer, Form
 from tests.conftest import make_settings
 from tests.copies import Copy
@@ -488,6 +489,27 @@ def test_the_database_and_the_model_know_a_free_order_only_as_given_away(app: Fl
         sold, _ = make_order(app)
         with pytest.raises(IllegalTransition), transaction() as session:
             settle_free(session, session.get_one(Order, sold.id), utcnow())
+
+
+def test_an_upgrade_and_the_way_back_leave_orders_and_their_guards(app: Flask) -> None:
+    with app.app_context():
+        sold, _ = make_order(app)
+        given = order(app, free())
+        end_read()
+        migrations().downgrade("1796010200")
+        migrations().upgrade()
+
+        assert order(app, free(), email="else@example.com").status is OrderStatus.PAID
+        assert db.session.get_one(Order, given.id).is_free
+        end_read()
+        for number, status in ((sold.number, "refunded"), (given.number, "expired")):
+            bad = {"number": number, "status": status}
+            with db.engine.connect() as connection, pytest.raises(IntegrityError):
+                connection.execute(
+                    text("UPDATE orders SET status = :status WHERE number = :number"), bad
+                )
+        with db.engine.connect() as connection, pytest.raises(IntegrityError):
+            connection.execute(text("UPDATE prices SET minor = -1"))
 
 
 def test_a_free_order_that_is_charged_for_is_refused_by_the_database(app: Flask) -> None:
