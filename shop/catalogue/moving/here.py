@@ -92,7 +92,7 @@ def said(entry: Entry, base_currency: str) -> Said:
         "pictures": str(len(entry.images)),
         "delivery": _delivery(
             delivery.kind,
-            delivery.file.name if delivery.file else "",
+            [file.name for file in delivery.files],
             delivery.text,
             delivery.max_downloads,
             delivery.download_days,
@@ -164,7 +164,7 @@ def _said_here(product: Product, base_currency: str) -> Said:
         "pictures": str(len(product.images)),
         "delivery": _delivery(
             product.delivery_kind,
-            product.delivery_file.rpartition("/")[2],
+            [file.rpartition("/")[2] for file, _ in product.files],
             product.delivery_text,
             product.max_downloads,
             product.download_days,
@@ -188,12 +188,12 @@ def _changes(each: Carried, now: Said, last: Said, here: Said) -> Iterator[Chang
 
 
 def _delivery(
-    kind: DeliveryKind, file: str, text: str, downloads: int | None, days: int | None
+    kind: DeliveryKind, files: Sequence[str], text: str, downloads: int | None, days: int | None
 ) -> str:
     limits = [
         f"{name}: {figure}" for name, figure in (("downloads", downloads), ("days", days)) if figure
     ]
-    return "\n".join(filter(None, (f"{kind} {file}".strip(), text, *limits)))
+    return "\n".join(filter(None, (" ".join([kind, *files]), text, *limits)))
 
 
 def _stock(figure: int | None) -> str:

@@ -96,11 +96,6 @@ def settle(findings: Findings, answers: Answers, here: Here, folder: Path) -> Se
     return Settled(findings, fit, *_categories(fit, here))
 
 
-def zero_price() -> str:
-    """Why a product that costs nothing is not carried; empty once free products can be sold here."""
-    return "has a price of 0"
-
-
 def _ask_for_currency(findings: Findings, answers: Answers) -> None:
     silent = [product for product in findings.products if not product.currency]
     if not silent:
@@ -189,8 +184,8 @@ def _price(product: FoundProduct, answers: Answers) -> Money:
     figure = _with_sale(product, answers)
     if figure is None:
         raise Unfit("has no price")
-    if not figure and (reason := zero_price()):
-        raise Unfit(reason)
+    if not figure:
+        product.notes.append(Note("costs nothing there, and is free here"))
     try:
         price = Money.parse(f"{figure:f}", code)
     except MoneyError as error:
@@ -229,24 +224,14 @@ def _delivery(product: FoundProduct, goods: Folder) -> tuple[dict[str, Value], s
     if product.by_keys:
         return {"keys": Bare("yes"), **said}, "keys"
     terms = _terms(product)
-    if path := _one_file(product, goods):
-        return {"file": path, **said, **terms}, ""
+    found = {each.name: goods.find(each.name) for each in product.goods}
+    if found and all(found.values()):
+        return {"files": [*dict.fromkeys(found.values())], **said, **terms}, ""
     for name, figure in terms.items():
         product.notes.append(Note(f"{name}: {figure} has to be said together with its file"))
-    names = ", ".join(dict.fromkeys(each.name for each in product.goods))
-    return {"text": "\n\n".join(filter(None, (MISSING_GOODS, text)))}, names or "not in the file"
-
-
-def _one_file(product: FoundProduct, goods: Folder) -> str:
-    """Where its goods are: a product has one file, so that of several the others are listed."""
-    if not product.goods:
-        return ""
-    first, *others = product.goods
-    path = goods.find(first.name)
-    if path and others:
-        names = ", ".join(each.name for each in others)
-        product.notes.append(Note(f"is delivered as {first.name} alone; it also had {names}"))
-    return path
+    # Without one of its files it is not what buyers pay for.
+    names = ", ".join(name for name, path in found.items() if not path) or "not in the file"
+    return {"text": "\n\n".join(filter(None, (MISSING_GOODS, text)))}, names
 
 
 def _terms(product: FoundProduct) -> dict[str, Value]:

@@ -47,12 +47,12 @@ def test_the_plan_is_what_comes_of_it(app: Flask, sample: Sample, bring: Bring) 
     done = bring(file)
 
     with app.app_context():
-        assert "18 records = 9 carried + 1 part of these + 8 left" in plan
-        assert "9 products: 1 for sale, 8 off sale; 9 new, 0 with changes" in plan
-        assert "9 added, 0 changed, 0 unchanged." in done.output
-        assert len(slugs()) == 9
+        assert "18 records = 10 carried + 1 part of these + 7 left" in plan
+        assert "10 products: 1 for sale, 9 off sale; 10 new, 0 with changes" in plan
+        assert "10 added, 0 changed, 0 unchanged." in done.output
+        assert len(slugs()) == 10
         counts = [line[3] for line in report_of(file)]
-        assert [counts.count(each) for each in ("carried", "part of", "left")] == [9, 1, 8]
+        assert [counts.count(each) for each in ("carried", "part of", "left")] == [10, 1, 7]
         active = select(func.count(Product.id)).where(Product.active)
         assert db.session.scalar(active) == 1
 
@@ -96,7 +96,7 @@ def test_a_dry_run_writes_nothing_but_the_plan_that_is_asked_for(
         assert (slugs(), list(file.parent.iterdir())) == ([], [file])
 
 
-@pytest.mark.parametrize(("answer", "count"), [("y", 9), ("n", 0)])
+@pytest.mark.parametrize(("answer", "count"), [("y", 10), ("n", 0)])
 def test_on_a_terminal_the_merchant_is_asked(
     app: Flask,
     runner: FlaskCliRunner,
@@ -145,7 +145,7 @@ def test_the_catalogue_that_is_written_beside_it_imports_to_the_same(
     with app.app_context():
         report = import_catalogue(file.with_name("woocommerce.moved.yaml"))
 
-        assert (report.added, report.changed, len(report.unchanged)) == ([], [], 9)
+        assert (report.added, report.changed, len(report.unchanged)) == ([], [], 10)
 
 
 def test_what_was_written_beside_it_before_is_not_written_over(
@@ -362,14 +362,47 @@ def test_the_currency_is_asked_for_and_never_guessed(
 def test_a_product_that_cannot_be_taken_stops_no_other(
     app: Flask, write_table: WriteTable, bring: Bring
 ) -> None:
-    file = write_table(record(1, Regular_price="9" * 12), record(2), record(3, Regular_price="0"))
+    file = write_table(record(1, Regular_price="9" * 12), record(2))
 
     result = bring(file)
 
     with app.app_context():
         assert "has a price of 999999999999.00 USD, which is too large" in result.output
-        assert "has a price of 0" in result.output
         assert slugs() == ["product-2"]
+
+
+def test_what_costs_nothing_there_is_free_here_and_the_plan_says_so(
+    app: Flask, write_table: WriteTable, bring: Bring
+) -> None:
+    result = bring(write_table(record(1, Regular_price="0")))
+
+    with app.app_context():
+        assert "costs nothing there, and is free here" in result.output
+        assert [price.minor for price in find("product-1").prices] == [0]
+
+
+def test_a_product_of_several_files_is_carried_with_all_of_them_or_off_sale(
+    app: Flask, write_table: WriteTable, bring: Bring
+) -> None:
+    addresses = {f"Download_{n}_URL": f"https://old.example/{n}.zip" for n in (1, 2)}
+    file = write_table(record(1, **addresses))
+    folder = file.parent / "uploads"
+    folder.mkdir()
+    (folder / "1.zip").write_bytes(b"PK")
+
+    first = bring(file, "--files", str(folder))
+    with app.app_context():
+        assert "2.zip" in first.output
+        assert not find("product-1").active
+    (folder / "2.zip").write_bytes(b"PK2")
+    bring(file, "--files", str(folder))
+    again = bring(file, "--files", str(folder))
+
+    with app.app_context():
+        product = find("product-1")
+        assert product.active
+        assert [name.rpartition("/")[2] for name, _ in product.files] == ["1.zip", "2.zip"]
+        assert "Nothing is new" in again.output
 
 
 def test_what_our_own_import_would_refuse_is_known_before_it_is_promised(tmp_path: Path) -> None:
