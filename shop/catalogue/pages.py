@@ -160,8 +160,12 @@ def delivery_note(offer: Offer, files: Files) -> str:
     if not limits:
         return note
     if len(files) > 1:
-        return note + ". " + gettext("Each can be downloaded %(limits)s", limits=limits)
-    return note + ". " + gettext("It can be downloaded %(limits)s", limits=limits)
+        note += ". " + gettext("Each can be downloaded %(limits)s", limits=limits)
+    else:
+        note += ". " + gettext("It can be downloaded %(limits)s", limits=limits)
+    if offer.max_downloads is None:
+        return note
+    return note + ". " + gettext("A download that breaks off and is continued counts once.")
 
 
 def _file_facts(files: Files) -> str:

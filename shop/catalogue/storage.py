@@ -87,7 +87,7 @@ class Bucket:
 
     def problem(self, name: str, size: int | None) -> str:
         """Why the file cannot be handed out, in words; empty when it can. StorageFailed if nobody knows."""
-        found = self._size(name)
+        found = self.size(name)
         return "is not in the bucket" if found is None else _wrong_size(found, size)
 
     def known_size(self, name: str) -> int | None:
@@ -97,7 +97,7 @@ class Bucket:
     def store(self, source: Path) -> StoredFile:
         """Bring a file here, unless it is here already."""
         with _copy_of(source, None) as (copy, stored):
-            if self._size(stored.name) != stored.size:
+            if self.size(stored.name) != stored.size:
                 with _failures():
                     self.client.upload_file(str(copy), self.bucket, self.prefix + stored.name)
         return stored
@@ -107,8 +107,8 @@ class Bucket:
         with _failures():
             self.client.download_file(self.bucket, self.prefix + name, str(target))
 
-    def link(self, name: str, *, disposition: str, mimetype: str) -> str:
-        """An address that hands the file to whoever has it, as an attachment. No call is made."""
+    def link(self, name: str, *, disposition: str, mimetype: str, seconds: int) -> str:
+        """An address that hands the file to whoever has it, as an attachment, so long. No call is made."""
         asked = {
             "Bucket": self.bucket,
             "Key": self.prefix + name,
@@ -117,10 +117,11 @@ class Bucket:
             "ResponseCacheControl": "private, no-store",
         }
         return str(
-            self.client.generate_presigned_url("get_object", Params=asked, ExpiresIn=LINK_SECONDS)
+            self.client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
         )
 
-    def _size(self, name: str) -> int | None:
+    def size(self, name: str) -> int | None:
+        """How many bytes it has there; None if it is not there. StorageFailed if nobody knows."""
         try:
             with _failures():
                 found = self.client.head_object(Bucket=self.bucket, Key=self.prefix + name)

@@ -1,49 +1,159 @@
-"""How often and how long a bought file may be downloaded: the terms of its order line, kept exactly."""
+"""How often and how long a bought file may be downloaded: the terms of its order line, kept exactly.
+
+What counts is what was given (see given.py), however it was asked for, and by how many at once: each portion of
+a file is written down before it leaves, and what did not leave is put back when its answer ends. A process that
+dies puts nothing back: at most a portion of each answer is lost by it.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import errno
+from datetime import datetime
 
+import structlog
+from flask import current_app
 from flask_babel import gettext, ngettext
-from sqlalchemy import update
+from sqlalchemy.orm import Session
 
-from ..db import rows_changed, transaction
+from ..db import transaction, utcnow
 from ..i18n import moment_text
+from .given import block_size, blocks, copies_given, is_unfinished, may_give
 from .models import Delivery
 
-CONTINUED_WITHIN = timedelta(days=1)
-"""So long after a download began, a request for a later part of the file continues it."""
+log = structlog.get_logger()
+
+PORTION = 1024 * 1024
+"""Bytes that are written down together, at least; of a large file it is a part in 32."""
 
 
-def is_continued(delivery: Delivery, start: int, now: datetime) -> bool:
-    """Whether a request for the file from this byte on goes on with a download that was counted."""
-    begun = delivery.last_download_at
-    return start > 0 and begun is not None and now - begun < CONTINUED_WITHIN
+class CutOff(ConnectionResetError):
+    """An answer ends in its middle. Web servers know the error: they close the connection, and log no mistake."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "no more of this file is given")
 
 
-def count_download(delivery: Delivery, now: datetime) -> bool:
-    """Count one more download; False when all have been used.
+class UsedUp(CutOff):
+    """As often as was agreed, the file has been given."""
 
-    One conditional UPDATE: who read first would see the last one left as often as they like.
+
+class Giving:
+    """One answer with a part of a file, or the whole: `more` before each portion, and `end`."""
+
+    def __init__(self, delivery: Delivery, start: int, stop: int, size: int) -> None:
+        """Take the first portion; UsedUp if not all of it could be given as things stand."""
+        self.app = current_app._get_current_object()  # type: ignore[attr-defined]
+        self.id, self.renewed_at = delivery.id, delivery.renewed_at
+        self.in_portions = delivery.line.max_downloads is not None
+        """Whether `more` has to be asked; without a limit everything is taken at once."""
+        self.start, self.stop, self.size = start, stop, size
+        self.blocks = blocks(start, stop, size)
+        self.next = self.blocks.start
+        self._take(need=self.blocks.stop)
+
+    @property
+    def granted(self) -> int:
+        """Up to which byte the file may be given."""
+        return min(self.next * block_size(self.size), self.stop)
+
+    def more(self) -> None:
+        """Take the next portion; UsedUp when others have had it meanwhile, CutOff when it cannot be written down."""
+        try:
+            with self.app.app_context():
+                self._take()
+        except UsedUp:
+            raise
+        except Exception as error:
+            log.error("download_not_counted", delivery=self.id, error=type(error).__name__)
+            raise CutOff from None
+
+    def end(self, reached: int) -> None:
+        """Put back what was taken and not given; `reached` is the byte after the last one that was."""
+        unsent = blocks(self.start, reached, self.size).stop if reached > self.start else 0
+        back = range(max(unsent, self.blocks.start), self.next)
+        if not back:
+            return
+        try:
+            with self.app.app_context(), transaction("put_back") as session:
+                delivery = _locked(session, self.id)
+                if delivery.renewed_at == self.renewed_at:
+                    _note(delivery, self.size, back, -1)
+        except Exception as error:  # the answer is over, and nobody is there to be told
+            log.error("download_not_put_back", delivery=self.id, error=type(error).__name__)
+
+    def _take(self, need: int = 0) -> None:
+        first, last = self.next, self.blocks.stop
+        portion = max(PORTION // block_size(self.size), last // 32, 1)
+        stop = min(first + portion, last) if self.in_portions else last
+        with transaction("download") as session:
+            delivery = _locked(session, self.id)
+            _take(delivery, self.size, range(first, stop), range(first, max(stop, need)))
+        self.next = stop
+
+
+def take_whole(delivery: Delivery, size: int, seconds: int) -> int:
+    """Count a whole copy that is handed out elsewhere, by a link that lives so long; how long that is.
+
+    Who asks again meanwhile is given what they have already, for as long as they have it.
     """
-    statement = update(Delivery).where(Delivery.id == delivery.id)
-    most = delivery.line.max_downloads
-    if most is not None:
-        statement = statement.where(Delivery.downloads < most)
-    values = {"downloads": Delivery.downloads + 1, "last_download_at": now}
+    now, id = utcnow(), delivery.id
     with transaction("download") as session:
-        return bool(rows_changed(session, statement.values(values)))
+        delivery = _locked(session, id)
+        last = delivery.last_download_at
+        passed = int((now - last).total_seconds()) if last else seconds
+        if 0 <= passed < seconds:
+            return seconds - passed
+        whole = blocks(0, size, size)
+        _take(delivery, size, whole, whole)
+    return seconds
+
+
+def _take(delivery: Delivery, size: int, wanted: range, need: range) -> None:
+    """Write blocks down as given; UsedUp, and nothing is written, if not all that are needed can be."""
+    most = delivery.line.max_downloads
+    if most is not None and not may_give(delivery.given_of(size), need, most):
+        raise UsedUp
+    _note(delivery, size, wanted, +1)
+    delivery.last_download_at = utcnow()
+
+
+def _locked(session: Session, id: int) -> Delivery:
+    return session.get_one(Delivery, id, with_for_update=True, populate_existing=True)
+
+
+def _note(delivery: Delivery, size: int, which: range, times: int) -> None:
+    given = delivery.given_of(size)
+    for block in which:
+        given[block] = max(given[block] + times, 0)
+    delivery.given, delivery.downloads = given, copies_given(given)
 
 
 def is_over(delivery: Delivery, now: datetime) -> bool:
-    """Whether a file cannot be downloaded any more, unless a person renews it."""
+    """Whether a download cannot be begun any more, unless a person renews it."""
+    return delivery.downloads_left == 0 or _has_ended(delivery, now)
+
+
+def _has_ended(delivery: Delivery, now: datetime) -> bool:
     end = delivery.downloads_end_at
-    return delivery.downloads_left == 0 or (end is not None and end <= now)
+    return end is not None and end <= now
+
+
+def unfinished_words(delivery: Delivery) -> str:
+    """What to do about the last download while something of it is missing; empty when nothing is."""
+    most = delivery.line.max_downloads
+    if delivery.downloads_left != 0 or not is_unfinished(delivery.given or (), most or 0):
+        return ""
+    return gettext(
+        "The last download has begun. If it breaks off, continue it in the browser or program "
+        "that began it: that does not count again."
+    )
 
 
 def terms_left(delivery: Delivery, now: datetime) -> str:
-    """What is left of the downloads, in a sentence for the buyer; empty when there is no limit."""
+    """What is left of the downloads, in a sentence or two for the buyer; empty when there is no limit."""
     left, end = delivery.downloads_left, delivery.downloads_end_at
+    if not _has_ended(delivery, now) and (words := unfinished_words(delivery)):
+        return words
     if is_over(delivery, now):
         return gettext("This file cannot be downloaded any more. Write to us if you need it again.")
     if left is None:
@@ -51,10 +161,12 @@ def terms_left(delivery: Delivery, now: datetime) -> str:
             gettext("You can download it until %(moment)s.", moment=moment_text(end)) if end else ""
         )
     if end is None:
-        return ngettext("%(num)s download is left.", "%(num)s downloads are left.", left)
-    return ngettext(
-        "%(num)s download is left, until %(moment)s.",
-        "%(num)s downloads are left, until %(moment)s.",
-        left,
-        moment=moment_text(end),
-    )
+        terms = ngettext("%(num)s download is left.", "%(num)s downloads are left.", left)
+    else:
+        terms = ngettext(
+            "%(num)s download is left, until %(moment)s.",
+            "%(num)s downloads are left, until %(moment)s.",
+            left,
+            moment=moment_text(end),
+        )
+    return terms + " " + gettext("A download that breaks off and is continued counts once.")

@@ -41,6 +41,8 @@ class Goods:
     """Whether the text was Markdown; else each of its letters, blanks and line ends counts."""
     keys: Sequence[str]
     download_url: str | None
+    button: str
+    """Where the button of that page is sent to, which the order page has itself; empty where there is none."""
     file_name: str | None
     file_size: str | None
     terms: str
@@ -50,13 +52,15 @@ class Goods:
 def goods_of(order: Order) -> list[Goods]:
     """What the order hands over; nothing before it is paid, nor once its money goes back."""
     deliveries = deliveries_of(order.id) if order.has_goods else []
-    return [_goods(delivery, order) for delivery in deliveries]
+    return [goods_in(delivery, order) for delivery in deliveries]
 
 
-def _goods(delivery: Delivery, order: Order) -> Goods:
+def goods_in(delivery: Delivery, order: Order) -> Goods:
+    """What one of its lines hands over."""
     ready = delivery.state is DeliveryState.DELIVERED
     text, file = (delivery.text, delivery.file) if ready else ("", "")
     now = utcnow()
+    path = download_path(delivery, order) if file and not is_over(delivery, now) else ""
     return Goods(
         title=delivery.line.title,
         part=delivery.part,
@@ -66,7 +70,8 @@ def _goods(delivery: Delivery, order: Order) -> Goods:
         plain_text=plain(text) if delivery.markdown else text,
         markdown=delivery.markdown,
         keys=[key.value for key in delivery.keys],
-        download_url=download_url(delivery, order) if file and not is_over(delivery, now) else None,
+        download_url=current_settings().shop_public_url + path if path else None,
+        button=path if delivery.line.max_downloads is not None else "",
         file_name=PurePosixPath(file).name if file else None,
         file_size=_size(delivery) if file else None,
         terms=terms_left(delivery, now) if file else "",
@@ -82,9 +87,18 @@ def _size(delivery: Delivery) -> str | None:
 
 def download_url(delivery: Delivery, order: Order) -> str:
     """A signed, expiring link to the file, for this order's link version only."""
+    return current_settings().shop_public_url + download_path(delivery, order)
+
+
+def download_path(delivery: Delivery, order: Order) -> str:
+    """The same without the host."""
+    return f"{prefix_of(order.language)}/downloads/{download_token(delivery, order)}"
+
+
+def download_token(delivery: Delivery, order: Order) -> str:
+    """The secret part of it."""
     which = [order.number, delivery.line.position, order.link_version]
-    token = _serializer().dumps(which if delivery.part == 1 else [*which, delivery.part])
-    return f"{current_settings().shop_public_url}{prefix_of(order.language)}/downloads/{token}"
+    return str(_serializer().dumps(which if delivery.part == 1 else [*which, delivery.part]))
 
 
 def find_download(token: str) -> Delivery | None:

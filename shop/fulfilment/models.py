@@ -6,13 +6,14 @@ import enum
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..catalogue.models import DeliveryKind
 from ..db import Base, UtcDateTime, utcnow
 from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus, enum_column
+from .given import blocks, copies_left
 from .keys import key_hash
 
 GOODS_MAIL = "order-delivered"
@@ -96,8 +97,11 @@ class Delivery(Base):
     """The file's name in the storage."""
     file_size: Mapped[int | None] = mapped_column(BigInteger)
     downloads: Mapped[int] = mapped_column(default=0)
-    """Downloads begun, since the last renewal; continuing one that broke off is not another."""
+    """How many copies of the file were given since the last renewal, in however many pieces each."""
+    given: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    """How often each of its blocks was (see given.py); None before the first, and where only copies were counted."""
     last_download_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When something of it was given."""
     renewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a person gave the downloads anew: their number and days count from here."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
@@ -115,7 +119,17 @@ class Delivery(Base):
     def downloads_left(self) -> int | None:
         """How many more downloads may begin; None is as many as the buyer likes."""
         most = self.line.max_downloads
-        return None if most is None else max(most - self.downloads, 0)
+        if most is None:
+            return None
+        return (
+            max(most - self.downloads, 0) if self.given is None else copies_left(self.given, most)
+        )
+
+    def given_of(self, size: int) -> list[int]:
+        """How often each block of its file, which has this size, was given."""
+        count = len(blocks(0, size, size))
+        told = self.given is not None and len(self.given) == count
+        return list(self.given or ()) if told else [self.downloads] * count
 
     @property
     def downloads_end_at(self) -> datetime | None:

@@ -86,7 +86,7 @@ def _renew_downloads(order: Order, delivery: Delivery, unit: int | None) -> str:
 
 def _renew(delivery: Delivery) -> int:
     """Let a file's downloads begin anew; how many there were."""
-    used, delivery.downloads = delivery.downloads, 0
+    used, delivery.downloads, delivery.given = delivery.downloads, 0, None
     delivery.renewed_at, delivery.last_download_at = utcnow(), None
     return used
 

@@ -2,57 +2,112 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from functools import partial
 from pathlib import PurePosixPath
 
 import structlog
-from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
-from ..catalogue.storage import Bucket, Folder, StorageFailed, storage
+from ..catalogue.storage import LINK_SECONDS, Bucket, Folder, StorageFailed, storage
 from ..config import current_settings
 from ..db import end_read, utcnow
 from ..i18n import moment_text
 from ..orders.models import Order, OrderStatus
-from ..web.attachments import attachment, disposition, first_byte, mimetype_of
-from .downloads import count_download, is_continued
+from ..web.attachments import attachment, disposition, mimetype_of
+from ..web.security import csrf
+from .downloads import Giving, UsedUp, is_over, take_whole, unfinished_words
 from .files import report_file
-from .goods import find_download
+from .goods import download_token, find_download, goods_in
 from .models import Delivery
 
 bp = Blueprint("fulfilment", __name__)
 log = structlog.get_logger()
 
+LOOKING_AHEAD = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
+"""Headers by which browsers say that nobody has asked for the page yet: `prefetch`, or `preview`."""
+
 
 @bp.get("/downloads/<token>")
 def download(token: str) -> Response:
-    """The file behind a signed link, always as an attachment: goods are not pages of this shop."""
+    """The file behind a signed link; where only so many are left, a page with a button, which nothing presses
+    that only looks where a link leads: the scanner of a mailbox, a preview, a crawler."""
+    delivery = _delivery_of(token)
+    if closed := _why_not(delivery):
+        return closed
+    if delivery.line.max_downloads is None:
+        return _hand_out(delivery)
+    return _ended(delivery) if is_over(delivery, utcnow()) else make_response(_page(delivery))
+
+
+@bp.post("/downloads/<token>")
+@csrf.exempt  # mails lead here, to browsers without our cookie; the link is the secret: see web/security.py
+def begin(token: str) -> ResponseReturnValue:
+    """The button: on to the file, by an address that browsers and programs continue from."""
+    delivery = _delivery_of(token)
+    if closed := _why_not(delivery):
+        return closed
+    if isinstance(storage(), Bucket):
+        return _hand_out(delivery)
+    fresh = download_token(
+        delivery, delivery.order
+    )  # for as long as any link, if the mail's is about to end
+    return redirect(url_for("fulfilment.file", token=fresh), 303)
+
+
+@bp.get("/downloads/<token>/file")
+def file(token: str) -> ResponseReturnValue:
+    """The file itself, as an attachment: goods are not pages of this shop."""
+    delivery = _delivery_of(token)
+    if closed := _why_not(delivery):
+        return closed
+    if isinstance(storage(), Bucket):
+        return redirect(url_for("fulfilment.download", token=token), 303)
+    return _hand_out(delivery)
+
+
+def _delivery_of(token: str) -> Delivery:
     delivery = find_download(token)
     if delivery is None:
         abort(410)
+    return delivery
+
+
+def _why_not(delivery: Delivery) -> Response | None:
+    """The page for a link that is genuine and opens nothing, whatever is left of the downloads."""
     if not delivery.order.has_goods:
         return _refunded(delivery.order)
-    now = utcnow()
-    if delivery.downloads_end_at and delivery.downloads_end_at <= now:
-        return _ended(delivery)
+    end = delivery.downloads_end_at
+    return _ended(delivery) if end and end <= utcnow() else None
+
+
+def _hand_out(delivery: Delivery) -> Response:
+    if any(request.headers.get(name, "").startswith("pre") for name in LOOKING_AHEAD):
+        abort(503)  # a browser then asks again when somebody does
     place, file, order = storage(), delivery.file, delivery.order.number
     if problem := _problem(place, file, delivery.file_size):
         log.error("goods_missing", order=order, delivery=delivery.id)
         report_file(file, f"A buyer (order {order}) cannot download {file}: it {problem}.")
         abort(503)
-    if isinstance(place, Folder):
-        response = attachment(place.path(file))
-        start = first_byte(response)
-    else:
-        response, start = _by_link(place, file), _first_byte_asked_for()
-    with ExitStack() as unless_returned:
-        unless_returned.callback(response.close)
-        begins = request.method == "GET" and response.status_code in (200, 206, 303)
-        if begins and not is_continued(delivery, start, now):
-            if not count_download(delivery, now):
-                return _ended(delivery)
-            log.info("downloaded", order=order, delivery=delivery.id)
-        unless_returned.pop_all()
+    try:
+        if isinstance(place, Folder):
+            response = attachment(place.path(file), partial(Giving, delivery))
+        else:
+            response = _by_link(place, delivery)
+    except UsedUp:
+        return _ended(delivery)
+    if request.method != "HEAD" and response.status_code < 304:
+        log.info("downloaded", order=order, delivery=delivery.id)
     return response
 
 
@@ -65,20 +120,38 @@ def _problem(place: Folder | Bucket, file: str, size: int | None) -> str:
         abort(503)
 
 
-def _by_link(place: Bucket, file: str) -> Response:
-    """To the bucket, which hands the file out; a question that is not counted gets no link."""
-    name = PurePosixPath(file).name
+def _by_link(place: Bucket, delivery: Delivery) -> Response:
+    """To the bucket, which hands the file out and counts nothing; a question gets no link."""
+    name = PurePosixPath(delivery.file).name
     headers = {"Cache-Control": "private, no-store"}
     if request.method == "HEAD":
         return Response(mimetype=mimetype_of(name), headers=headers)
-    link = place.link(file, disposition=disposition(name), mimetype=mimetype_of(name))
-    return Response(status=303, headers=headers | {"Location": link})
+    size = delivery.file_size if delivery.file_size is not None else place.size(delivery.file) or 0
+    seconds = LINK_SECONDS
+    if delivery.line.max_downloads is None:
+        Giving(delivery, min(_first_byte_asked_for(), size), size, size)
+    else:
+        seconds = take_whole(delivery, size, LINK_SECONDS)
+    link = place.link(
+        delivery.file, disposition=disposition(name), mimetype=mimetype_of(name), seconds=seconds
+    )
+    if delivery.line.max_downloads is None:
+        return Response(status=303, headers=headers | {"Location": link})
+    # No redirect: browsers hold it against the form that it leads to another host (CSP's form-action).
+    return make_response(_page(delivery, link), 200, headers | {"Refresh": f"0; url={link}"})
 
 
 def _first_byte_asked_for() -> int:
     """Where the bucket's answer will begin: it is asked for the same range again."""
     asked = request.range
     return asked.ranges[0][0] if asked and len(asked.ranges) == 1 else 0
+
+
+def _page(delivery: Delivery, link: str = "") -> str:
+    """The page with the button; once it is pressed, the one that leads to where the file is."""
+    return render_template(
+        "fulfilment/download.html", item=goods_in(delivery, delivery.order), link=link
+    )
 
 
 def _ended(delivery: Delivery) -> Response:
@@ -92,6 +165,7 @@ def _ended(delivery: Delivery) -> Response:
         message = ngettext(
             "It could be downloaded %(num)s time.", "It could be downloaded %(num)s times.", number
         )
+        message += " " + unfinished_words(delivery)
     advice = gettext(
         "If you need it again, write to us with the order number %(number)s: we can open it for you.",
         number=delivery.order.number,

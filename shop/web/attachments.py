@@ -1,8 +1,8 @@
 """Files that are handed out to be saved, not shown: whole or from where a download broke off.
 
 The file goes from the disk to the socket by the server's `wsgi.file_wrapper` (under gunicorn that is
-sendfile), so its size costs no memory. It costs a thread for as long as the buyer takes, which is
-why not all threads may be spent on it.
+sendfile), or in pieces where each is asked for first, so its size costs no memory. It costs a thread for
+as long as the buyer takes, which is why not all threads may be spent on it.
 """
 
 from __future__ import annotations
@@ -11,25 +11,52 @@ import io
 import mimetypes
 import threading
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 from flask import Response, request
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.http import dump_options_header
-from werkzeug.wsgi import wrap_file
+from werkzeug.wsgi import FileWrapper, wrap_file
 
 DOWNLOADS_AT_ONCE = 16
 """Of a process's 32 threads; the others are for pages, checkouts and postbacks."""
 
+PIECE = 64 * 1024
+"""Bytes that are read together where each portion is asked for."""
+
 _slots = threading.BoundedSemaphore(DOWNLOADS_AT_ONCE)
 
 
-class Stretch(io.FileIO):
-    """So many bytes of a file, from a place in it; keeps one of the slots until it is closed."""
+class Meter(Protocol):
+    """Counts what is given of a file."""
 
-    def __init__(self, path: Path, start: int, length: int) -> None:
-        self.left = length
+    in_portions: bool
+    """Whether `more` has to be called when the file has been read up to byte `granted`."""
+
+    @property
+    def granted(self) -> int:
+        """Up to which byte it may be given."""
+
+    def more(self) -> None:
+        """Grant a further portion, or raise."""
+
+    def end(self, reached: int) -> None:
+        """The answer is over; `reached` is the byte after the last one that was given."""
+
+
+MeterMaker = Callable[[int, int, int], Meter]
+"""Makes one for the bytes from here to there of a file of this size, or raises."""
+
+
+class Stretch(io.FileIO):
+    """A file's bytes from a place to another; keeps one of the slots until it is closed."""
+
+    def __init__(self, path: Path, start: int, stop: int) -> None:
+        self.reached, self.stop = start, stop
+        self.meter: Meter | None = None
         if not _slots.acquire(blocking=False):
             raise ServiceUnavailable
         try:
@@ -41,22 +68,35 @@ class Stretch(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """At most `size` of the bytes that are left."""
-        most = self.left if size is None or size < 0 else min(size, self.left)
-        data = super().read(most) or b""
-        self.left -= len(data)
+        position, stop = self.tell(), self.stop
+        if self.meter and position < stop:
+            if position >= self.meter.granted:
+                self.meter.more()
+            stop = min(stop, self.meter.granted)
+        left = stop - position
+        data = super().read(left if size is None or size < 0 else min(size, left)) or b""
+        self.reached = max(self.reached, position + len(data))
         return data
 
+    def seek(self, place: int, whence: int = 0, /) -> int:
+        """Go there; sendfile, which reads past this object, says so how far it came."""
+        position = super().seek(place, whence)
+        self.reached = max(self.reached, position)
+        return position
+
     def close(self) -> None:
-        """Close the file and give the slot back, once."""
+        """Close the file, give the slot back and have what was given counted, once."""
         if not self.closed:
             super().close()
             _slots.release()
+            if self.meter:
+                self.meter.end(self.reached)
 
 
-def attachment(path: Path) -> Response:
-    """The file, or as much of it as the request's Range asks for; the caller closes what it does not return.
+def attachment(path: Path, meter: MeterMaker) -> Response:
+    """The file, or as much of it as the request's Range asks for and `meter` lets through.
 
-    Raises RequestedRangeNotSatisfiable, and ServiceUnavailable when too many download at once.
+    Raises RequestedRangeNotSatisfiable, ServiceUnavailable when too many download at once, and what `meter` raises.
     """
     facts = path.stat()
     response = Response(
@@ -72,14 +112,19 @@ def attachment(path: Path) -> Response:
     response.headers["Cache-Control"] = "private, no-store"
     response.make_conditional(request, accept_ranges=True, complete_length=facts.st_size)
     if request.method == "GET" and response.status_code in (200, 206):
-        stretch = Stretch(path, first_byte(response), response.content_length or 0)
-        response.response = wrap_file(request.environ, stretch)
+        start = response.content_range.start or 0 if response.status_code == 206 else 0
+        stretch = Stretch(path, start, start + (response.content_length or 0))
+        try:
+            stretch.meter = meter(start, stretch.stop, facts.st_size)
+        except BaseException:
+            stretch.close()
+            raise
+        if stretch.meter.in_portions:
+            response.response = FileWrapper(stretch, PIECE)
+            response.headers["X-Accel-Buffering"] = "no"  # nginx would take what the buyer may not
+        else:
+            response.response = wrap_file(request.environ, stretch)
     return response
-
-
-def first_byte(response: Response) -> int:
-    """Where in the file the answer begins."""
-    return response.content_range.start or 0 if response.status_code == 206 else 0
 
 
 def mimetype_of(name: str) -> str:

@@ -13,6 +13,7 @@ addEventListener("submit", (event) => {
   sent.add(form);
   // Later, because a disabled button would not be sent along with its form.
   setTimeout(() => {
+    if (form.hasAttribute("data-stays")) setTimeout(makeUsable, 3000); // what comes is saved, and this page stays
     if (!button) return;
     button.disabled = true;
     if (!button.dataset.busy) return;

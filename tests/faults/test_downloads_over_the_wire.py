@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import random
+import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +22,7 @@ from shop.config import Settings
 from shop.db import db, end_read
 from shop.fulfilment.models import Delivery
 from shop.web.attachments import DOWNLOADS_AT_ONCE
+from tests.faults.crowd import at_once
 from tests.faults.processes import WebProcess, until
 from tests.fulfilment.sold import goods_file, sell_file
 
@@ -26,6 +30,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # it 
 
 MIB = 1024 * 1024
 LARGE = 256 * MIB
+WIND = random.Random(17).randbytes(48 * MIB)
 STALLED = 1
 """Seconds after which a server in a hurry gives up on somebody who reads nothing.
 
@@ -103,6 +108,97 @@ def test_a_download_that_breaks_off_again_and_again_arrives_whole(
     assert digest_of(copy) == digest_of(goods_file(app, "rain.zip"))
     with app.app_context():
         assert db.session.scalar(select(Delivery.downloads)) == 1
+
+
+@pytest.fixture
+def only_one(app: Flask, settings: Settings) -> Iterator[Callable[..., requests.Response]]:
+    """Asks for a part of a file that may be downloaded once, behind its button, from two workers."""
+    with app.app_context():
+        _, link = sell_file(app, "wind.zip", WIND, max_downloads=1)
+        end_read()
+
+    def ask(start: int = 0, stop: int = len(WIND)) -> requests.Response:
+        asked = {"Range": f"bytes={start}-{stop - 1}"} if (start, stop) != (0, len(WIND)) else {}
+        return requests.get(web.url + begun, headers=asked, stream=True, timeout=60)
+
+    with closing(WebProcess(settings, workers=2)) as web:
+        ask.web = web  # type: ignore[attr-defined]
+        led = requests.post(web.url + link, allow_redirects=False, timeout=60)
+        begun = urlsplit(led.headers["Location"]).path
+        yield ask
+
+
+def taken(answer: requests.Response, most: int = len(WIND)) -> bytes:
+    """What comes, until so much is there or the connection is cut."""
+    got = b""
+    with answer, suppress(requests.RequestException):
+        for chunk in answer.iter_content(MIB):
+            got += chunk
+            if len(got) >= most:
+                break
+    return got
+
+
+def no_second_copy(ask: Callable[..., requests.Response]) -> None:
+    half = len(WIND) // 2
+    assert [ask(*asked).status_code for asked in ((), (1,), (0, len(WIND) - 1))] == [410] * 3
+    parts = [taken(ask(start, start + MIB)) for start in range(0, len(WIND), MIB)]
+    assert sum(len(part) for part in parts if len(part) == MIB) <= half
+
+
+def test_a_download_manager_gets_the_only_download_in_four_segments_at_once(
+    only_one: Callable[..., requests.Response],
+) -> None:
+    quarter = len(WIND) // 4
+
+    def segment(number: int) -> bytes:
+        return taken(only_one(number * quarter, (number + 1) * quarter))
+
+    assert b"".join(at_once(4, segment)) == WIND
+    no_second_copy(only_one)
+
+
+def test_the_only_download_breaks_off_again_and_again_and_arrives_whole(
+    only_one: Callable[..., requests.Response],
+) -> None:
+    got = b""
+    for _ in range(4):
+        got += taken(only_one(len(got)), 10 * MIB)
+    got += taken(only_one(len(got)))
+
+    assert got == WIND
+    no_second_copy(only_one)
+
+
+def test_the_only_download_goes_on_after_the_worker_that_gave_it_was_killed(
+    only_one: Callable[..., requests.Response],
+) -> None:
+    web: WebProcess = only_one.web  # type: ignore[attr-defined]
+    got = b""
+    with only_one() as answer, suppress(requests.RequestException):
+        for chunk in answer.iter_content(MIB):
+            got += chunk
+            if len(got) == 10 * MIB:
+                for worker in web.workers():
+                    os.kill(worker, signal.SIGKILL)
+    assert 10 * MIB <= len(got) < len(WIND)
+    until(web.answers, "new workers")
+
+    got += taken(only_one(len(got)))
+
+    assert got == WIND
+    no_second_copy(only_one)
+
+
+def test_two_who_press_at_once_do_not_both_get_the_only_download(
+    only_one: Callable[..., requests.Response],
+) -> None:
+    """Who is behind is cut off when half of the file is given twice; who is in front gets it."""
+    got = at_once(2, lambda _: taken(only_one()))
+
+    assert got.count(WIND) == 1
+    assert min(map(len, got)) < len(WIND) * 5 // 8
+    no_second_copy(only_one)
 
 
 def test_a_large_file_is_never_in_the_workers_memory(web: WebProcess, link: str) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import select
+from werkzeug.test import TestResponse
 
 from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
@@ -63,6 +65,15 @@ def download_link(order: Order) -> str:
     address = goods_of(order)[0].download_url
     assert address
     return urlsplit(address).path
+
+
+def press(client: FlaskClient, link: str, **headers: str) -> TestResponse:
+    """The answer with the file, to whoever presses the button behind the link of a limited download."""
+    led = client.post(link)
+    assert led.status_code == 303, led.text
+    with client.get(led.headers["Location"], headers=headers) as response:
+        response.get_data()
+        return response
 
 
 def goods_file(app: Flask, name: str) -> Path:

@@ -31,7 +31,14 @@ from shop.orders.queries import open_attention
 from shop.payments.by_hand import refund_order
 from shop.payments.invariants import findings
 from tests.factories import make_product
-from tests.fulfilment.sold import download_link, goods_file, make_file, sell, sell_file, templates
+from tests.fulfilment.sold import (
+    download_link,
+    goods_file,
+    make_file,
+    sell,
+    sell_file,
+    templates,
+)
 
 NAME, CONTENT = "rain.zip", b"the goods"
 
@@ -269,7 +276,8 @@ def test_a_file_that_nobody_may_download_any_more_is_not_looked_for(
 ) -> None:
     with app.app_context():
         _, link = sell_file(app, **terms)
-        client.get(link).close()
+        with client.get(f"{link}/file") as response:
+            assert response.data
         with transaction() as session:
             session.execute(update(Product).values(active=False))
         goods_file(app, NAME).unlink()

@@ -118,8 +118,11 @@ class Scene:
             URLSafeTimedSerializer(str(self.app.secret_key), salt="download-link"),
         )
         link = f"/downloads/{serializer.dumps([order.number, 2, order.link_version])}"
-        with self.app.test_client().get(link) as response:
-            return seen(response.text + response.headers.get("Location", ""))
+        with self.app.test_client().post(link, follow_redirects=True) as response:
+            pressed = seen(response.text)
+        with self.app.test_client().get(f"{link}/file", follow_redirects=True) as response:
+            assert seen(response.text) == pressed
+        return pressed
 
     def download_from_bucket(self) -> str:
         bucket = Bucket(FakeClient(), "for-sale", "")

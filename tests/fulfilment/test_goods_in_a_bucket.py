@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +15,7 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import select, update
+from werkzeug.test import TestResponse
 
 from shop.catalogue.models import Product
 from shop.catalogue.service import import_catalogue
@@ -21,9 +24,10 @@ from shop.config import Settings
 from shop.db import db, transaction
 from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery
-from shop.orders.models import Order
+from shop.orders.models import Order, OrderLine
 from shop.orders.queries import open_attention
 from tests.conftest import make_settings
+from tests.faults.crowd import at_once
 from tests.fulfilment.bucket import RCLONE, SECRET, BucketServer, bucket_server
 from tests.fulfilment.sold import download_link, sell
 
@@ -75,11 +79,18 @@ def link(app: Flask, order: Order) -> str:
         return download_link(order)
 
 
-def follow(client: FlaskClient, link: str, **headers: str) -> requests.Response:
-    """Download as a browser does: it sends its headers to where it is led."""
-    answer = client.get(link, headers=headers)
-    assert answer.status_code == 303, answer.text
-    return requests.get(answer.headers["Location"], headers=headers, timeout=10)
+def press(client: FlaskClient, link: str, **headers: str) -> requests.Response:
+    """Press the button of the page, and go where it leads, as a browser does."""
+    answer = client.post(link, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return requests.get(led_to(answer), headers=headers, timeout=10)
+
+
+def led_to(answer: TestResponse) -> str:
+    """The bucket's address, to which a page leads on by itself."""
+    address = answer.headers["Refresh"].removeprefix("0; url=")
+    assert f'href="{escape(address)}"' in answer.text, "and by a link where it does not"
+    return address
 
 
 def test_an_import_brings_the_file_there_once_and_keeps_nothing_here(
@@ -103,12 +114,12 @@ def test_an_import_brings_the_file_there_once_and_keeps_nothing_here(
 def test_the_buyer_is_led_to_the_file_and_gets_it_whole_under_its_name(
     client: FlaskClient, link: str, server: BucketServer
 ) -> None:
-    answer = client.get(link)
+    answer = client.post(link)
 
-    assert answer.status_code == 303
+    assert answer.status_code == 200, "no redirect: browsers would hold it against the form"
     assert answer.headers["Cache-Control"] == "private, no-store"
     assert answer.headers["Referrer-Policy"] == "same-origin", "the bucket learns no link of ours"
-    address = answer.headers["Location"]
+    address = led_to(answer)
     assert address.startswith(f"{server.url}/for-sale/our/goods/")
     assert parse_qs(urlsplit(address).query)["X-Amz-Expires"] == [str(LINK_SECONDS)]
     assert SECRET not in address
@@ -120,7 +131,7 @@ def test_the_buyer_is_led_to_the_file_and_gets_it_whole_under_its_name(
 
 
 def test_a_link_into_the_bucket_opens_nothing_else_and_ends(client: FlaskClient, link: str) -> None:
-    address = client.get(link).headers["Location"]
+    address = led_to(client.post(link))
     path = urlsplit(address).path
 
     for forged in (
@@ -134,21 +145,74 @@ def test_a_link_into_the_bucket_opens_nothing_else_and_ends(client: FlaskClient,
         assert requests.get(forged, timeout=10).status_code in (400, 403), forged
 
 
-def test_a_download_goes_on_where_it_broke_off_and_is_counted_once(
+def left(app: Flask) -> int | None:
+    with app.app_context():
+        return db.session.scalars(select(Delivery)).one().downloads_left
+
+
+def passes(app: Flask, seconds: int) -> None:
+    """So much time since the file was given last."""
+    with app.app_context(), transaction() as session:
+        then = Delivery.last_download_at
+        (at,) = session.scalars(select(then))
+        assert at
+        session.execute(update(Delivery).values(last_download_at=at - timedelta(seconds=seconds)))
+
+
+def test_the_button_counts_one_download_for_as_long_as_the_buckets_link_lives(
     app: Flask, client: FlaskClient, link: str
 ) -> None:
-    assert follow(client, link).content == CONTENT
+    """What the bucket gives nobody counts: it is the whole file, to whoever was led there."""
+    for look in (client.get, client.head):
+        assert "Refresh" not in look(link).headers
+        assert look(f"{link}/file").headers["Location"] == link, "the page, and not the bucket"
+    assert left(app) == 2
 
-    part = follow(client, link, Range="bytes=3-")
+    assert press(client, link).content == CONTENT
+    assert press(client, link, Range="bytes=3-").content == CONTENT[3:]
+    assert left(app) == 1
+    passes(app, LINK_SECONDS - 60)
+    life = parse_qs(urlsplit(led_to(client.post(link))).query)["X-Amz-Expires"]
+    assert 50 <= int(life[0]) <= 60, "it ends with the first one"
+    assert left(app) == 1
+    passes(app, 60)
+    assert press(client, link).content == CONTENT
+    assert left(app) == 0
+    passes(app, LINK_SECONDS)
 
-    assert part.status_code in (206, 200), "rclone sends the part, and calls it the whole"
-    assert part.content == CONTENT[3:]
-    with app.app_context():
-        assert db.session.scalar(select(Delivery.downloads)) == 1
-    assert client.get(link).status_code == 303
+    for asked in ({}, {"Range": "bytes=1-"}):
+        assert client.post(link, headers=asked).status_code == 410
     assert client.get(link).status_code == 410
+
+
+def test_many_who_press_at_once_are_counted_once_and_led_by_links_that_end_together(
+    app: Flask, link: str
+) -> None:
+    lives = {
+        parse_qs(urlsplit(led_to(answer)).query)["X-Amz-Expires"][0]
+        for answer in at_once(8, lambda _: app.test_client().post(link))
+    }
+
+    assert left(app) == 1
+    assert min(map(int, lives)) > LINK_SECONDS - 60
+
+
+def test_where_nothing_can_be_used_up_the_link_leads_straight_to_the_bucket(
+    app: Flask, client: FlaskClient, link: str
+) -> None:
+    with app.app_context(), transaction() as session:
+        session.execute(update(OrderLine).values(max_downloads=None))
+
+    for headers in ({}, {}, {"Range": "bytes=9-"}):
+        answer = client.get(link, headers=headers)
+        assert answer.status_code == 303
+        got = requests.get(answer.headers["Location"], headers=headers, timeout=10)
+        assert got.content == CONTENT[9 if headers else 0 :]
     asked = client.head(link)
+
     assert (asked.status_code, "Location" in asked.headers) == (200, False)
+    with app.app_context():
+        assert db.session.scalar(select(Delivery.downloads)) == 2
 
 
 def test_pages_tell_the_size_without_asking_the_bucket(
@@ -173,7 +237,7 @@ def test_a_file_that_is_gone_is_reported_as_a_missing_file_here_would_be(
         bucket.client.delete_object(Bucket="for-sale", Key=f"our/goods/{file}")
     assert server.files() == []
 
-    assert client.get(link).status_code == 503
+    assert client.post(link).status_code == 503
 
     with app.app_context():
         assert [item.kind for item in open_attention()] == ["file_missing"]
@@ -188,7 +252,7 @@ def test_a_bucket_that_refuses_is_no_missing_file_and_its_secret_stays_ours(
         credentials = storage().client._request_signer._credentials  # type: ignore[union-attr]
         monkeypatch.setattr(credentials, "secret_key", "wrong-secret")
 
-    assert client.get(link).status_code == 503
+    assert client.post(link).status_code == 503
 
     with app.app_context():
         assert open_attention() == []

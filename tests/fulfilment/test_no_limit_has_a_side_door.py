@@ -25,7 +25,7 @@ from shop.fulfilment.reissue import renew_link
 from shop.ops.rations import UsedUp
 from shop.orders.models import Order
 from tests.factories import make_buyer, make_cart, make_open_order, make_product
-from tests.fulfilment.sold import download_link, sell_file, templates
+from tests.fulfilment.sold import download_link, press, sell_file, templates
 
 CONTENT = b"0123456789"
 
@@ -33,11 +33,11 @@ Ask = Callable[[FlaskClient, str], "tuple[int, bytes]"]
 
 
 def asked(method: str = "GET", prefix: str = "", **headers: str) -> Ask:
-    """Ask for a download in this way; the status and what came."""
+    """Ask for a file in this way; the status and what came."""
 
     def ask(client: FlaskClient, link: str) -> tuple[int, bytes]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        with client.open(prefix + link, method=method, headers=named) as response:
+        with client.open(f"{prefix}{link}/file", method=method, headers=named) as response:
             return response.status_code, response.data
 
     return ask
@@ -64,8 +64,7 @@ def test_a_file_whose_downloads_are_used_up_is_had_in_no_way(
 ) -> None:
     with app.app_context():
         _, link = sell_file(app, content=CONTENT, max_downloads=1)
-    with client.get(link) as response:
-        assert response.data == CONTENT
+    assert press(client, link).data == CONTENT
 
     status, data = WAYS[way](client, link)
 

@@ -32,7 +32,7 @@ from shop.payments.invariants import findings
 from shop.privacy.export import known_about
 from shop.schema import migrations
 from tests.factories import make_product
-from tests.fulfilment.sold import goods_file, sell
+from tests.fulfilment.sold import goods_file, press, sell
 from tests.fulfilment.test_mails import part, written
 
 NAMES = ("rain.zip", "notes.pdf", "cover.png")
@@ -134,9 +134,7 @@ def test_each_file_is_counted_and_ends_by_itself(app: Flask, client: FlaskClient
 
 def begin(client: FlaskClient, link: str) -> None:
     """Have the whole file, whichever way the link leads to it."""
-    with client.get(link) as response:
-        response.get_data()
-    assert response.status_code == 200
+    assert press(client, link).status_code == 200
 
 
 def test_the_downloads_of_all_files_are_given_anew_or_of_one(
@@ -263,7 +261,7 @@ def test_an_order_keeps_the_files_that_it_was_given(
         later = sell(app, db.session.scalars(select(Product)).one())
 
         assert len(links(later)) == 1
-        assert [fetch(client, link) for link in before] == [
+        assert [press(client, link).data for link in before] == [
             b"files/rain.zip",
             b"files/notes.pdf",
             b"more/cover.png",

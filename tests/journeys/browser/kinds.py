@@ -363,14 +363,19 @@ def order_that_waits_for_a_file(world: World) -> str:
 
 
 @kind("closed order")
-def download_that_is_used_up(world: World) -> str:
+def download_with_a_button(world: World) -> str:
     page = world.pays("pay", "rain")[0]
     with world.app.app_context():
         order = find_order_by_token(page.rpartition("/")[2])
         assert order
-        address = f"{world.shop}{download_link(order)}"
-        with transaction() as session:
-            session.execute(update(Delivery).values(downloads=5))
+        return f"{world.shop}{download_link(order)}"
+
+
+@kind("closed order")
+def download_that_is_used_up(world: World) -> str:
+    address = download_with_a_button(world)
+    with world.app.app_context(), transaction() as session:
+        session.execute(update(Delivery).values(downloads=5))
     return address
 
 

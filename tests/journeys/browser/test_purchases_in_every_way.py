@@ -143,7 +143,7 @@ def test_a_purchase(browser: Browser, stocked: str, books: Books, way: str, lang
             press(page, "link", say("Refresh this page"))  # paid a moment before it is delivered
         looks_right(page, language)
         with page.expect_download() as download:
-            page.get_by_role("link", name=say("Download")).click()
+            page.get_by_role("button", name=say("Download")).click()
         assert Path(download.value.path()).read_bytes() == b"PK rain"
 
     assert books.state() == ("fulfilled", "none")
@@ -172,7 +172,7 @@ def test_a_purchase_by_keyboard_alone(
             tab_to(page, name)
             enter(page)
         expect(page.get_by_role("heading", level=1)).to_have_text(say("Paid, thank you"))
-        page.get_by_role("link", name=say("Download")).wait_for()  # delivered a moment after
+        page.get_by_role("button", name=say("Download")).wait_for()  # delivered a moment after
         tab_to(page, say("Download"))
         with page.expect_download() as download:
             page.keyboard.press("Enter")
