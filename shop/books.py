@@ -89,6 +89,7 @@ def compare_with_journal(now: datetime) -> None:
 
 def ask_about_unknown_invoices(gateway: CryptoCloud, now: datetime) -> None:
     """Ask about the invoices that only the journal knows, hourly and until a person has seen to each."""
+    seen_at = max(now, utcnow())  # those of this very round are younger than its beginning
     query = select(AttentionItem).where(AttentionItem.kind == "unknown_invoice")
     items = db.session.scalars(query.where(AttentionItem.resolved_at.is_(None))).all()
     asked = db.session.get(JobRun, "unknown_invoices")
@@ -107,7 +108,7 @@ def ask_about_unknown_invoices(gateway: CryptoCloud, now: datetime) -> None:
             break
         for invoice_id, info in infos.items():
             _note_answer(invoice_id, info)
-    _note_done("unknown_invoices", now)
+    _note_done("unknown_invoices", seen_at)
 
 
 def compare_with_list(gateway: CryptoCloud, now: datetime) -> None:

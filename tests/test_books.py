@@ -15,7 +15,7 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.asked_for import correct_address
 from shop.fulfilment.copies import KeysRefused
-from shop.fulfilment.models import Delivery, LicenceKey
+from shop.fulfilment.models import Delivery, LicenceKey, SpentKey
 from shop.fulfilment.queries import keys_in_stock
 from shop.fulfilment.reissue import renew_link
 from shop.fulfilment.service import add_keys, deliver_order, withdraw_keys
@@ -123,7 +123,7 @@ def test_money_that_an_older_copy_forgot_is_asked_for_even_if_its_watch_was_over
 def test_a_notice_that_an_older_copy_forgot_has_its_invoice_asked_about(app: Flask) -> None:
     """It was answered with 200, so it does not come again; nobody had asked about it yet."""
     with app.app_context():
-        payment = unwatched(app)
+        payment, other_id = unwatched(app), unwatched(app).id
         payment_id = payment.id
         copy = Copy()
         receive_postback(told_of(payment.invoice_id))
@@ -132,7 +132,7 @@ def test_a_notice_that_an_older_copy_forgot_has_its_invoice_asked_about(app: Fla
 
         compare_later(app)
 
-        assert is_due(payment_id)
+        assert (is_due(payment_id), is_due(other_id)) == (True, False)
         assert [(item.kind, item.reference) for item in open_attention()] == [
             ("unknown_invoice", "WHOSE123")
         ]
@@ -174,6 +174,7 @@ def test_what_the_database_knows_is_told_to_nobody(app: Flask) -> None:
 
         assert kinds() == []
         assert order.link_version == 2
+        assert db.session.scalars(select(SpentKey)).all() == [], "no key is spent but by its owner"
 
 
 def test_an_invoice_whose_process_died_before_it_was_stored_is_watched(app: Flask) -> None:

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
-from shop.books import SETTLED_AFTER, compare
+from shop.books import SETTLED_AFTER, _move_mark, compare
 from shop.catalogue.models import DeliveryKind
-from shop.db import end_read, utcnow
+from shop.db import db, end_read, utcnow
 from shop.fulfilment.asked_for import correct_address
 from shop.fulfilment.reissue import renew_link
 from shop.fulfilment.service import add_keys
 from shop.ops import journal
 from shop.ops.journal import Line, Unreadable
+from shop.ops.models import JournalMark
 from shop.orders.models import OrderStatus
 from shop.orders.queries import open_attention
 from tests.factories import gateway, make_open_order, make_product, provider
@@ -159,6 +161,43 @@ def test_a_sale_goes_on_without_it_and_a_person_is_told(app: Flask, fault: str) 
 
         assert order.status is OrderStatus.FULFILLED
         assert "journal_failed" in told(app)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("is_writable", "cannot be written: look at its permissions."),
+        ("files", "cannot be read (PermissionError)."),
+    ],
+)
+def test_what_the_journal_suffers_from_is_said_for_as_long_as_it_lasts(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, broken: str, words: str
+) -> None:
+    def fail() -> bool:
+        if broken == "files":
+            raise PermissionError
+        return False
+
+    with app.app_context():
+        with monkeypatch.context() as patch:
+            patch.setattr(journal, broken, fail)
+            assert set(told(app)) == {"journal_failed"}
+            assert open_attention()[-1].note == f"The journal in {journal.folder()} {words}"
+
+        assert told(app) == []
+
+
+def test_how_far_a_journal_was_compared_is_never_set_back(app: Flask) -> None:
+    """Another sweep may be further."""
+    with app.app_context():
+        steps = [(1, 500), (2, 100), (1, 900), (2, 50), (2, 300)]
+        for name in ("ours", "theirs"):
+            _move_mark(name, journal.Position(1, 7))
+        for file, byte in steps:
+            _move_mark("ours", journal.Position(file, byte))
+
+        marks = select(JournalMark.journal, JournalMark.file, JournalMark.byte)
+        assert sorted(db.session.execute(marks)) == [("ours", 2, 300), ("theirs", 1, 7)]
 
 
 def test_a_journal_that_is_gone_is_told_once_for_each(app: Flask) -> None:
