@@ -111,6 +111,7 @@ def test_each_file_is_a_download_of_its_own_on_the_page_and_in_the_mail(
         assert words.count("Enjoy.") == 1
         assert [words.index(name) for name in NAMES] == sorted(words.index(name) for name in NAMES)
     assert page.count('class="goods__title"') == 1
+    assert "\n\n\n" not in part(mail, "plain").replace("\r", ""), "one line between two files"
 
 
 def test_each_file_is_counted_and_ends_by_itself(app: Flask, client: FlaskClient) -> None:
