@@ -73,7 +73,7 @@ def correct(token: str) -> ResponseReturnValue:
     flash(
         gettext(
             "Mails about this order go to %(address)s from now on. "
-            "This page has a new link, and the old one opens nothing any more.",
+            "This page has a new link, and the old one no longer works.",
             address=form.address,
         ),
         "success",

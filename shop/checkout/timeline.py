@@ -11,8 +11,8 @@ from ..orders.models import Order, OrderFlag, OrderStatus
 
 WORDS = {
     "placed": lazy_gettext("Order placed"),
-    "invoice_opened": lazy_gettext("Payment page opened"),
-    "invoice_found": lazy_gettext("Payment page opened"),
+    "invoice_opened": lazy_gettext("Payment page ready"),
+    "invoice_found": lazy_gettext("Payment page ready"),
     "invoice_failed": lazy_gettext("The payment page did not open"),
     "invoice_unknown": lazy_gettext("The payment page did not open"),
     OrderStatus.PENDING: lazy_gettext("New payment started"),
@@ -20,7 +20,7 @@ WORDS = {
     OrderStatus.FULFILLED: lazy_gettext("Goods delivered"),
     OrderStatus.EXPIRED: lazy_gettext("Payment time is over"),
     OrderStatus.CANCELLED: lazy_gettext("Order cancelled"),
-    OrderStatus.REVIEW: lazy_gettext("Passed to a person"),
+    OrderStatus.REVIEW: lazy_gettext("Given to our team"),
     OrderStatus.REFUND_DUE: lazy_gettext("Refund decided"),
     OrderStatus.REFUNDED: lazy_gettext("Money sent back"),
     OrderFlag.PAID_PARTIAL: lazy_gettext("Part of the amount has arrived"),

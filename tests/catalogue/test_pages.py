@@ -212,4 +212,4 @@ def test_the_page_says_how_the_goods_come(
 
     assert "File (ZIP, 7 bytes), to download" in client.get("/products/zip").text
     assert "Licence key, shown on the order page" in client.get("/products/key").text
-    assert "A text with all you need, shown on the order page" in client.get("/products/text").text
+    assert "A text, shown on the order page" in client.get("/products/text").text

@@ -49,7 +49,7 @@ def test_the_order_page_tells_what_has_happened_step_by_step(
 
     assert re.findall(r'timeline__words">([^<]+)<', page) == [
         "Order placed",
-        "Payment page opened",
+        "Payment page ready",
         "Part of the amount has arrived",
         "Payment confirmed",
         "Goods delivered",

@@ -21,7 +21,7 @@ CHECKOUT = """
 - heading "Checkout" [level=1]
 - text: Email address
 - textbox "Email address"
-- group "Currency of the bill"
+- group "Bill me in"
 - button /Continue to payment · USD .*/
 - region "Your order":
   - heading "Your order" [level=2]
@@ -38,7 +38,7 @@ ORDER = """
     - listitem:
       - text: Order placed
     - listitem:
-      - text: Payment page opened
+      - text: Payment page ready
 - status
 - region /Order .*/:
   - table "What you ordered"
