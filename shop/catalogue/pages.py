@@ -148,12 +148,9 @@ def delivery_note(offer: Offer, files: Files) -> str:
         )
     if offer.kind is DeliveryKind.TEXT:
         if offer.is_free:
-            return gettext(
-                "A text, shown on the order page and sent by email at once"
-            )
+            return gettext("A text, shown on the order page and sent by email at once")
         return gettext(
-            "A text, shown on the order page and sent by email "
-            "as soon as the payment is confirmed"
+            "A text, shown on the order page and sent by email as soon as the payment is confirmed"
         )
     note = _file_note(offer, files)
     limits = ", ".join(_download_limits(offer))

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from ...db import db, end_read
 from ..exporting import Value, entry_of
-from ..importing import Entry
+from ..importing import MISSING_GOODS, Entry
 from ..models import Category, DeliveryKind, MovedProduct, Product
 from .rules import Carried, Here
 
@@ -175,7 +175,9 @@ def _said_here(product: Product, base_currency: str) -> Said:
 def _changes(each: Carried, now: Said, last: Said, here: Said) -> Iterator[Change]:
     """What the file says otherwise than last time, and the shop does not say yet."""
     silent = set()
-    if each.missing:  # the file holds no goods, which is not to say that the product has none here
+    if (
+        MISSING_GOODS in each.entry.delivery.text
+    ):  # the file holds no goods, which is not to say that the product has none here
         silent = {"delivery"} if each.found.off else {"delivery", "for sale"}
     if not each.entry.images:
         silent.add("pictures")

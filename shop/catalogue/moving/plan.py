@@ -122,11 +122,13 @@ def _addresses(move: Move) -> Iterator[str]:
 
 
 def _left(move: Move) -> Iterator[str]:
+    options = [each for each in move.findings.left if each.where.row in move.fates.carried]
     if move.fates.left:
-        yield f"{len(move.fates.left)} are left:"
-        yield from _grouped(
-            "each ", [(left.where, left.reason) for left in move.fates.left.values()]
-        )
+        yield f"{len(move.fates.left)} left:"
+        yield from _grouped("", [(left.where, left.reason) for left in move.fates.left.values()])
+    if options:
+        yield f"Options of carried records that are left: {len(options)}"
+        yield from _grouped("", [(left.where, left.reason) for left in options])
 
 
 def _not_carried(move: Move) -> Iterator[str]:

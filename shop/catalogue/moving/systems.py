@@ -9,12 +9,12 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from . import shopify, woocommerce
+from . import edd, shopify, woocommerce
 from .found import Answers, Findings
 from .headings import System, recognised, score
 from .table import read_table
 
-TABLE_SYSTEMS: tuple[System, ...] = (woocommerce.SYSTEM, shopify.SYSTEM)
+TABLE_SYSTEMS: tuple[System, ...] = (woocommerce.SYSTEM, shopify.SYSTEM, edd.SYSTEM)
 JSON_SYSTEMS: tuple[Callable[[Any, Answers], Findings | None], ...] = ()
 """Each takes a JSON document, and gives None for one that is not its system's; MovingError refuses it by name."""
 
