@@ -103,6 +103,8 @@ def entry_of(product: Product) -> dict[str, Value]:
     if product.delivery_kind is not DeliveryKind.KEY:
         total = product.stock_total
         values["stock"] = "unlimited" if total is None else Bare(total)
+    if product.most_per_order is not None:
+        values["most_per_order"] = Bare(product.most_per_order)
     if product.images:
         values["images"] = [
             {"file": _image_path(product, image), "alt": image.alt} for image in product.images

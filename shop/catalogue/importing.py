@@ -15,12 +15,13 @@ from ..money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
 from .images import BadImage, PreparedImage, prepare
 from .markdown import html_pieces
 from .models import SLUG, DeliveryKind
+from .queries import MAX_QUANTITY
 from .reading import TAG, CatalogueFileError, Problem, Reader, clipped, compose, is_null, line_of
 
 REQUIRED = ("slug", "title", "summary", "prices", "delivery")
 OPTIONAL = ("category", "description", "images")
 """What may be said to be nothing. Not what puts goods on sale: a stock of nothing is no unlimited one."""
-KEYS = (*REQUIRED, *OPTIONAL, "stock", "active", "honour_late_hours")
+KEYS = (*REQUIRED, *OPTIONAL, "stock", "most_per_order", "active", "honour_late_hours")
 TERMS = {
     "markdown": DeliveryKind.TEXT,
     "downloads": DeliveryKind.FILE,
@@ -89,6 +90,7 @@ class Entry:
     stock: int | None
     """Units put on sale in all; None is unlimited, or counted by licence keys."""
     stock_line: int
+    most_per_order: int | None
     delivery: DeliveryEntry
     delivery_line: int
     images: list[ImageEntry]
@@ -166,6 +168,7 @@ class CatalogueReader(Reader):
             prices=self.prices(values.get("prices")),
             stock=self.stock(values.get("stock"), delivery.kind),
             stock_line=line_of(values["stock"]) if "stock" in values else line,
+            most_per_order=self.number(values, "most_per_order", 1, MAX_QUANTITY),
             delivery=delivery,
             delivery_line=line_of(values["delivery"]) if "delivery" in values else line,
             images=self.images(values.get("images")),

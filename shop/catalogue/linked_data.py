@@ -26,16 +26,20 @@ def linked_product(product: ProductPage, url: str) -> Data:
     if product.images:
         data["image"] = [in_full(image.src) for image in product.images]
     if product.price is not None:
-        data["offers"] = _offer(product.price, product.sold_out, url)
+        data["offers"] = _offer(product, product.price, url)
     return data
 
 
-def _offer(price: Money, sold_out: bool, url: str) -> Data:
-    return {
+def _offer(product: ProductPage, price: Money, url: str) -> Data:
+    data: Data = {
         "@type": "Offer",
         "price": f"{price.decimal:f}",
         "priceCurrency": price.currency,
-        "availability": SOLD_OUT if sold_out else IN_STOCK,
+        "availability": SOLD_OUT if product.sold_out else IN_STOCK,
         "url": url,
         "seller": {"@type": "Organization", "name": current_settings().shop_name},
     }
+    if product.most_per_order is not None:
+        most = {"@type": "QuantitativeValue", "maxValue": product.most_per_order}
+        data["eligibleQuantity"] = most
+    return data

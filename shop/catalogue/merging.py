@@ -189,6 +189,7 @@ def _plain_values(entry: Entry, files: Sequence[StoredFile]) -> dict[str, object
         "summary": entry.summary,
         "description": entry.description,
         "active": entry.active,
+        "most_per_order": entry.most_per_order,
         "honour_late_hours": entry.honour_late_hours,
         "delivery_kind": entry.delivery.kind,
         "delivery_text": entry.delivery.text,

@@ -66,6 +66,8 @@ class Product(Base):
     """Units put on sale in all, as the catalogue file says; None is unlimited, or licence keys."""
     taken: Mapped[int] = mapped_column(default=0)
     """Units held for orders or sold, also while the stock is unlimited."""
+    most_per_order: Mapped[int | None]
+    """How many units one order may have; None is as many as any order line."""
     delivery_kind: Mapped[DeliveryKind] = mapped_column(
         Enum(
             DeliveryKind,

@@ -77,6 +77,7 @@ class ProductPage:
     sold_out: bool
     is_free: bool
     max_quantity: int
+    most_per_order: int | None
     category: ChoiceLink | None
     """The way to more of its kind."""
 
@@ -230,6 +231,7 @@ def product_page(
         sold_out=offer.sold_out,
         is_free=offer.is_free,
         max_quantity=offer.max_quantity,
+        most_per_order=offer.most_per_order,
         category=_category_link(offer, currency) if offer.category else None,
     )
 

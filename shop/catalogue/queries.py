@@ -75,6 +75,8 @@ class Offer:
     max_downloads: int | None
     download_days: int | None
     left: int | None
+    most_per_order: int | None
+    """How many units one order may have; one of what is free. None is what everybody may order at most."""
     price: Money | None
     base_price: Money | None
     """In the shop's base currency. Without one it cannot be bought in any."""
@@ -96,10 +98,9 @@ class Offer:
 
     @property
     def max_quantity(self) -> int:
-        """How many units one cart may hold; of what is free everybody gets one."""
-        if self.is_free:
-            return 0 if self.sold_out else 1
-        return MAX_QUANTITY if self.left is None else min(self.left, MAX_QUANTITY)
+        """How many units one cart may hold."""
+        bounds = (MAX_QUANTITY, self.left, self.most_per_order)
+        return min(bound for bound in bounds if bound is not None)
 
 
 def offer_columns() -> Select[Any]:
@@ -109,6 +110,7 @@ def offer_columns() -> Select[Any]:
             products.c.id, products.c.slug, products.c.title, products.c.summary,
             products.c.description, products.c.delivery_kind, products.c.delivery_file,
             products.c.available, products.c.delivery_size, products.c.max_downloads, products.c.download_days,
+            products.c.most_per_order,
             _own.c.minor.label("own"), _base.c.minor.label("base"),
             rates.c.rate_e8, rates.c.set_at,
             images.c.name.label("image"), images.c.alt, images.c.width, images.c.height,
@@ -284,6 +286,7 @@ def _offer(row: Row[Any], currency: str, base: str, max_age: int, now: datetime)
         max_downloads=row.max_downloads,
         download_days=row.download_days,
         left=row.available,
+        most_per_order=1 if row.base == 0 else row.most_per_order,
         price=unit_price(row.own, base_price, row.rate_e8 if usable else None, currency),
         base_price=base_price,
         image=row.image and StoredImage(row.image, row.alt, row.width, row.height),

@@ -205,6 +205,9 @@ def _available(
                     "%(product)s has sold out and was taken out of your cart.", product=offer.title
                 )
             )
+        elif quantity > offer.max_quantity == offer.most_per_order:
+            kept[slug] = offer.max_quantity
+            notices.append(_too_many(offer.title, offer.max_quantity))
         elif quantity > offer.max_quantity:
             kept[slug] = offer.max_quantity
             notices.append(
@@ -217,6 +220,18 @@ def _available(
         else:
             kept[slug] = quantity
     return kept, notices
+
+
+def _too_many(title: str, most: int) -> str:
+    if most == 1:
+        words = gettext("%(product)s: only one can be bought in one order.", product=title)
+    else:
+        words = gettext(
+            "%(product)s: at most %(number)s can be bought in one order.",
+            product=title,
+            number=most,
+        )
+    return str(words)
 
 
 def _contents(stored: Mapping[str, int]) -> str:

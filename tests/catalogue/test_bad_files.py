@@ -142,6 +142,14 @@ def test_the_good_file_is_good(path: Path) -> None:
         ),
         *(
             (
+                "stock: 25",
+                f"most_per_order: {text}",
+                f"line 7: most_per_order '{text}' is not a whole number from 1 to 99",
+            )
+            for text in ("0", "100", "-1", "1.5", "one")
+        ),
+        *(
+            (
                 "text: Thank you",
                 f"file: files/rain.zip\n    {name}: {text}",
                 f"line 10: {name} '{text}' is not a whole number from 1 to {largest}",

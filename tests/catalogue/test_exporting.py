@@ -74,6 +74,7 @@ def full(import_text: ImportText, product: ProductText) -> None:
             delivery="{file: files/rain.zip, text: Unpack it., downloads: 5, days: 30}",
             active="no",
             honour_late_hours="0",
+            most_per_order="1",
         )
         + product(
             "key",

@@ -87,6 +87,19 @@ def test_how_late_money_may_come_is_a_products_own_figure_until_the_file_leaves_
         assert find("rain").honour_late_hours is None
 
 
+def test_how_many_go_into_an_order_is_a_products_own_until_the_file_leaves_it_out(
+    app: Flask, import_text: ImportText, product: ProductText
+) -> None:
+    with app.app_context():
+        import_text(product("rain", most_per_order="1"))
+        assert find("rain").most_per_order == 1
+
+        report = import_text(product("rain"))
+
+        assert report.changed == ["rain"]
+        assert find("rain").most_per_order is None
+
+
 def test_the_terms_of_a_delivery_are_a_products_own_until_the_file_leaves_them_out(
     app: Flask, import_text: ImportText, product: ProductText
 ) -> None:
