@@ -11,8 +11,10 @@ import click
 from .. import jobs
 from ..catalogue.models import DeliveryKind, Product
 from ..catalogue.queries import find_product
+from ..db import utcnow
 from ..fulfilment.copies import NAMED, KeysRefused
 from ..fulfilment.keyfiles import KeyFile, masked, read_keys
+from ..fulfilment.keytables import WhichProduct, read_key_table
 from ..fulfilment.queries import key_counts, keys_in_stock
 from ..fulfilment.service import NotWithdrawn, look_at_keys, put_keys, withdraw_keys
 from ..ops.commands import CommandGroup
@@ -28,23 +30,32 @@ keys = CommandGroup("keys", help="The stock of licence keys.")
     "--case-sensitive", is_flag=True, help="Some of these differ by their capitals alone."
 )
 @click.option("--separator", help="Keys have several lines; a line like this stands between them.")
+@click.option("--of", default="", metavar="ID", help="Whose keys, in a table of several products.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing, also where the file looks odd.")
 def add_licence_keys(
-    slug: str, file: Path, case_sensitive: bool, separator: str | None, dry_run: bool, yes: bool
+    slug: str,
+    file: Path,
+    case_sensitive: bool,
+    separator: str | None,
+    of: str,
+    dry_run: bool,
+    yes: bool,
 ) -> None:
     """Put licence keys for a product into stock: one to a line; those that it has are skipped.
+
+    Or a table of License Manager for WooCommerce or of dujiao-next: then those that are for sale there.
 
     A key that the shop has had already, of any product, sold or not, is refused, and with it the file.
     Spaces, dashes and capitals make no other key; with --case-sensitive, capitals do. On a terminal
     you are shown what the file holds, and asked, before anything is stored.
     """
-    product, found = _keyed(slug), _read(file, separator)
+    product, found = _keyed(slug), _read(file, separator, of)
     asked = _at_a_terminal() and not yes
     if found.bad:
         refuse("\n".join([*_first(found.bad), "Nothing was changed."]))
     if not found.keys:
-        refuse(f"{file} holds no keys.")
+        refuse(" ".join([f"{file} holds no keys to sell.", *found.notes]))
     try:
         new, known = look_at_keys(product, found.keys, case_sensitive=case_sensitive)
         if asked or dry_run or found.notes or found.doubts:
@@ -112,9 +123,15 @@ def _keyed(slug: str) -> Product:
     return product
 
 
-def _read(file: Path, separator: str | None) -> KeyFile:
+def _read(file: Path, separator: str | None, of: str) -> KeyFile:
     try:
-        return read_keys(file.read_bytes(), separator)
+        content = file.read_bytes()
+        table = read_key_table(content, utcnow(), of) if separator is None else None
+        if of and table is None:
+            refuse(f"{file} is no table that says which product its keys are of; leave out --of.")
+        return table or read_keys(content, separator)
+    except WhichProduct as error:
+        refuse(f"{error} Nothing was changed.")
     except UnicodeDecodeError:
         refuse(f"{file} is not a text in UTF-8; nothing was changed.")
 

@@ -38,7 +38,7 @@ def read_keys(content: bytes, separator: str | None = None) -> KeyFile:
 
     UnicodeDecodeError when it is no text.
     """
-    lines = _decoded(content).splitlines()
+    lines = decoded(content).splitlines()
     found = KeyFile()
     pieces = _lines(lines) if separator is None else _blocks(lines, separator.strip())
     unquoted = 0
@@ -48,7 +48,7 @@ def read_keys(content: bytes, separator: str | None = None) -> KeyFile:
             value, unquoted = piece[1:-1].replace('""', '"').strip(), unquoted + 1
         if place == 0 and HEADING.fullmatch(value):
             found.notes.append(f"Line {number} is a heading, and is left out.")
-        elif reason := _fault(value):
+        elif reason := fault(value):
             found.bad.append(f"Line {number} {reason}.")
         elif value in found.keys:
             found.twice.append((number, found.keys[value]))
@@ -68,7 +68,7 @@ def masked(value: str) -> str:
     return "…".join(" ".join(end.split()) for end in ends) + f" ({len(value)} characters)"
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
     """UTF-8, or the UTF-16 with a mark in front that Windows programs call Unicode."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16")
@@ -90,7 +90,7 @@ def _blocks(lines: Sequence[str], separator: str) -> Iterator[tuple[int, str]]:
             yield next(number for number, line in block if line.strip()), text
 
 
-def _fault(value: str) -> str:
+def fault(value: str) -> str:
     """Why this is no key; empty when it is one."""
     if len(value) > LONGEST_KEY:
         return f"has {len(value)} characters; {LONGEST_KEY} is the most"

@@ -1,0 +1,124 @@
+"""Tables of keys that key shops give out: the column of the keys, and which of them nobody has yet.
+
+A key is taken letter for letter, as everywhere: only blanks around it go.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from .keyfiles import KeyFile, decoded, fault
+
+KEYS = ("license_key", "licence_key", "secret")
+"""What License Manager for WooCommerce and dujiao-next call the column of the keys."""
+STATES = {
+    "1": "sold",
+    "sold": "sold",
+    "2": "delivered",
+    "delivered": "delivered",
+    "4": "inactive",
+    "inactive": "inactive",
+    "used": "used",
+    "reserved": "reserved",
+}
+FOR_SALE = ("3", "active", "available")
+SEPARATORS = (",", ";", "\t")
+PRODUCT = ("product_id", "sku_id")
+
+Wanted = list[tuple[int, dict[str, str]]]
+"""Rows with their cells by name."""
+
+
+class WhichProduct(Exception):
+    """A table holds keys of several products; the text names them."""
+
+
+def read_key_table(content: bytes, now: datetime, of: str = "") -> KeyFile | None:
+    """The keys of a key shop's table that are for sale; None for a file that is no such table.
+
+    Of those of several products, `of` is whose to take; without it, WhichProduct.
+    """
+    text = decoded(content)
+    for sign in SEPARATORS:
+        table = csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
+        try:
+            names = [name.strip().casefold() for name in next(table, [])]
+        except csv.Error:
+            continue
+        if len(names) > 1 and any(name in names for name in KEYS):
+            return _read(names, table, now, of)
+    return None
+
+
+def _read(names: list[str], table: Iterator[list[str]], now: datetime, of: str) -> KeyFile:
+    found, left = KeyFile(), Counter[str]()
+    wanted: Wanted = []
+    column = next(name for name in KEYS if name in names)
+    row = 1
+    try:
+        for row, cells in enumerate(table, start=2):
+            if len(cells) != len(names) and any(cells):
+                found.bad.append(f"Row {row} has {len(cells)} cells, and the heading {len(names)}.")
+            elif any(cells):
+                record = dict(zip(names, map(str.strip, cells), strict=True))
+                reason = _not_for_sale(record, now)
+                left[reason] += 1
+                wanted += [] if reason else [(row, record)]
+    except csv.Error as error:
+        found.bad.append(f"The table cannot be read after row {row}: {error}.")
+    del left[""]
+    for row, record in _of_one_product(wanted, of):
+        value = record[column]
+        if reason := fault(value):
+            found.bad.append(f"Row {row} {reason}.")
+        elif value in found.keys:
+            found.twice.append((row, found.keys[value]))
+        else:
+            found.keys[value] = row
+    if left:
+        counts = ", ".join(f"{count} {reason}" for reason, count in left.most_common())
+        found.notes.append(f"Not for sale, and left out: {counts}.")
+    if "status" not in names:
+        found.doubts.append(
+            "The table has no column `status`: keys may be among these that were sold before."
+        )
+    return found
+
+
+def _not_for_sale(record: Mapping[str, str], now: datetime) -> str:
+    """Why a key is not to be sold; a status that is not known is no reason to sell it."""
+    status = record.get("status", "").casefold()
+    if "status" in record and status not in FOR_SALE:
+        return STATES.get(status, "of a status that is not known")
+    if record.get("order_id", "").strip("0"):
+        return "with an order"
+    expires = record.get("expires_at", "")
+    if expires and not expires.startswith("0000"):
+        try:
+            end = datetime.fromisoformat(expires)
+        except ValueError:
+            return "with an end that cannot be read"
+        if (end if end.tzinfo else end.replace(tzinfo=UTC)) <= now:
+            return "expired"
+    return ""
+
+
+def _of_one_product(wanted: Wanted, of: str) -> Wanted:
+    """The keys of the product that is asked for; a table of one product needs no asking."""
+    products = Counter(_product(record) for _, record in wanted)
+    if len(products) < 2 and not of:
+        return wanted
+    if of not in products:
+        counts = ", ".join(f"{name or 'none'} ({count} keys)" for name, count in products.items())
+        raise WhichProduct(
+            f"The table has keys for several products: {counts}. Say which are meant: --of."
+        )
+    return [each for each in wanted if _product(each[1]) == of]
+
+
+def _product(record: Mapping[str, str]) -> str:
+    return "/".join(filter(None, map(record.get, PRODUCT)))
