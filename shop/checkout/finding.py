@@ -14,7 +14,7 @@ from ..ops.rations import UsedUp
 from .cart import for_private_pages
 from .forms import FindForm
 from .owners import is_owner
-from .remembered import last_orders
+from .page import last_orders
 from .waiting import NO_COOKIE, OPEN_TOO_LONG, no_cookie_came, too_often
 
 bp = Blueprint("finding", __name__)

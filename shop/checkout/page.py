@@ -16,8 +16,9 @@ from ..fulfilment.goods import Goods, goods_of
 from ..fulfilment.models import GOODS_MAIL, MailState
 from ..fulfilment.queries import mail_of
 from ..money import Money
-from ..orders.links import find_order_by_token, order_token
+from ..orders.links import find_order_by_token, order_path, order_token
 from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus
+from ..orders.queries import find_order
 from ..payments.models import Payment, PaymentState
 from ..payments.queries import figures_of, payments_of
 from ..payments.service import MOST_ATTEMPTS, can_start_again
@@ -166,6 +167,8 @@ class OrderPage:
     can_check: bool
     can_change: bool
     """Whether this browser, which placed the order, may close it and have its products back in the cart."""
+    can_refill: bool
+    """The same where it is closed already, by whomever: what closed it may not have come as far as the cart."""
     flag: str | None
     created_at: datetime
     paid_at: datetime | None
@@ -204,6 +207,16 @@ def payment_to_ask_about(order: Order) -> Payment | None:
     return next(reversed([payment for payment in payments if payment.is_live] or late), None)
 
 
+def last_orders() -> list[tuple[Order, str, PageState]]:
+    """The orders that this browser placed, each with the address of its page and where it stands."""
+    found = (find_order(number) for number in remembered_orders())
+    return [
+        (order, order_path(order), _state(order, current_payment(order), asking=False))
+        for order in found
+        if order
+    ]
+
+
 def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     """The page of an order; `asking` while the buyer has just come back and nothing is known yet."""
     payment, mail = current_payment(order), _mail_news(order)
@@ -232,6 +245,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         if payment and payment.retry_at and payment.retry_at > now
         else None,
         can_change=state in CHANGEABLE and order.number in remembered_orders(),
+        can_refill=state is PageState.CANCELLED and order.number in remembered_orders(),
         can_check=state in CHECKED and payment_to_ask_about(order) is not None,
         flag=order.flag.value if order.flag is not OrderFlag.NONE else None,
         created_at=order.created_at,

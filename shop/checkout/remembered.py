@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from flask import session
 
-from ..orders.links import order_path
 from ..orders.models import Order
-from ..orders.queries import find_order
 
 ORDERS_REMEMBERED = 5
 
@@ -16,12 +14,6 @@ def remember(order: Order) -> None:
     # By number, because keys count up and the buyer can read the cookie: see orders/links.py.
     others = [number for number in remembered_orders() if number != order.number]
     session["orders"] = [order.number, *others][:ORDERS_REMEMBERED]
-
-
-def last_orders() -> list[tuple[Order, str]]:
-    """The orders themselves, each with the address of its page."""
-    found = (find_order(number) for number in remembered_orders())
-    return [(order, order_path(order)) for order in found if order]
 
 
 def remembered_orders() -> list[str]:

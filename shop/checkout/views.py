@@ -52,9 +52,17 @@ from . import cart as carts
 from .forms import CheckoutForm
 from .limits import OverLimit, TooManyOrders, admit_again
 from .owners import is_owner, offer_proof
-from .page import CLOSED, OrderPage, current_payment, order_at, order_page, payment_to_ask_about
+from .page import (
+    CLOSED,
+    OrderPage,
+    current_payment,
+    last_orders,
+    order_at,
+    order_page,
+    payment_to_ask_about,
+)
 from .refusals import words_for
-from .remembered import last_orders, remember, remembered_orders
+from .remembered import remember, remembered_orders
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
 from .waiting import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often
 
@@ -95,7 +103,11 @@ def cart() -> ResponseReturnValue:
         )
     carts.choose_currency(request.args.get("currency"))
     return render_template(
-        "checkout/cart.html", cart=carts.load_cart(), unfinished=_unfinished(), orders=last_orders()
+        "checkout/cart.html",
+        cart=carts.load_cart(),
+        unfinished=_last_order(OrderStatus.PENDING),
+        closed=_last_order(OrderStatus.CANCELLED),
+        orders=last_orders(),
     )
 
 
@@ -306,15 +318,14 @@ def pay(token: str) -> ResponseReturnValue:
 def change(token: str) -> ResponseReturnValue:
     """Close an unpaid order, as the operator would, and put its products back into the cart.
 
-    Only for the browser that placed it: whoever else has the link has no use for its cart.
+    Only for the browser that placed it: whoever else has the link has no use for its cart. The cart is a cookie,
+    and comes with the answer: where none comes, the order is closed, and the same form fills the cart.
     """
     order = order_at(token)
-    if not order_page(order).can_change:
+    page = order_page(order)
+    if not (page.can_change or page.can_refill):
         return _to_order(order)
-    try:
-        cancel_order(order, _gateway(), why="the buyer changes the order", who="buyer")
-    except NotPossible as error:
-        log.info("order_not_changed", order=order.number, reason=str(error))
+    if page.can_change and not _close(order):
         flash(
             gettext("This order cannot be changed at the moment. Here is where it stands."), "info"
         )
@@ -439,6 +450,15 @@ def _to_new_link(token: str) -> ResponseReturnValue:
     return _to_order(order)
 
 
+def _close(order: Order) -> bool:
+    try:
+        cancel_order(order, _gateway(), why="the buyer changes the order", who="buyer")
+    except NotPossible as error:
+        log.info("order_not_changed", order=order.number, reason=str(error))
+        return order_page(order).can_refill  # the same form was faster
+    return True
+
+
 def _ask(order: Order, *, at_most_every: timedelta) -> bool:
     """Ask the provider about a payment that may come, if it is time to; False when it cannot say."""
     payment = payment_to_ask_about(order)
@@ -459,11 +479,11 @@ def _gateway() -> CryptoCloud:
     return gateway
 
 
-def _unfinished() -> OrderPage | None:
-    """The order this browser placed last, if it still waits for money."""
+def _last_order(status: OrderStatus) -> OrderPage | None:
+    """The order this browser placed last, if it stands like this."""
     remembered = remembered_orders()
     order = find_order(remembered[0]) if remembered else None
-    if order is None or order.status is not OrderStatus.PENDING:
+    if order is None or order.status is not status:
         return None
     return order_page(order)
 

@@ -16,6 +16,7 @@ from shop.payments.models import Payment
 from shop.payments.service import refresh
 from tests.buyer import Buyer
 from tests.factories import gateway, make_order, make_product, provider
+from tests.faults.mutants import Killed, dies_here
 
 
 @pytest.fixture
@@ -67,6 +68,55 @@ def test_the_cart_is_filled_again_and_the_order_closed(app: Flask, buyer: Buyer,
         calls.invoice_is_made()
         assert buyer.checks_out(currency="EUR").status_code == 303
     assert left(app, slug) == 0
+
+
+@pytest.mark.parametrize("ends", ["before_cancel", "inside_cancel", "after_cancel"])
+@pytest.mark.parametrize("way", ["the same form again", "the cart", "the order page"])
+def test_a_death_between_order_and_cart_leaves_the_way_into_the_cart_open(
+    app: Flask, buyer: Buyer, slug: str, monkeypatch: pytest.MonkeyPatch, ends: str, way: str
+) -> None:
+    """The cart is a cookie: the answer that would have brought it has not come."""
+    buyer.opens("/cart")
+    with provider(app) as calls:
+        calls.invoice_is("created")
+        dies_here(monkeypatch, ends)
+        with pytest.raises(Killed):
+            buyer.presses("change")
+        closed = ends == "after_cancel"
+        assert left(app, slug) == (2 if closed else 0)
+
+        if way != "the same form again":
+            assert "Your cart is empty" in buyer.opens("/cart").text
+        if way == "the order page":
+            buyer.opens(last_order(buyer))
+        if way != "the same form again":
+            assert ("Put what was in it into the cart again" in buyer.page.text) is closed
+        buyer.presses("change")
+        page = buyer.reads_answer()
+
+    assert "is in your cart again" in page
+    assert "2 × <span>Rain" in page
+    assert left(app, slug) == 2
+    assert "Put what was in it" not in page
+    with app.app_context():
+        closings = [
+            each.who for each in db.session.query(Order).one().events if each.who == "buyer"
+        ]
+    assert len(closings) == 1
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_closed_order_fills_the_cart_of_no_other_browser(app: Flask, buyer: Buyer) -> None:
+    changes(app, buyer)
+    path = last_order(buyer)
+    stranger = Buyer(app, "stranger@example.com")
+
+    assert "Put what was in it" not in stranger.opens(path).text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', stranger.page.text)
+    if token:
+        stranger.browser.post(f"{path}/change", data={"csrf_token": token[1]})
+    assert "Your cart is empty" in stranger.opens("/cart").text
+    assert "Put what was in it" in buyer.opens(path).text
 
 
 def last_order(buyer: Buyer) -> str:
@@ -143,6 +193,20 @@ def test_a_browsers_last_orders_are_offered_to_it_alone(app: Flask, buyer: Buyer
     for address in ("/cart", "/orders/find"):
         assert number in buyer.opens(address).text.split("Ordered in this browser")[1]
         assert "Ordered in this browser" not in Buyer(app).opens(address).text
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_each_of_the_last_orders_says_in_words_where_it_stands(app: Flask, buyer: Buyer) -> None:
+    def said(address: str) -> str:
+        found = buyer.opens(address).text.split('<h2 id="last-orders">')[1].split("</section>")[0]
+        return " ".join(re.sub(r"<[^>]+>", " ", found).split())
+
+    assert "State: Waiting for payment" in said("/cart")
+    changes(app, buyer)
+
+    for address in ("/cart", "/orders/find"):
+        assert "State: Cancelled" in said(address)
+    assert "Отменён" in said("/ru/cart")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
