@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page
 
@@ -92,3 +94,37 @@ def test_every_picture_of_a_product_leads_to_its_widest_copy(phone: Page, stocke
 
     phone.wait_for_url("**/media/*-400.webp")
     assert phone.evaluate("document.images[0].naturalWidth") == 400
+
+
+LINES = """(button) => {
+  const lines = {};
+  const walker = document.createTreeWalker(button, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    for (let at = 0; at < node.length; at++) {
+      const range = document.createRange();
+      range.setStart(node, at);
+      range.setEnd(node, at + 1);
+      const box = range.getClientRects()[0];
+      if (box && box.width) lines[Math.round(box.top)] = (lines[Math.round(box.top)] ?? "") + node.data[at];
+    }
+  }
+  return Object.keys(lines).sort((a, b) => a - b).map((top) => lines[top]);
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 320])
+@pytest.mark.parametrize("prefix", ["", "/ru", "/uk"])
+def test_no_sign_stands_by_itself_in_the_button_that_names_the_amount(
+    phone: Page, stocked: str, prefix: str, width: int
+) -> None:
+    phone.set_viewport_size({"width": width, "height": 844})
+    phone.goto(f"{stocked}{prefix}/products/rain")
+    phone.locator(".buy-box__form button").click()
+    phone.goto(f"{stocked}{prefix}/checkout")
+    button = phone.locator(".button--wide").last
+    button.scroll_into_view_if_needed()
+
+    lines = button.evaluate(LINES)
+
+    assert re.search(r"\w+: ?(\n|$| .*\d)", "\n".join(lines)), lines
+    assert not [line for line in lines if re.search(r"(^|\s)[^\w\s]+(\s|$)", line)], lines

@@ -22,7 +22,7 @@ CHECKOUT = """
 - text: Email address
 - textbox "Email address"
 - group "Bill me in"
-- button /Continue to payment · USD .*/
+- 'button /Continue to payment: USD .*/'
 - region "Your order":
   - heading "Your order" [level=2]
 """
