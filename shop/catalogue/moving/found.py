@@ -13,12 +13,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 
 from ...db import utcnow
 
 TO_BE_SENT = "has to be sent"
 """Why goods that are no files are left, unless the merchant says that they are."""
+
+LONGEST_KEY = 255
+"""So much room has a key in the database; of a longer one the end is told by its hash."""
 
 
 class MovingError(Exception):
@@ -120,6 +124,11 @@ class FoundProduct:
     days: int | None = None
     addresses: list[Address] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if len(self.key) > LONGEST_KEY:
+            end = sha256(self.key.encode()).hexdigest()
+            self.key = self.key[: LONGEST_KEY - len(end)] + end
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ..importing import (
 )
 from ..reading import html_in
 from .checking import Checker, Unfit
-from .found import TO_BE_SENT, Answers, Findings, FoundProduct, Left, Note, Question
+from .found import TO_BE_SENT, Answers, Findings, FoundProduct, Left, Note, Question, Where
 from .goods import Folder, name_of
 from .slugs import Slugs, slug_of
 from .texts import cut, first_sentence, tidy
@@ -85,9 +85,11 @@ def settle(findings: Findings, answers: Answers, here: Here, folder: Path) -> Se
     goods = Folder(answers.files, folder)
     slugs = _slugs(findings.products, here)
     checker = Checker(folder, answers.base_currency)
-    fit = []
+    fit, met = [], dict[str, Where]()
     for product in findings.products:
         try:
+            if met.setdefault(product.key, product.where) != product.where:
+                raise Unfit(f"is the same product as {met[product.key]}, by its id")
             values, missing = _values(product, slugs, goods, answers)
             fit.append(Carried(product, values, checker.entry(values, product.where.row), missing))
         except Unfit as reason:

@@ -19,7 +19,7 @@ from ..merging import ImportReport
 from ..models import Product
 from ..service import import_file
 from .addresses import addresses_of
-from .checking import Checker
+from .checking import Checker, Unfit
 from .found import Answers, Fates, Findings, MovingError, fates
 from .here import Comparison, compare, look, merged, remember
 from .report import as_csv
@@ -115,7 +115,10 @@ def _entries(move: Move, *, overwrite: bool) -> tuple[list[Entry], list[Mapping[
                 continue
             product, values = merged(each, changes, overwrite=overwrite)
             write_files(product, move.file.parent)
-            entry = checker.entry(values, each.found.where.row)
+            try:
+                entry = checker.entry(values, each.found.where.row)
+            except Unfit as reason:
+                raise MovingError(f"{each.slug}, {each.found.where}, {reason}.") from None
         entries.append(entry)
         written.append(values)
     db.session.expunge_all()

@@ -76,6 +76,10 @@ def read(sheet: Sheet, answers: Answers) -> Findings:
     findings.read_as = [*sheet.table.read_as, said]
     findings.categories_at = "/product-category/"
     findings.left += sheet.broken
+    if "stock" not in sheet.fields or "in stock" not in sheet.fields:
+        findings.remarks.append(
+            "The file lacks a column of the stock: what it does not tell has no limit here."
+        )
     shop = OldShop(sheet, prices, answers)
     for number, row in enumerate(sheet.rows, start=1):
         try:

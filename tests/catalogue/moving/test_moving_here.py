@@ -15,7 +15,7 @@ from shop.catalogue.importing import MISSING_GOODS
 from shop.catalogue.models import Category, DeliveryKind, MovedProduct, Price, Product
 from shop.catalogue.moving.checking import Checker, Unfit
 from shop.catalogue.moving.cli import Progress
-from shop.catalogue.moving.found import MovingError
+from shop.catalogue.moving.found import FoundProduct, MovingError, Where
 from shop.catalogue.service import import_catalogue
 from shop.db import db, end_read, transaction
 from tests.catalogue.moving.conftest import Bring, Sample, WriteTable, record
@@ -251,6 +251,43 @@ def test_a_product_of_other_origin_is_a_conflict_and_not_overwritten(
         assert "has the address rain, which another product has here" in result.output
         assert find("rain").title == "Ours"
         assert "1 added" in result.output
+
+
+def test_a_record_that_stands_in_the_file_twice_is_carried_once(
+    app: Flask, write_table: WriteTable, bring: Bring
+) -> None:
+    result = bring(write_table(record(1), record(1, Name="The same again")))
+
+    with app.app_context():
+        assert "is the same product as row 2 1 (Product 1), by its id" in result.output
+        assert (slugs(), find("product-1").title) == (["product-1"], "Product 1")
+
+
+def test_a_key_that_is_too_long_for_the_database_is_still_one_of_its_own() -> None:
+    keys = [
+        FoundProduct(where=Where(2, "", ""), key="x" * 400 + end, title="X").key for end in "ab"
+    ]
+
+    assert len(set(keys)) == 2
+    assert {len(key) for key in keys} == {255}
+
+
+def test_a_half_finished_product_is_not_put_on_sale_by_what_changes_there(
+    app: Flask, write_table: WriteTable, bring: Bring
+) -> None:
+    file = write_table(record(1, Download_1_URL="https://old.example/rain.zip"))
+    bring(file)
+    with app.app_context(), transaction():
+        find("product-1").delivery_text = f"Soon.\n\n{MISSING_GOODS}"
+    (file.parent / "uploads").mkdir()
+    (file.parent / "uploads/rain.zip").write_bytes(b"PK")
+
+    result = bring(file, "--files", str(file.parent / "uploads"))
+
+    with app.app_context():
+        assert result.exit_code == 1
+        assert "the goods are missing" in result.output
+        assert not find("product-1").active
 
 
 def test_a_product_without_its_goods_is_off_sale_and_cannot_be_put_on_sale(
