@@ -113,8 +113,8 @@ def markdown_of(html: str, *, lines: bool = False) -> Converted:
     return Converted(only_words(text_in_blocks(as_it_was)), (*left, ONLY_WORDS))
 
 
-NO_EMPHASIS = "emphasis, which Markdown could not hold where it stood"
-ONLY_WORDS = "all marks: only the words of the text were carried"
+NO_EMPHASIS = "its text lost its emphasis, which Markdown cannot hold where it stood"
+ONLY_WORDS = "its text is carried as plain words, without any marks"
 
 
 def words_of(html: str) -> str:
@@ -157,7 +157,9 @@ def _without_shortcodes(html: str) -> tuple[str, list[str]]:
         return ""
 
     html = SHORTCODE.sub(taken, html)
-    return html, [f"shortcode [{name}]{_times(number)}" for name, number in found.items()]
+    return html, [
+        f"the shortcode [{name}] is not carried{_times(number)}" for name, number in found.items()
+    ]
 
 
 def _parsed(html: str, *, lines: bool) -> BeautifulSoup:
@@ -193,7 +195,8 @@ def _take_out(soup: BeautifulSoup) -> Iterator[str]:
             else ""
         )
         if name:
-            yield f"{name}{of}{_times(number)}"
+            article = "an" if name == "embed" else "a"
+            yield f"{article} {name}{of} in its text is not carried{_times(number)}"
 
 
 def _words(html: str) -> list[str]:

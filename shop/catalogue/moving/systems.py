@@ -9,21 +9,29 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from . import edd, shopify, woocommerce
-from .found import Answers, Findings
+from . import edd, gumroad, lemonsqueezy, sellauth, shopify, woocommerce
+from .found import Answers, Findings, MovingError
 from .headings import System, recognised, score
-from .table import read_table
+from .strangers import refuse_strangers
+from .table import MAX_BYTES, read_table
 
 TABLE_SYSTEMS: tuple[System, ...] = (woocommerce.SYSTEM, shopify.SYSTEM, edd.SYSTEM)
-JSON_SYSTEMS: tuple[Callable[[Any, Answers], Findings | None], ...] = ()
+JSON_SYSTEMS: tuple[Callable[[Any, Answers], Findings | None], ...] = (
+    gumroad.read,
+    lemonsqueezy.read,
+    sellauth.read,
+)
 """Each takes a JSON document, and gives None for one that is not its system's; MovingError refuses it by name."""
+MARKS_AND_BLANKS = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
+"""What may stand before JSON; a shell of Windows saves it as UTF-16."""
 
 
 def read(content: bytes, answers: Answers, name: str = "") -> Findings | None:
     """What is found in another shop's file; None for one of our own, and for what is no table. Raises MovingError."""
     if name.casefold().endswith((".yaml", ".yml")):
         return None
-    if content.lstrip()[:1] in (b"{", b"["):
+    refuse_strangers(content)
+    if content.lstrip(MARKS_AND_BLANKS)[:1] in (b"{", b"["):
         return _read_json(content, answers)
     return None if _is_our_own(content) else _read_table(content, answers)
 
@@ -44,8 +52,10 @@ def _read_table(content: bytes, answers: Answers) -> Findings:
 
 
 def _read_json(content: bytes, answers: Answers) -> Findings | None:
+    if len(content) > MAX_BYTES:
+        raise MovingError(f"The file is larger than {MAX_BYTES // 1024**2} MB.")
     try:
-        document = json.loads(content.decode("utf-8-sig"), parse_float=Decimal)
+        document = json.loads(content, parse_float=Decimal)
     except (ValueError, RecursionError):
         return None  # not JSON, or cut off: our own reader of YAML says where
     for reader in JSON_SYSTEMS:

@@ -126,7 +126,7 @@ def _unfold_tables(soup: BeautifulSoup) -> Iterator[str]:
         for part in table.find_all(["thead", "tbody", "tfoot"]):
             part.unwrap()
     if tables:
-        yield "a table, whose rows became lines" + (
+        yield "a table in its text became lines" + (
             f" ({len(tables)} times)" if len(tables) > 1 else ""
         )
 
@@ -161,7 +161,7 @@ def _settle_links(soup: BeautifulSoup) -> Iterator[str]:
             link.unwrap()
     if lost:
         times = f" ({lost} times)" if lost > 1 else ""
-        yield f"a link to a place in the old shop, or to nowhere; its words stay{times}"
+        yield f"a link in its text led into the old shop, or nowhere: its words stay{times}"
 
 
 def _address(href: str) -> str:

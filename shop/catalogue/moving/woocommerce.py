@@ -127,7 +127,9 @@ class OldShop:
         self.shared: dict[int, list[Where]] = {}
         """Rows of variations that share the stock of their parent, by the parent's row."""
         self.editions = Editions()
-        self.convert = lru_cache(maxsize=None)(lambda text: markdown_of(text))
+        self.convert = lru_cache(maxsize=None)(
+            lambda text: markdown_of(text, lines=True)  # as WordPress shows it
+        )
 
     def product(self, row: Row) -> FoundProduct | None:
         """The product of a record; None for a parent, which is none. Raises Unfit."""

@@ -76,38 +76,58 @@ def test_html_becomes_the_markdown_a_person_would_write(html: str, markdown: str
 @pytest.mark.parametrize(
     ("html", "text", "left"),
     [
-        ("<p>a</p><img src='data:image/png;base64,AAAA'><img>", "a", "picture (2 times)"),
+        (
+            "<p>a</p><img src='data:image/png;base64,AAAA'><img>",
+            "a",
+            "a picture in its text is not carried (2 times)",
+        ),
         (
             "<iframe src='https://www.youtube.com/embed/x'>no frames</iframe>a",
             "a",
-            "embed of www.youtube.com",
+            "an embed of www.youtube.com in its text is not carried",
         ),
-        ("<script>var a = '<b>';</script>a<style>p {}</style>", "a", "script"),
-        ("<svg><title>t</title><text>b</text></svg>a", "a", "drawing"),
-        ("<form>Your name <input> <button>Go</button></form>a", "a", "form"),
-        ("<video><source src=x>Your browser is old</video>a", "a", "film"),
-        ("a [gallery ids=&quot;1,2&quot;] [1] [sic]", "a \\[1\\] \\[sic\\]", "shortcode [gallery]"),
-        ("[caption id='1' width='2']a[/caption]", "a", "shortcode [caption]"),
-        ("[odd]a[/odd] [odd]b[/odd]", "a b", "shortcode [odd] (2 times)"),
+        (
+            "<script>var a = '<b>';</script>a<style>p {}</style>",
+            "a",
+            "a script in its text is not carried",
+        ),
+        ("<svg><title>t</title><text>b</text></svg>a", "a", "a drawing in its text is not carried"),
+        (
+            "<form>Your name <input> <button>Go</button></form>a",
+            "a",
+            "a form in its text is not carried",
+        ),
+        (
+            "<video><source src=x>Your browser is old</video>a",
+            "a",
+            "a film in its text is not carried",
+        ),
+        (
+            "a [gallery ids=&quot;1,2&quot;] [1] [sic]",
+            "a \\[1\\] \\[sic\\]",
+            "the shortcode [gallery] is not carried",
+        ),
+        ("[caption id='1' width='2']a[/caption]", "a", "the shortcode [caption] is not carried"),
+        ("[odd]a[/odd] [odd]b[/odd]", "a b", "the shortcode [odd] is not carried (2 times)"),
         (
             "<table><tr><th>Format</th><td>WAV</td></tr><tr><td>Bits<td>24</table>",
             "- **Format**: WAV\n- **Bits**: 24",
-            "a table, whose rows became lines",
+            "a table in its text became lines",
         ),
         (
             "<table><thead><tr><th>a<th>b<th>c</thead><tr><td>1<td><p>2</p><p>3</p><td>4</table>",
             "- a · b · c\n- 1 · 2 3 · 4",
-            "a table, whose rows became lines",
+            "a table in its text became lines",
         ),
         (
             "<table><tr><td><p>a</p><ul><li>b</ul></table>",
             "a\n\n- b",
-            "a table, whose rows became lines",
+            "a table in its text became lines",
         ),
         (
             "<p><a href='/shop'>a</a> <a href='javascript:b()'>b</a> <a href='#c'>c</a></p>",
             "a b c",
-            "a link to a place in the old shop, or to nowhere; its words stay (2 times)",
+            "a link in its text led into the old shop, or nowhere: its words stay (2 times)",
         ),
     ],
 )
