@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from .checking import Unfit
 from .editions import Editions, edition
@@ -100,7 +100,7 @@ class OldShop:
 
     def __init__(self, prices: Prices, findings: Findings) -> None:
         self.prices, self.findings = prices, findings
-        self.convert = lru_cache(maxsize=64)(markdown_of)
+        self.convert = lru_cache(maxsize=64)(partial(markdown_of, lines=True))
 
     def take(self, row: Row) -> None:
         """Each price option is a product; of a download with one price or one option, there is one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from .checking import Unfit
 from .editions import Editions, edition
@@ -127,9 +127,7 @@ class OldShop:
         self.shared: dict[int, list[Where]] = {}
         """Rows of variations that share the stock of their parent, by the parent's row."""
         self.editions = Editions()
-        self.convert = lru_cache(maxsize=None)(
-            lambda text: markdown_of(text, lines=True)  # as WordPress shows it
-        )
+        self.convert = lru_cache(maxsize=None)(partial(markdown_of, lines=True))
 
     def product(self, row: Row) -> FoundProduct | None:
         """The product of a record; None for a parent, which is none. Raises Unfit."""

@@ -342,3 +342,13 @@ def test_of_another_table_the_nearest_system_and_what_is_missing_are_named(
 ) -> None:
     with pytest.raises(MovingError, match="The nearest is WooCommerce, but “Type” is missing"):
         found(write_table({"Name": "A", "Regular price": "1"}))
+
+
+def test_line_breaks_of_a_description_stay_as_wordpress_showed_them(
+    write_table: WriteTable,
+) -> None:
+    text = r"One\ntwo\n\nthree <b>four</b>\n<ul>\n<li>five</li>\n</ul>"
+
+    product = only(write_table(record(Description=text)))
+
+    assert product.description == "One\\\ntwo\n\nthree **four**\n\n- five"
