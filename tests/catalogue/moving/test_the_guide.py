@@ -1,0 +1,65 @@
+"""What docs/moving.md tells a merchant to type does what it says, on the files of each system."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskCliRunner
+
+from shop.catalogue.moving.systems import TABLE_SYSTEMS
+from shop.config import ROOT
+from tests.catalogue.moving.conftest import SAMPLES
+
+GUIDE = (ROOT / "docs/moving.md").read_text("utf-8")
+COMMANDS = re.findall(r"flask --app wsgi (products import .+?)(?:`|$)", GUIDE, re.MULTILINE)
+SAMPLE = {
+    "products.csv": "woocommerce.csv",
+    "wc-product-export.csv": "woocommerce.csv",
+    "products_export.csv": "shopify.csv",
+    "edd-export-downloads.csv": "edd.csv",
+    "gumroad.json": "gumroad.json",
+    "lemonsqueezy.json": "lemonsqueezy.json",
+    "sellauth.json": "sellauth.json",
+}
+
+
+@pytest.fixture
+def engine() -> str:
+    return "sqlite"
+
+
+def test_the_guide_has_a_part_for_each_system_that_is_read() -> None:
+    names = [*(system.name for system in TABLE_SYSTEMS), "Gumroad", "Lemon Squeezy", "SellAuth"]
+
+    for name in names:
+        assert f"\n## {name}\n" in GUIDE
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_of_the_guide_shows_a_plan(
+    runner: FlaskCliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "uploads").mkdir()
+    words = shlex.split(command.replace("--currency EUR", "--currency USD"))
+    shutil.copyfile(SAMPLES / SAMPLE[words[2]], words[2])
+
+    result = runner.invoke(args=[*words, "--dry-run"])
+
+    assert result.exit_code == 0, result.output
+    assert re.search(r"\d+ records = [1-9]\d* carried", result.output)
+
+
+def test_each_link_of_the_guide_leads_to_a_heading() -> None:
+    headings = {
+        "moving.md": GUIDE,
+        "catalogue.md": (ROOT / "docs/catalogue.md").read_text("utf-8"),
+    }
+    for file, anchor in re.findall(r"\]\(([\w.]*)#([\w-]+)\)", GUIDE):
+        lines = re.findall(r"^#+ (.+)$", headings[file or "moving.md"], re.MULTILINE)
+        found = {re.sub(r"[^\w -]", "", line).lower().replace(" ", "-") for line in lines}
+        assert anchor in found, f"{file}#{anchor}"
