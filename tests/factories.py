@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from shop.checkout.forms import Buyer
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, transaction
-from shop.fulfilment.service import add_keys
+from shop.fulfilment.service import put_keys
 from shop.orders.models import Order
 from shop.payments.by_hand import confirm_order
 from shop.payments.cryptocloud import CryptoCloud
@@ -59,6 +60,17 @@ def make_product(
         add_keys(product, [f"KEY-{n}-{i:03}" for i in range(keys)])
         db.session.refresh(product)
     return product
+
+
+def add_keys(
+    product: Product, lines: Iterable[str], *, case_sensitive: bool = False
+) -> tuple[int, int]:
+    """Put licence keys into stock, one to a line; how many were new and how many were there already."""
+    numbers = dict[str, int]()
+    for number, line in enumerate(lines, start=1):
+        if value := line.strip():
+            numbers.setdefault(value, number)
+    return put_keys(product, numbers, case_sensitive=case_sensitive)
 
 
 def make_cart(app: Flask, *products: Product, quantity: int = 1, currency: str = "USD") -> Cart:

@@ -18,7 +18,7 @@ from shop.fulfilment.copies import KeysRefused
 from shop.fulfilment.models import Delivery, LicenceKey, SpentKey
 from shop.fulfilment.queries import keys_in_stock
 from shop.fulfilment.reissue import renew_link
-from shop.fulfilment.service import add_keys, deliver_order, withdraw_keys
+from shop.fulfilment.service import deliver_order, withdraw_keys
 from shop.ops import journal
 from shop.orders.links import find_order_by_token, order_token
 from shop.orders.models import Order
@@ -33,7 +33,7 @@ from shop.payments.service import refresh
 from shop.payments.settling import settle
 from shop.privacy.service import erase_order
 from tests.copies import Copy
-from tests.factories import gateway, make_open_order, make_order, make_product, provider
+from tests.factories import add_keys, gateway, make_open_order, make_order, make_product, provider
 from tests.fulfilment.sold import sell
 
 LATER = SETTLED_AFTER + timedelta(seconds=2)

@@ -8,7 +8,7 @@ sweep, should that process have died in between.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -181,17 +181,6 @@ def _name(delivery: Delivery) -> str:
     return f"delivery-{delivery.id}"
 
 
-def add_keys(
-    product: Product, lines: Iterable[str], *, case_sensitive: bool = False
-) -> tuple[int, int]:
-    """Put licence keys into stock, one to a line; how many were new and how many were there already.
-
-    A key that is another one's copy, of whatever product and however typed, is refused: KeysRefused,
-    and then none was put into stock. `case_sensitive`: these differ from others by their capitals.
-    """
-    return put_keys(product, _numbered(lines), case_sensitive=case_sensitive)
-
-
 class _OnlyLooked(Exception):
     """Takes back what was done to see what would become of it."""
 
@@ -208,7 +197,11 @@ def look_at_keys(
 
 
 def put_keys(product: Product, keys: Mapping[str, int], *, case_sensitive: bool) -> tuple[int, int]:
-    """The same with keys that have the line each stands in."""
+    """Put licence keys into stock, with the line each stands in; how many were new, and were there already.
+
+    A key that is another one's copy, of whatever product and however typed, is refused: KeysRefused,
+    and then none was put into stock. `case_sensitive`: these differ from others by their capitals.
+    """
     product_id = product.id
     with transaction("keys") as session:
         new, known = _put_keys(session, product_id, keys, case_sensitive)
@@ -291,15 +284,6 @@ def _put_on_sale(session: Session, product_id: int, new: int) -> None:
     rows_changed(session, product.values(available=Product.available + new))
     free = max(free_keys(product_id), 0)
     rows_changed(session, product.where(Product.available > free).values(available=free))
-
-
-def _numbered(lines: Iterable[str]) -> dict[str, int]:
-    """The keys of the lines that hold one, and the first line of each."""
-    numbers = dict[str, int]()
-    for number, line in enumerate(lines, start=1):
-        if value := line.strip():
-            numbers.setdefault(value, number)
-    return numbers
 
 
 def _one_import_at_a_time(session: Session) -> None:

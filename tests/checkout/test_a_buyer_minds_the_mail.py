@@ -32,14 +32,14 @@ from shop.fulfilment.models import MailState, OutboxMail
 from shop.fulfilment.outbox import note_bounce, send_due_mails
 from shop.fulfilment.proofs import mail_proof
 from shop.fulfilment.queries import mail_of
-from shop.fulfilment.service import add_keys, deliver_order
+from shop.fulfilment.service import deliver_order
 from shop.mail import MailNotSent, MailRefused
 from shop.ops.models import Ration
 from shop.ops.rations import UsedUp, subject, take
 from shop.orders.links import order_token
 from shop.orders.models import Order, OrderStatus
 from tests.buyer import Buyer
-from tests.factories import make_open_order, make_product
+from tests.factories import add_keys, make_open_order, make_product
 from tests.faults.crowd import at_once
 from tests.faults.mutants import Killed, dies_here
 from tests.fulfilment.sold import sell, templates

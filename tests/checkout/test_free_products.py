@@ -24,7 +24,7 @@ from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.asked_for import TO_AN_ADDRESS
 from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
-from shop.fulfilment.service import add_keys, deliver_order
+from shop.fulfilment.service import deliver_order
 from shop.mail import MailRefused
 from shop.orders.links import order_path
 from shop.orders.models import IllegalTransition, Order, OrderStatus
@@ -40,6 +40,7 @@ from tests.conftest import make_settings
 from tests.copies import Copy
 from tests.factories import (
     Provider,
+    add_keys,
     gateway,
     make_buyer,
     make_cart,

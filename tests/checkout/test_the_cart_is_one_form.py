@@ -8,7 +8,7 @@ from flask import Flask
 from shop.catalogue.models import Price, Product
 from shop.db import transaction
 from tests.buyer import Buyer
-from tests.factories import make_product, provider
+from tests.factories import provider
 
 ELSEWHERE = "Your cart was changed in another tab or window"
 
@@ -17,18 +17,6 @@ ELSEWHERE = "Your cart was changed in another tab or window"
 def engine() -> str:
     """A cart is a cookie: nothing is written."""
     return "sqlite"
-
-
-@pytest.fixture
-def rain(app: Flask) -> Product:
-    with app.app_context():
-        return make_product(title="Rain", stock=9)
-
-
-@pytest.fixture
-def snow(app: Flask) -> Product:
-    with app.app_context():
-        return make_product(title="Snow")
 
 
 @pytest.fixture

@@ -7,33 +7,15 @@ import re
 import pytest
 from flask import Flask
 
-from shop.catalogue.models import Price, Product
+from shop.catalogue.models import Product
 from tests.buyer import Buyer
-from tests.factories import make_product, provider
+from tests.factories import provider
 
 
 @pytest.fixture
 def engine() -> str:
     """The choice is in a cookie."""
     return "sqlite"
-
-
-@pytest.fixture
-def rain(app: Flask) -> Product:
-    with app.app_context():
-        return make_product(
-            title="Rain",
-            prices=[Price(currency="USD", minor=1000), Price(currency="EUR", minor=900)],
-        )
-
-
-@pytest.fixture
-def snow(app: Flask) -> Product:
-    with app.app_context():
-        return make_product(
-            title="Snow",
-            prices=[Price(currency="USD", minor=500), Price(currency="EUR", minor=450)],
-        )
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from shop.fulfilment.copies import KeysRefused
 from shop.fulfilment.keys import normal_key
 from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
 from shop.fulfilment.reissue import NotReissued, reissue, renew_link
-from shop.fulfilment.service import add_keys
 from shop.i18n import prefix_of
 from shop.ops.rations import UsedUp
 from shop.orders.links import order_path
@@ -36,7 +35,7 @@ from shop.payments.queries import find_payment_by_invoice, payments_of
 from shop.sandbox.invoices import Action, Invoice, Mode, Status
 from shop.sandbox.postbacks import _announce, happen
 from tests.copies import Copy
-from tests.factories import gateway, make_cart, make_product
+from tests.factories import add_keys, gateway, make_cart, make_product
 from tests.faults.ledger import UNSENT, truth_of, violations
 from tests.faults.world import PAY_ORIGINS, World
 from tests.fulfilment.sold import make_file

@@ -18,14 +18,13 @@ from shop.config import Settings
 from shop.db import DatabaseBusy, db, end_read
 from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.queries import unsold_keys
-from shop.fulfilment.service import add_keys
 from shop.orders.links import order_url
 from shop.payments.queries import find_payment_by_invoice
 from shop.payments.service import refresh
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
-from tests.factories import gateway, make_product
+from tests.factories import add_keys, gateway, make_product
 from tests.faults.crowd import FilledForm, at_once, fill_in, outcome
 from tests.faults.ledger import tally, truth_of, violations
 from tests.promises import Promise

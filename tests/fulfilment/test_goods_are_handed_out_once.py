@@ -17,11 +17,11 @@ from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.queries import unsold_keys
-from shop.fulfilment.service import add_keys, deliver_order
+from shop.fulfilment.service import deliver_order
 from shop.orders.models import Order, OrderStatus
 from shop.orders.queries import open_attention
 from shop.payments.service import refresh
-from tests.factories import gateway, make_open_order, make_product, provider
+from tests.factories import add_keys, gateway, make_open_order, make_product, provider
 from tests.fulfilment.sold import make_file, templates
 
 

@@ -22,14 +22,13 @@ from shop.fulfilment.asked_for import HOLD, NotCorrectable, correct_address, mai
 from shop.fulfilment.models import LicenceKey, MailState, OutboxMail
 from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.queries import unsold_keys
-from shop.fulfilment.service import add_keys
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.payments.by_hand import NotPossible, refund_order
 from shop.privacy.export import known_about
 from shop.privacy.queries import why_kept
 from tests.cli.deciding import BY, does, found
-from tests.factories import confirm, make_open_order, make_product
+from tests.factories import add_keys, confirm, make_open_order, make_product
 from tests.fulfilment.sold import make_file, sell
 from tests.fulfilment.test_mails import part, written
 

@@ -16,12 +16,11 @@ from shop.fulfilment.keys import normal_key
 from shop.fulfilment.models import LicenceKey
 from shop.fulfilment.queries import unsold_keys
 from shop.fulfilment.reissue import reissue
-from shop.fulfilment.service import add_keys
 from shop.orders.queries import open_attention
 from shop.payments.by_hand import refund_order
 from shop.payments.invariants import findings
 from shop.schema import migrations
-from tests.factories import make_open_order, make_product
+from tests.factories import add_keys, make_open_order, make_product
 from tests.faults.crowd import at_once
 from tests.fulfilment.sold import sell
 

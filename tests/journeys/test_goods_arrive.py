@@ -15,10 +15,9 @@ from sqlalchemy import update
 from shop import jobs
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import Base, UtcDateTime, transaction, utcnow
-from shop.fulfilment.service import add_keys
 from shop.orders.models import Order
 from tests.buyer import Buyer
-from tests.factories import make_product
+from tests.factories import add_keys, make_product
 from tests.journeys.books import Books
 from tests.journeys.till import Till
 

@@ -16,13 +16,12 @@ from shop.catalogue.models import DeliveryKind
 from shop.db import db, end_read, utcnow
 from shop.fulfilment.asked_for import correct_address
 from shop.fulfilment.reissue import renew_link
-from shop.fulfilment.service import add_keys
 from shop.ops import journal
 from shop.ops.journal import Line, Unreadable
 from shop.ops.models import JournalMark
 from shop.orders.models import OrderStatus
 from shop.orders.queries import open_attention
-from tests.factories import gateway, make_open_order, make_product, provider
+from tests.factories import add_keys, gateway, make_open_order, make_product, provider
 from tests.fulfilment.sold import sell
 
 LATER = SETTLED_AFTER + timedelta(seconds=2)
