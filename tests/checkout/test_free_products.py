@@ -379,6 +379,9 @@ def test_a_cart_holds_one_of_a_free_product(app: Flask, nobody: Provider) -> Non
 
     assert "A sampler: only one can be bought in one order." in page
     assert "<label" not in page, "there is no quantity to choose"
+    assert page.count("Update quantities") == 1, (
+        "but for Enter, nothing updates what cannot be changed"
+    )
 
 
 def test_a_mixed_cart_charges_the_rest_and_gives_the_free_with_it(app: Flask, books: Books) -> None:
