@@ -63,6 +63,8 @@ def plain(text: str) -> str:
 
 def html_pieces(text: str) -> Iterator[str]:
     """What Markdown would take for HTML, and buyers read as it is written; code and `\\<p>` are none of it."""
+    if "<" not in text:
+        return
     for block in _with_html.parse(text):
         for token in (block, *(block.children or [])):
             if token.type in ("html_block", "html_inline"):

@@ -23,6 +23,8 @@ TAG = re.compile(
 )
 """What only HTML has between angle brackets; `a < b` and `List<String>` are texts."""
 ENTITY = re.compile(r"&(#\d+|#[xX][\da-fA-F]+|[A-Za-z][A-Za-z\d]*);")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and halves of characters; line ends and tabs are none."""
 MAX_DEPTH = 8
 """Deeper than any right file, and shallow enough for a composer that calls itself."""
 
@@ -215,7 +217,7 @@ class Reader:
                 line_of(node),
                 f"{what} is a plain text, and buyers would read {clipped(found)}; write the character itself",
             )
-        if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in text):
+        if UNPRINTABLE.search(text):
             self.wrong(line_of(node), f"{what} holds a control character")
         return text
 

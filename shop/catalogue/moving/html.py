@@ -180,7 +180,7 @@ def _parsed(html: str, *, lines: bool) -> BeautifulSoup:
 def _take_out(soup: BeautifulSoup) -> Iterator[str]:
     found: Counter[str] = Counter()
     hosts: set[str] = set()
-    for tag in soup.find_all(list(DROPPED)):
+    for tag in tidying.all_of(soup, DROPPED):
         if tag.decomposed:  # with what it stood in
             continue
         if tag.name in ("iframe", "embed", "object"):

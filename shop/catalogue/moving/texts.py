@@ -6,18 +6,16 @@ import re
 import unicodedata
 
 from ..markdown import plain
+from ..reading import UNPRINTABLE
 
 SENTENCE = re.compile(r".+?[.!?…](?=\s|$)", re.DOTALL)
 
 
 def tidy(text: str, *, lines: bool = False) -> str:
     """The text without what cannot be printed, and on one line if it is to be."""
-    kept = "".join(
-        c
-        for c in unicodedata.normalize("NFC", text)
-        if c in "\n\t\r" or unicodedata.category(c) not in ("Cc", "Cs")
-    )
-    return re.sub(r"\r\n?", "\n", kept).strip() if lines else " ".join(kept.split())
+    kept = re.sub(r"\r\n?", "\n", unicodedata.normalize("NFC", text))
+    kept = UNPRINTABLE.sub("", kept)
+    return kept.strip() if lines else " ".join(kept.split())
 
 
 def cut(text: str, limit: int) -> str:

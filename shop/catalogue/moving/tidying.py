@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from html import unescape
 from urllib.parse import quote
 
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, Tag
+
+from ..reading import UNPRINTABLE
 
 BOXES = {
     *(
@@ -52,10 +54,24 @@ GOOD_ADDRESS = re.compile(r"(https?://|mailto:)\S", re.IGNORECASE)
 NOT_IN_A_LINK = re.compile(r"[\s<>()\\\"`]")
 
 
+def all_of(within: BeautifulSoup | Tag, names: Container[str]) -> list[Tag]:
+    """All tags of these names, in their order: what `find_all` gives, which makes a rule of each name at each call."""
+    return [each for each in within.descendants if isinstance(each, Tag) and each.name in names]
+
+
+def has(within: Tag, names: Container[str]) -> bool:
+    """Whether a tag of these names is within."""
+    return any(isinstance(each, Tag) and each.name in names for each in within.descendants)
+
+
+def is_in(node: PageElement, name: str) -> bool:
+    """Whether it stands within a tag of this name."""
+    return any(each.name == name for each in node.parents)
+
+
 def printable(text: str) -> str:
     """The text in Unicode's composed form, and without control signs, which no text of a product may hold."""
-    kept = (c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
-    return unicodedata.normalize("NFC", "".join(kept))
+    return unicodedata.normalize("NFC", UNPRINTABLE.sub("", text))
 
 
 def text_in_blocks(html: str) -> str:
@@ -65,9 +81,9 @@ def text_in_blocks(html: str) -> str:
 
 def settle_blanks(soup: BeautifulSoup, *, lines: bool) -> None:
     """Each run of blanks is one; with `lines`, a line end that does not stand at a block's edge is a break."""
-    for string in soup.find_all(string=True):
+    for string in [each for each in soup.descendants if isinstance(each, NavigableString)]:
         text = printable(str(string).replace("\r\n", "\n").replace("\r", "\n"))
-        if string.find_parent("pre"):
+        if is_in(string, "pre"):
             string.replace_with(text)
         elif lines and "\n" in text:
             _break_lines(soup, string, text)
@@ -96,34 +112,35 @@ def _is_edge(beside: PageElement | None, parent: Tag | None) -> bool:
 
 def tidy(soup: BeautifulSoup) -> Iterator[str]:
     """Make of the document one that the library writes well; yields what Markdown could not keep."""
-    for tag in soup.find_all(True):
-        tag.name = SAME.get(tag.name, tag.name)
+    for tag in soup.descendants:
+        if isinstance(tag, Tag):
+            tag.name = SAME.get(tag.name, tag.name)
     yield from _unfold_tables(soup)
     yield from _settle_links(soup)
-    for quoted in soup.find_all("q"):
+    for quoted in all_of(soup, ("q",)):
         quoted.insert(0, "“")
         quoted.append("”")
         quoted.unwrap()
     _settle_lists(soup)
     _settle_preformatted(soup)
-    for heading in soup.find_all(HEADINGS):
-        if heading.find(BLOCKS):
+    for heading in all_of(soup, HEADINGS):
+        if has(heading, BLOCKS):
             heading.name = "div"
     soup.smooth()
     _settle_emphasis(soup)
-    for tag in reversed(soup.find_all([*BLOCKS, *EMPHASIS, "a", "code"])):
+    for tag in reversed(all_of(soup, {*BLOCKS, *EMPHASIS, "a", "code"})):
         if tag.name != "hr" and not tag.get_text(strip=True):
             tag.replace_with(" ")
     soup.smooth()
 
 
 def _unfold_tables(soup: BeautifulSoup) -> Iterator[str]:
-    tables = soup.find_all("table")
+    tables = all_of(soup, ("table",))
     for table in reversed(tables):  # those within others first
         table.name = "div"
-        for row in table.find_all("tr"):
+        for row in all_of(table, ("tr",)):
             _unfold_row(soup, row)
-        for part in table.find_all(["thead", "tbody", "tfoot"]):
+        for part in all_of(table, ("thead", "tbody", "tfoot")):
             part.unwrap()
     if tables:
         yield "a table in its text became lines" + (
@@ -133,12 +150,12 @@ def _unfold_tables(soup: BeautifulSoup) -> Iterator[str]:
 
 def _unfold_row(soup: BeautifulSoup, row: Tag) -> None:
     """`- **Format**: WAV` of two cells, `- WAV · 24 bit` of more; a single one is often the frame of a page."""
-    cells = [cell for cell in row.find_all(["td", "th"]) if cell.get_text(strip=True)]
+    cells = [cell for cell in all_of(row, ("td", "th")) if cell.get_text(strip=True)]
     row.name = "div" if len(cells) < 2 else "li"
-    for cell in row.find_all(["td", "th"]):
+    for cell in all_of(row, ("td", "th")):
         if len(cells) < 2:
             cell.name = "div"
-        elif cell.find(BLOCKS):
+        elif has(cell, BLOCKS):
             cell.string = " ".join(text_in_blocks(str(cell)).split())
     if len(cells) < 2:
         return
@@ -146,15 +163,15 @@ def _unfold_row(soup: BeautifulSoup, row: Tag) -> None:
         cell.insert_before(": " if len(cells) == 2 else " · ")
     if len(cells) == 2:
         cells[0].wrap(soup.new_tag("strong"))
-    for cell in row.find_all(["td", "th"]):
+    for cell in all_of(row, ("td", "th")):
         cell.unwrap()
 
 
 def _settle_links(soup: BeautifulSoup) -> Iterator[str]:
     lost = 0
-    for link in soup.find_all("a"):
+    for link in all_of(soup, ("a",)):
         address, named = _address(str(link.get("href", ""))), bool(link.get_text(strip=True))
-        if address and named and not link.find(BLOCKS):
+        if address and named and not has(link, BLOCKS):
             link["href"] = address
         else:
             lost += named and not str(link.get("href", "")).startswith("#")
@@ -175,9 +192,9 @@ def _address(href: str) -> str:
 
 
 def _settle_lists(soup: BeautifulSoup) -> None:
-    for each in soup.find_all(["ul", "ol"]):
+    for each in all_of(soup, ("ul", "ol")):
         start = str(each.get("start", ""))
-        if each.find_parent("li") or not (start.isascii() and start.isdigit() and len(start) < 9):
+        if is_in(each, "li") or not (start.isascii() and start.isdigit() and len(start) < 9):
             del each["start"]  # Markdown interrupts no line with a list that begins at 2
         item = loose = None
         for child in list(each.children):
@@ -189,7 +206,7 @@ def _settle_lists(soup: BeautifulSoup) -> None:
                 loose.append(child.extract())
             elif not _is_blank(child):
                 item = loose = child.wrap(soup.new_tag("li"))
-    for item in soup.find_all("li"):
+    for item in all_of(soup, ("li",)):
         if item.parent and item.parent.name not in ("ul", "ol"):
             made = item.wrap(soup.new_tag("ul"))
             while (after := made.next_sibling) and (
@@ -203,24 +220,24 @@ def _is_blank(node: PageElement) -> bool:
 
 
 def _settle_preformatted(soup: BeautifulSoup) -> None:
-    for block in soup.find_all("pre"):
-        for line in block.find_all([*BLOCKS, "br"]):
+    for block in all_of(soup, ("pre",)):
+        for line in all_of(block, {*BLOCKS, "br"}):
             if line.name != "br" and (before := line.previous_sibling):
                 line.insert(0, "" if before.get_text().endswith("\n") else "\n")
             line.append("\n")
             line.unwrap()
-    for code in soup.find_all("code"):
-        for each in code.find_all("br"):
-            each.replace_with("\n" if code.find_parent("pre") else " ")
+    for code in all_of(soup, ("code",)):
+        for each in all_of(code, ("br",)):
+            each.replace_with("\n" if is_in(code, "pre") else " ")
 
 
 def _settle_emphasis(soup: BeautifulSoup) -> None:
     """Take off what wraps blocks or itself, and make one of two that touch."""
-    for tag in soup.find_all([*EMPHASIS, "code"]):
-        if tag.find(BLOCKS) or tag.find_parent(tag.name) or tag.find_parent("pre"):
+    for tag in all_of(soup, (*EMPHASIS, "code")):
+        if has(tag, BLOCKS) or is_in(tag, tag.name) or is_in(tag, "pre"):
             tag.unwrap()
     soup.smooth()
-    for tag in soup.find_all([*EMPHASIS, "code"]):
+    for tag in all_of(soup, (*EMPHASIS, "code")):
         while isinstance(after := tag.next_sibling, Tag) and after.name == tag.name:
             for child in list(after.contents):
                 tag.append(child.extract())
