@@ -72,6 +72,15 @@ OF_PRESTASHOP = (
     {"product id", "reference", "position"},
 )
 OF_OPENCART = {"products", "additionalimages", "productoptions"}
+DOCUMENTS = (
+    ({"handle", "body_html"}, "products.json of Shopify", "Products, Export"),
+    ({"permalink", "regular_price"}, "WooCommerce's programming interface", "Products, Export"),
+)
+"""By two fields of a product: JSON of systems that give out a table, which says more."""
+KEY_SHOPS = (
+    ({"uniqid", "title"}, "Sellix"),
+    ({"slug", "title", "store_id"}, "sell.app"),
+)
 WEB_PAGE = re.compile(
     rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
@@ -94,6 +103,27 @@ def refuse_strangers(content: bytes) -> None:
         raise MovingError(_markup(content))
     for text in _about_the_heading(start):
         raise MovingError(text)
+
+
+def refuse_documents(document: object) -> None:
+    """Raise MovingError if this JSON is of a system whose products are read from a table, or not at all."""
+    whole = document
+    for name in ("data", "products"):
+        whole = whole.get(name, whole) if isinstance(whole, dict) else whole
+    fields = (
+        [each.keys() for each in whole if isinstance(each, dict)] if isinstance(whole, list) else []
+    )
+    for marks, what, path in DOCUMENTS:
+        if fields and all(marks <= each for each in fields):
+            raise MovingError(
+                f"This is an answer of {what}. Bring the table that the admin exports: {path}."
+            )
+    for marks, what in KEY_SHOPS:
+        if fields and all(marks <= each for each in fields):
+            raise MovingError(
+                f"This is an answer of {what}, whose products are not read here. Write a catalogue file "
+                "(docs/catalogue.md), and bring the keys as lists: keys add SLUG FILE."
+            )
 
 
 def _archive(content: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from . import edd, gumroad, lemonsqueezy, sellauth, shopify, woocommerce
 from .found import Answers, Findings, MovingError
 from .headings import System, recognised, score
-from .strangers import refuse_strangers
+from .strangers import refuse_documents, refuse_strangers
 from .table import MAX_BYTES, read_table
 
 TABLE_SYSTEMS: tuple[System, ...] = (woocommerce.SYSTEM, shopify.SYSTEM, edd.SYSTEM)
@@ -61,4 +61,5 @@ def _read_json(content: bytes, answers: Answers) -> Findings | None:
     for reader in JSON_SYSTEMS:
         if findings := reader(document, answers):
             return findings
+    refuse_documents(document)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -60,6 +61,23 @@ LOG_IN = b'\xef\xbb\xbf\n<!DOCTYPE html>\n<html lang="en"><head><title>Log In</t
 def test_a_file_that_holds_no_products_is_called_what_it_is(content: bytes, says: str) -> None:
     with pytest.raises(MovingError, match=says):
         read(content, Answers(base_currency="USD"), "products.csv")
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (
+            {"products": [{"handle": "rain", "title": "Rain", "body_html": "", "variants": []}]},
+            "Shopify",
+        ),
+        ([{"id": 1, "permalink": "https://a.example", "regular_price": "1"}], "WooCommerce"),
+        ({"status": 200, "data": {"products": [{"uniqid": "a", "title": "Rain"}]}}, "Sellix"),
+        ({"data": [{"id": 1, "slug": "rain", "title": "Rain", "store_id": 1}]}, "sell.app"),
+    ],
+)
+def test_json_of_other_systems_is_called_what_it_is(document: object, says: str) -> None:
+    with pytest.raises(MovingError, match=says):
+        read(json.dumps(document).encode(), Answers(base_currency="USD"), "products.json")
 
 
 def test_lists_of_buyers_are_to_be_deleted_and_say_what_to_export_instead() -> None:
