@@ -15,17 +15,20 @@ from sqlalchemy import delete, update
 from shop.catalogue.listing import PAGE_SIZE
 from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
+from shop.checkout.service import place_order
 from shop.db import transaction, utcnow
 from shop.fulfilment.models import Delivery, LicenceKey, MailState, OutboxMail
 from shop.fulfilment.outbox import send_due_mails
+from shop.fulfilment.service import deliver_order
 from shop.orders.links import find_order_by_token, order_url
 from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.orders.queries import recent_orders
 from shop.payments.models import Payment
 from shop.payments.service import open_invoice
 from shop.privacy.service import erase_order
-from tests.factories import gateway, make_order, make_product
+from tests.factories import gateway, make_buyer, make_cart, make_order, make_product
 from tests.fulfilment.sold import download_link
+from tests.fulfilment.test_several_files import NAMES, make_files
 from tests.journeys.books import Books
 from tests.journeys.browser.test_purchases import put_into_cart
 from tests.journeys.till import Till
@@ -51,6 +54,16 @@ class World:
             if opened:
                 open_invoice(payment, gateway(self.app))
             return order, order_url(order), payment.pay_url or ""
+
+    def gives(self, slug: str) -> str:
+        """The page of an order that costs nothing."""
+        with self.app.app_context():
+            product = find_product(slug)
+            assert product is not None
+            cart = make_cart(self.app, product)
+            order, _ = place_order(cart, make_buyer(cart, email=f"{slug}@example.com"))
+            deliver_order(order.id)
+            return order_url(order)
 
     def pays(self, action: str, *slugs: str) -> tuple[str, str]:
         """An order to whose invoice this has happened: its page and its pay page."""
@@ -85,6 +98,12 @@ class World:
         of = OutboxMail.order_id == order.id
         with self.app.app_context(), transaction() as session:
             session.execute(update(OutboxMail).where(of).values(state=state))
+
+
+def _free(world: World) -> str:
+    """The slug of a new product that costs nothing."""
+    with world.app.app_context():
+        return make_product(price=0).slug
 
 
 def _no_mail_server(world: World) -> None:
@@ -162,6 +181,11 @@ def product_sold_out(world: World) -> str:
 
 
 @kind("public")
+def product_that_is_free(world: World) -> str:
+    return f"{world.shop}/products/{_free(world)}"
+
+
+@kind("public")
 def page_that_does_not_exist(world: World) -> str:
     return f"{world.shop}/none"
 
@@ -236,6 +260,18 @@ def checkout(world: World) -> str:
 def checkout_without_a_mail_server(world: World) -> str:
     _no_mail_server(world)
     return checkout(world)
+
+
+@kind("buying")
+def cart_of_what_is_free(world: World) -> str:
+    put_into_cart(world.page, world.shop, _free(world))
+    return f"{world.shop}/cart"
+
+
+@kind("buying")
+def checkout_of_what_is_free(world: World) -> str:
+    cart_of_what_is_free(world)
+    return f"{world.shop}/checkout"
 
 
 @kind("buying")
@@ -338,6 +374,18 @@ def order_delivered(world: World) -> str:
 def order_delivered_without_a_mail_server(world: World) -> str:
     _no_mail_server(world)
     return order_delivered(world)
+
+
+@kind("closed order")
+def order_of_what_is_free(world: World) -> str:
+    return world.gives(_free(world))
+
+
+@kind("closed order")
+def order_of_several_files(world: World) -> str:
+    with world.app.app_context():
+        slug = make_files(world.app, *NAMES, max_downloads=3, price=0).slug
+    return world.gives(slug)
 
 
 @kind("closed order")
