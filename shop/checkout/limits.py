@@ -4,9 +4,9 @@ Counted are the orders that wait for money, by email address and by network; the
 product; and how fast they come, by network. Who has paid is not held up by what they bought. Anybody
 can type anybody's address: whoever has shown that it is theirs (owners.py) is counted apart.
 
-What is free waits for no money. An order of nothing else counts all the same, for as long as one would wait for
-money; its mail is one of the few that an address gets in a day; and an address gets of each free product one,
-for as long as the notes are kept.
+What is free waits for no money. Orders of nothing else are counted apart, for as long as one would wait for
+money, and keep nobody from buying; each takes one of the few mails that an address gets in a day; and an address
+gets of each free product one, for as long as the notes are kept.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class TooManyOrders(OverLimit):
 class HoldsTooMuch(OverLimit):
     """One buyer may not hold so many units of `title` unpaid; `left` says how many more they may."""
 
-    def __init__(self, title: str, left: int) -> None:
-        self.title, self.left = title, left
+    def __init__(self, title: str, left: int, *, free: bool = False) -> None:
+        self.title, self.left, self.free = title, left, free
         super().__init__(f"holds too much: {left} left")
 
 
@@ -88,15 +88,18 @@ def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
         placed_at=utcnow(),
     )
     one_at_a_time(session, placement)
-    _limit_orders(session, placement)
+    if cart.is_free:
+        _limit_free_orders(session, placement)
+        _limit_mails(session, buyer)
+    else:
+        _limit_orders(session, placement)
     if placement.client:
         _limit_pace(session, placement)
-    if cart.is_free:
-        _limit_mails(session, buyer)
     for line in cart.lines:
-        _limit_units(session, placement, line.offer.id, line.quantity, line.title)
-        if not line.unit.minor:
+        free = not line.unit.minor
+        if free:
             _limit_free(session, placement, line.offer.id, line.title)
+        _limit_units(session, placement, line.offer.id, line.quantity, line.title, free=free)
     return placement
 
 
@@ -156,11 +159,22 @@ def lift_limits(session: Session, order_ids: list[int]) -> None:
 
 
 def _limit_orders(session: Session, placement: Placement) -> None:
+    _limit_count(session, placement, Order.status == OrderStatus.PENDING, "buyer", "client")
+
+
+def _limit_free_orders(session: Session, placement: Placement) -> None:
+    """As many in a day as could wait for money."""
+    _limit_count(session, placement, _is_young_and_free(), "mails", "pace")
+
+
+def _limit_count(
+    session: Session, placement: Placement, which: ColumnElement[bool], buyer: str, client: str
+) -> None:
     allowed = current_settings().shop_unpaid_orders
-    _limit_unpaid(session, "buyer", _same_buyer(placement), allowed)
+    _limit_unpaid(session, buyer, and_(_same_buyer(placement), which), allowed)
     if placement.client:
-        same = Placement.client == placement.client
-        _limit_unpaid(session, "client", same, allowed * UNPAID_PER_CLIENT)
+        same = and_(Placement.client == placement.client, which)
+        _limit_unpaid(session, client, same, allowed * UNPAID_PER_CLIENT)
 
 
 def _same_buyer(placement: Placement) -> ColumnElement[bool]:
@@ -169,10 +183,14 @@ def _same_buyer(placement: Placement) -> ColumnElement[bool]:
     return and_(same, Placement.proven) if placement.proven else same
 
 
+def _is_young_and_free() -> ColumnElement[bool]:
+    """Whether an order costs nothing, and is so young that it would still wait for money if it did."""
+    return and_(Order.total_minor == 0, Order.expires_at > utcnow())
+
+
 def _is_unpaid() -> ColumnElement[bool]:
-    """Whether an order waits for money; or is free, and so young that it would still wait if it were not."""
-    is_young = and_(Order.total_minor == 0, Order.expires_at > utcnow())
-    return or_(Order.status == OrderStatus.PENDING, is_young)
+    """Whether an order has brought no money, and holds its units against others of the same buyer."""
+    return or_(Order.status == OrderStatus.PENDING, _is_young_and_free())
 
 
 def _has_free(*of: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -202,7 +220,7 @@ def _limit_unpaid(session: Session, whose: str, same: ColumnElement[bool], most:
     query = (
         select(func.count(), func.min(Order.expires_at))
         .join(Placement, Placement.order_id == Order.id)
-        .where(same, _is_unpaid())
+        .where(same)
     )
     count, first_end = session.execute(query).one()
     if count >= most:
@@ -232,7 +250,13 @@ def _limit_attempts(session: Session, placement: Placement) -> None:
 
 
 def _limit_units(
-    session: Session, placement: Placement, product_id: int, quantity: int, title: str
+    session: Session,
+    placement: Placement,
+    product_id: int,
+    quantity: int,
+    title: str,
+    *,
+    free: bool = False,
 ) -> None:
     """Nobody can take all of a product off sale by ordering and not paying."""
     available = session.scalar(select(Product.available).where(Product.id == product_id))
@@ -251,4 +275,4 @@ def _limit_units(
     held = int(session.scalar(query) or 0)
     most = max(1, math.ceil((available + held) * current_settings().shop_unpaid_share / 100))
     if held + quantity > most:
-        raise HoldsTooMuch(title, max(0, most - held))
+        raise HoldsTooMuch(title, max(0, most - held), free=free)

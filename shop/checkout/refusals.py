@@ -24,6 +24,12 @@ def words_for(refused: OverLimit) -> str:
 
 
 def _too_much(refused: HoldsTooMuch) -> object:
+    if refused.free:
+        return gettext(
+            "%(title)s is free, and your network has had its share of it for today. "
+            "Take it out of your cart, or try again tomorrow.",
+            title=refused.title,
+        )
     if not refused.left:
         return gettext(
             "You have already set aside as many of %(title)s as one buyer can without paying. "
