@@ -52,7 +52,7 @@ def _sum(move: Move) -> Iterator[str]:
         f"{len(move.comparison.same)} as they are here"
     )
     if move.settled.categories:
-        yield f"  new categories: {', '.join(move.settled.categories.values())}"
+        yield "  new categories: " + ", ".join(_first(list(move.settled.categories.values())))
     yield from _grouped(
         "off sale, because each ", [(each.found.where, each.found.off) for each in carried]
     )
@@ -151,6 +151,10 @@ def _grouped(before: str, reasons: list[tuple[Where, str]]) -> Iterator[str]:
 
 
 def _some(lines: list[str], indent: str = "  ") -> Iterator[str]:
-    yield from (f"{indent}{line}" for line in lines[:MOST])
-    if len(lines) > MOST:
-        yield f"{indent}and {len(lines) - MOST} more"
+    yield from (f"{indent}{line}" for line in _first(lines))
+
+
+def _first(lines: list[str]) -> list[str]:
+    """As many as a person reads."""
+    more = [f"and {len(lines) - MOST} more"] if len(lines) > MOST else []
+    return lines[:MOST] + more

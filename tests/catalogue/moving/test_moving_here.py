@@ -529,6 +529,18 @@ def test_an_old_address_that_leads_elsewhere_already_stays(
     assert "1 added" in result.output
 
 
+def test_a_plan_names_as_many_as_a_person_reads(
+    app: Flask, write_table: WriteTable, bring: Bring
+) -> None:
+    records = [record(number, Categories=f"Shelf {number}") for number in range(1, 21)]
+
+    plan = bring(write_table(*records), "--dry-run").output
+
+    assert "new categories: Shelf 1, Shelf 2," in plan
+    assert "Shelf 8, and 12 more" in plan
+    assert "  product-8: not in the file\n  and 12 more" in plan
+
+
 def test_cells_of_the_report_are_no_formulas(
     app: Flask, write_table: WriteTable, bring: Bring
 ) -> None:
