@@ -103,7 +103,7 @@ class World:
 def _free(world: World) -> str:
     """The slug of a new product that costs nothing."""
     with world.app.app_context():
-        return make_product(price=0).slug
+        return make_product(price=0, title="Tidewrack").slug
 
 
 def _no_mail_server(world: World) -> None:
