@@ -39,6 +39,10 @@ NAMED = re.compile(r"[^<>@]*<([^<>]+)>")
 """`Ada <ada@example.com>`, as mail programs copy it."""
 BEFORE, BEHIND = '(["<«“‘„', '.,;:!?>)]"»”’…。．｡，；'
 """What stands around an address in a sentence, and in none."""
+LIKE_AN_ADDRESS = re.compile(r"(?<![^\s,;@])[^\s,;@]+@[^\s,;@]+")
+"""Only from the first letter of a word on: from each of them, a long word without @ would take minutes."""
+LONGEST = 254
+"""What mail servers take."""
 AT_SIGNS = str.maketrans("＠﹫", "@@")
 
 
@@ -90,6 +94,8 @@ def mailable(text: str) -> str:
     decode it into one that nobody has seen. Raises NotAnAddress.
     """
     text = cleaned(text)
+    if len(text) > LONGEST:
+        raise SeveralAddresses(text) if _are_several(text) else NotAnAddress(text)
     try:
         checked = validate_email(text, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
@@ -101,7 +107,7 @@ def mailable(text: str) -> str:
 
 
 def _why_not(text: str) -> NotAnAddress:
-    if len(re.findall(r"[^\s,;@]+@[^\s,;@]+", text)) > 1 and re.search(r"[\s,;]", text):
+    if _are_several(text):
         return SeveralAddresses(text)
     letters = "".join(dict.fromkeys(re.findall(r"[^\x00-\x7f]", text.rpartition("@")[0])))
     try:
@@ -109,6 +115,10 @@ def _why_not(text: str) -> NotAnAddress:
     except EmailNotValidError:
         return NotAnAddress(text)
     return OtherLetters(text, letters)
+
+
+def _are_several(text: str) -> bool:
+    return len(LIKE_AN_ADDRESS.findall(text)) > 1 and bool(re.search(r"[\s,;]", text))
 
 
 def mailbox(address: str) -> str:

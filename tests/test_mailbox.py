@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,18 @@ def test_an_address_that_not_every_server_takes_is_told_from_none_by_its_letters
 def test_two_addresses_are_told_from_none() -> None:
     with pytest.raises(SeveralAddresses):
         mailable("anna@example.com; ben@example.com")
+
+
+@pytest.mark.parametrize("typed", [
+    "a" * 60_000, "mailto:" * 8_000, "(a" * 30_000, "a" + "\u0300\u0316" * 15_000 + "@example.com", "a@b.co," * 8_000,
+])  # fmt: skip
+def test_as_much_as_a_form_may_hold_is_refused_at_once(typed: str) -> None:
+    began = time.process_time()
+
+    with pytest.raises(NotAnAddress):
+        mailable(typed)
+
+    assert time.process_time() - began < 0.5
 
 
 def test_a_mailbox_is_the_same_in_capitals_and_with_a_tag() -> None:
