@@ -129,7 +129,7 @@ def _by_link(place: Bucket, delivery: Delivery) -> Response:
     size = delivery.file_size if delivery.file_size is not None else place.size(delivery.file) or 0
     seconds = LINK_SECONDS
     if delivery.line.max_downloads is None:
-        Giving(delivery, min(_first_byte_asked_for(), size), size, size)
+        Giving(delivery, _first_byte_asked_for(size), size, size)
     else:
         seconds = take_whole(delivery, size, LINK_SECONDS)
     link = place.link(
@@ -141,10 +141,11 @@ def _by_link(place: Bucket, delivery: Delivery) -> Response:
     return make_response(_page(delivery, link), 200, headers | {"Refresh": f"0; url={link}"})
 
 
-def _first_byte_asked_for() -> int:
+def _first_byte_asked_for(size: int) -> int:
     """Where the bucket's answer will begin: it is asked for the same range again."""
     asked = request.range
-    return asked.ranges[0][0] if asked and len(asked.ranges) == 1 else 0
+    first = asked.ranges[0][0] if asked and len(asked.ranges) == 1 else 0
+    return max(first + size, 0) if first < 0 else min(first, size)  # the last so many, or from there
 
 
 def _page(delivery: Delivery, link: str = "") -> str:

@@ -215,6 +215,22 @@ def test_where_nothing_can_be_used_up_the_link_leads_straight_to_the_bucket(
         assert db.session.scalar(select(Delivery.downloads)) == 2
 
 
+@pytest.mark.parametrize(("last", "copies"), [(5, 0), (13, 1), (14, 1), (10**15, 1)])
+def test_the_last_bytes_of_a_file_may_be_asked_for(
+    app: Flask, client: FlaskClient, link: str, last: int, copies: int
+) -> None:
+    with app.app_context(), transaction() as session:
+        session.execute(update(OrderLine).values(max_downloads=None))
+
+    answer = client.get(link, headers={"Range": f"bytes=-{last}"})
+
+    assert answer.status_code == 303
+    with app.app_context():
+        delivery = db.session.scalars(select(Delivery)).one()
+        assert delivery.downloads == copies
+        assert sum(delivery.given or ()) == min(last, len(CONTENT))
+
+
 def test_pages_tell_the_size_without_asking_the_bucket(
     app: Flask, client: FlaskClient, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
