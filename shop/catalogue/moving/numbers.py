@@ -94,8 +94,8 @@ def amount(cell: str, decimals: str, currency: str) -> Decimal | None:
 
 
 def whole(cell: str) -> int | None:
-    """A whole number, also a negative one; None for an empty cell."""
-    found = re.fullmatch(r"([+-]?\d{1,10})(?:[.,]0+)?", cell.strip(), re.ASCII)
+    """A whole number, also a negative one; None for an empty cell. `1.000` may be a thousand, and is refused."""
+    found = re.fullmatch(r"([+-]?\d{1,10})(?:[.,](?!000$)0+)?", cell.strip(), re.ASCII)
     if not found and cell.strip():
         raise BadValue(f"{cell.strip()[:40]!r} is no whole number")
     return int(found[1]) if found else None

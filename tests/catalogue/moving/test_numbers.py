@@ -106,7 +106,7 @@ def test_whole_numbers_are_read(cell: str, meant: int | None) -> None:
     assert whole(cell) == meant
 
 
-@pytest.mark.parametrize("cell", ["1.5", "many", "1e3", "12345678901"])
+@pytest.mark.parametrize("cell", ["1.5", "many", "1e3", "12345678901", "1.000", "1,000"])
 def test_what_is_no_whole_number_is_refused(cell: str) -> None:
     with pytest.raises(BadValue, match="no whole number"):
         whole(cell)
