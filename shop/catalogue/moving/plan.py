@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ...money import Money
-from ..reading import clipped
+from ..reading import UNPRINTABLE, clipped
 from .found import Where
 from .here import Change
 from .service import Move
@@ -28,7 +28,12 @@ def in_words(move: Move, *, overwrite: bool = False) -> str:
         _left(move),
         _not_carried(move),
     )
-    return "\n\n".join("\n".join(part) for part in map(list, parts) if part)
+    return "\n\n".join("\n".join(map(_printable, part)) for part in map(list, parts) if part)
+
+
+def _printable(line: str) -> str:
+    """One line on a terminal, which obeys no sign in it: names of files are other people's."""
+    return UNPRINTABLE.sub("", line.replace("\n", " "))
 
 
 def _read(move: Move) -> Iterator[str]:

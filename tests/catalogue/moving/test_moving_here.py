@@ -596,3 +596,17 @@ def test_progress_is_told_on_a_terminal_once_a_person_begins_to_wonder(
 
     said = capsys.readouterr().err
     assert said == "\r2 of 5000 records are read\r4 of 5000 records are read\n"
+
+
+def test_the_names_of_files_steer_no_terminal(
+    runner: FlaskCliRunner, write_table: WriteTable
+) -> None:
+    download = {"Download 1 name": "Book", "Download 1 URL": "b\x1b[31mook\n9 left:.pdf"}
+    file = write_table(record(1, **download))
+
+    plan = runner.invoke(
+        args=["products", "import", str(file), "--currency=USD", "--dry-run"], color=True
+    ).output
+
+    assert "b[31mook 9 left:.pdf" in plan
+    assert "\x1b" not in plan
