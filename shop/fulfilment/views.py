@@ -145,7 +145,9 @@ def _first_byte_asked_for(size: int) -> int:
     """Where the bucket's answer will begin: it is asked for the same range again."""
     asked = request.range
     first = asked.ranges[0][0] if asked and len(asked.ranges) == 1 else 0
-    return max(first + size, 0) if first < 0 else min(first, size)  # the last so many, or from there
+    return (
+        max(first + size, 0) if first < 0 else min(first, size)
+    )  # the last so many, or from there
 
 
 def _page(delivery: Delivery, link: str = "") -> str:
