@@ -29,7 +29,7 @@ from .sqlite_file import PARTS, DatabaseFileLost
 LOOK_AT_DATABASE = "Look whether it runs, has room, and may be read and written by the shop's user."
 OWN_DATA_DIR = "It has to be a folder that belongs to the user that the shop runs as."
 UPGRADE = "Run `flask --app wsgi db upgrade`."
-NO_TABLE, NO_RIGHT = "42P01", "42501"
+NO_TABLE, NO_COLUMN, NO_RIGHT = "42P01", "42703", "42501"
 """SQLSTATEs of PostgreSQL."""
 
 
@@ -68,6 +68,8 @@ def database_trouble(error: DBAPIError) -> tuple[str, str]:
     reason, state = str(error.orig).partition("\n")[0], getattr(error.orig, "sqlstate", "")
     if reason.startswith("no such table") or state == NO_TABLE:
         return f"it lacks a table ({reason})", UPGRADE
+    if reason.startswith("no such column") or state == NO_COLUMN:
+        return f"it is older than the program ({reason})", UPGRADE
     if state == NO_RIGHT:
         return reason, "Make the user in DATABASE_URL the owner of the database and its tables."
     if state == READ_ONLY_SQLSTATE:

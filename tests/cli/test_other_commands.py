@@ -241,3 +241,16 @@ def test_every_group_explains_itself(runner: FlaskCliRunner, group: str) -> None
 
     assert result.exit_code == 0
     assert "Commands:" in result.stdout
+
+
+def test_a_database_that_is_older_than_the_program_is_said_to_be_so(
+    app: Flask, runner: FlaskCliRunner, tmp_path: Path
+) -> None:
+    with app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE products DROP COLUMN most_per_order")
+
+    result = runner.invoke(args=["products", "export", str(tmp_path / "catalogue.yaml")])
+
+    assert result.exit_code == 1
+    assert "it is older than the program (" in result.output
+    assert "Run `flask --app wsgi db upgrade`." in result.output

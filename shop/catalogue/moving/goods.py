@@ -25,8 +25,10 @@ class Folder:
                 f"{folder} has to be in the folder of the file, {catalogue.resolve()}, or below it: move it there."
             )
         for place, _, names in os.walk(folder.resolve()):
-            for name in names:
-                self.paths.setdefault(_plain(name), []).append(Path(place, name))
+            for path in (Path(place, name) for name in names):
+                # A link that leads nowhere, or out of the folder, is no file that the merchant copied.
+                if path.is_file() and path.resolve().is_relative_to(catalogue.resolve()):
+                    self.paths.setdefault(_plain(path.name), []).append(path)
 
     def find(self, name: str) -> str:
         """Where the only file of this name is, as the catalogue file names it; empty if it is not clear."""

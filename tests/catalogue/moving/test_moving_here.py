@@ -335,6 +335,26 @@ def test_goods_and_pictures_are_found_by_name_in_a_folder_and_stay_in_later_impo
         assert "Nothing is new" in again.output
 
 
+@pytest.mark.parametrize("target", ["nowhere.zip", "../../../secret.env"])
+def test_a_link_in_the_folder_that_leads_to_no_file_of_it_is_no_goods(
+    app: Flask, write_table: WriteTable, bring: Bring, tmp_path: Path, target: str
+) -> None:
+    file = write_table(record(1, Download_1_URL="https://old.example/rain.zip"), record(2))
+    (file.parent / "uploads").mkdir()
+    (file.parent / "uploads" / target).resolve().parent.mkdir(parents=True, exist_ok=True)
+    if target.startswith(".."):
+        (file.parent / "uploads" / target).resolve().write_text("SECRET_KEY=")
+    (file.parent / "uploads/rain.zip").symlink_to(target)
+
+    result = bring(file, "--files", str(file.parent / "uploads"))
+
+    with app.app_context():
+        assert result.exit_code == 0, result.output
+        assert "product-1: rain.zip" in result.output
+        assert (find("product-1").active, find("product-1").delivery_file) == (False, "")
+        assert find("product-2").active is False
+
+
 def test_goods_that_come_later_put_the_product_on_sale(
     app: Flask, write_table: WriteTable, bring: Bring
 ) -> None:
