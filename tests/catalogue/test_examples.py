@@ -30,7 +30,9 @@ def test_the_demo_shows_each_kind_of_product_and_every_page_opens(
 ) -> None:
     with app.app_context():
         statement = select(Product).options(
-            selectinload(Product.images), selectinload(Product.prices)
+            selectinload(Product.images),
+            selectinload(Product.prices),
+            selectinload(Product.more_files),
         )
         products = list(db.session.scalars(statement))
 
@@ -39,6 +41,8 @@ def test_the_demo_shows_each_kind_of_product_and_every_page_opens(
     assert {0, 25, None} <= {product.available for product in products}
     assert all(product.images for product in products)
     assert any(len(product.prices) > 2 for product in products)
+    assert any(price.minor == 0 for product in products for price in product.prices)
+    assert any(len(product.files) > 1 and product.max_downloads for product in products)
     for product in products:
         if product.delivery_kind is DeliveryKind.KEY:
             keys = (DEMO / f"keys/{product.slug}.txt").read_text().split()
@@ -53,7 +57,7 @@ def test_the_demo_is_small_and_holds_nothing_unused() -> None:
     files = [*(DEMO / "images").iterdir(), *(DEMO / "files").iterdir()]
 
     assert {f"{file.parent.name}/{file.name}" for file in files} == set(
-        re.findall(r"file: (\S+)", text)
+        re.findall(r"(?:file:|-) ((?:images|files)/\S+)", text)
     )
     assert sum(file.stat().st_size for file in files) < 1_500_000
 
