@@ -42,6 +42,7 @@ from ..payments.service import (
     NotPayable,
     PaymentBusy,
     PaymentInProgress,
+    StillOpen,
     claim_check,
     open_invoice,
     refresh,
@@ -289,6 +290,10 @@ def check(token: str) -> ResponseReturnValue:
 def pay(token: str) -> ResponseReturnValue:
     """Pay an unpaid order: the open invoice, or a new one after a failure or expiry."""
     order = order_at(token)
+    if (
+        order.status is OrderStatus.EXPIRED
+    ):  # by our clock; whether its pay page is closed, the provider knows
+        _ask(order, at_most_every=ASK_AGAIN_AFTER)
     try:
         payment, ours = start_payment(order.id, partial(admit_again, proven=is_owner(order.email)))
     except OverLimit as refused:
@@ -306,6 +311,15 @@ def pay(token: str) -> ResponseReturnValue:
     except PaymentBusy as busy:
         when = readable_seconds(busy.until)
         flash(gettext("Your order is kept. You can press again %(when)s.", when=when), "info")
+        return _to_order(order)
+    except StillOpen:
+        flash(
+            gettext(
+                "The pay page of this order is not closed yet. If you have sent money there, it is not lost. "
+                "Otherwise wait a few minutes, and press again."
+            ),
+            "info",
+        )
         return _to_order(order)
     except (PaymentInProgress, NotPayable):
         return _to_order(order)

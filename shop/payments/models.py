@@ -45,6 +45,8 @@ class PaymentState(enum.StrEnum):
 
 SAID_PAID = ("paid", "overpaid")
 """What the provider says when all of the money is there."""
+SAID_OVER = "canceled"
+"""What it says when an invoice can be paid no more."""
 LONGEST_FIGURE = 12
 """Decimal places behind the first digit that people are shown of an amount; floats are true to 15."""
 LIVE = (PaymentState.CREATING, PaymentState.UNKNOWN, PaymentState.OPEN, PaymentState.PARTIAL)
@@ -218,6 +220,11 @@ class Payment(Base):
     @classmethod
     def _is_closed(cls) -> ColumnElement[bool]:
         return cls.provider_status.in_(SAID_PAID)
+
+    @property
+    def is_left_open(self) -> bool:
+        """Whether we took its time for over and the provider has not said so: its page may still take money."""
+        return self.state is PaymentState.CANCELED and self.provider_status != SAID_OVER
 
     @property
     def is_live(self) -> bool:

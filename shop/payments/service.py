@@ -80,6 +80,10 @@ class NotPayable(Exception):
     """The order is in a state in which no payment may be started."""
 
 
+class StillOpen(Exception):
+    """The order's time is over by our clock, and its last pay page may still be paid, so there is no second one."""
+
+
 def new_payment(order: Order, attempt: int, now: datetime) -> Payment:
     """A payment about to be opened by the process that made it, which has a lease to do so."""
     return Payment(
@@ -220,7 +224,7 @@ def start_payment(
 
     A live invoice is used again. After a failure or expiry this makes the next attempt, if `admit` does
     not object in the same transaction: the same order at the same price. Expired orders take their
-    stock again first. Raises SoldOut, PaymentInProgress, PaymentBusy or NotPayable.
+    stock again first. Raises SoldOut, PaymentInProgress, PaymentBusy, StillOpen or NotPayable.
     """
     with transaction("start_payment") as session:
         order = lock_order(session, order_id)
@@ -237,6 +241,8 @@ def start_payment(
         attempts = payments_of(order.id)
         if not attempts:
             raise NotPayable  # the audit has told a person
+        if any(payment.is_left_open for payment in attempts):
+            raise StillOpen
         last = attempts[-1]
         if last.attempt >= MOST_ATTEMPTS:
             raise NotPayable

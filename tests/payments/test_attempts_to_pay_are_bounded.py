@@ -18,7 +18,7 @@ from shop.db import transaction, utcnow
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.orders.queries import open_attention
-from shop.payments.models import Payment
+from shop.payments.models import SAID_OVER, Payment
 from shop.payments.queries import payments_of
 from shop.payments.service import (
     MOST_ATTEMPTS,
@@ -183,7 +183,9 @@ def test_a_pay_page_in_between_begins_the_count_anew(app: Flask, clock: Clock) -
             calls.invoice_is_made()
             open_invoice(again, gateway(app))
         with transaction() as session:
-            session.get_one(Payment, again.id).move(service.PaymentState.CANCELED)
+            canceled = session.get_one(Payment, again.id)
+            canceled.move(service.PaymentState.CANCELED)
+            canceled.provider_status = SAID_OVER
 
         assert presses(app, order, **SAYS["not sent"])
         assert presses(app, order, **SAYS["not sent"])

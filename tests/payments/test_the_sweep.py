@@ -530,9 +530,9 @@ def test_while_the_provider_is_silent_nobody_is_told_that_an_invoice_belongs_to_
     with app.app_context():
         receive_postback(notice("WHOSE123"))
 
-        sweep(gateway(app), utcnow() + timedelta(minutes=6))  # nobody answers there
-        assert open_attention() == []
         with provider(app) as calls:
+            sweep(gateway(app), utcnow() + timedelta(minutes=6))  # nobody answers
+            assert open_attention() == []
             no = {"status": "error", "error": "Invoice is not found"}
             calls.add(responses.GET, calls.info_url, status=400, json=no)
             sweep(gateway(app), utcnow() + timedelta(minutes=7))
@@ -546,7 +546,8 @@ def test_a_notice_about_an_unknown_invoice_of_a_provider_that_stays_silent_reach
     with app.app_context():
         receive_postback(notice("WHOSE123"))
 
-        sweep(gateway(app), utcnow() + timedelta(hours=25))
+        with provider(app):
+            sweep(gateway(app), utcnow() + timedelta(hours=25))
 
         assert [item.kind for item in open_attention()] == ["not_confirmed"]
 
