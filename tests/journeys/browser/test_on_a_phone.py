@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Page
 
 from tests.buyer import Buyer
+from tests.factories import make_product
 from tests.journeys.browser.test_every_page import RESTYLE, TWICE_AS_LARGE
 from tests.journeys.browser.watch import Watch
 
@@ -128,3 +130,41 @@ def test_no_sign_stands_by_itself_in_the_button_that_names_the_amount(
 
     assert re.search(r"\w+: ?(\n|$| .*\d)", "\n".join(lines)), lines
     assert not [line for line in lines if re.search(r"(^|\s)[^\w\s]+(\s|$)", line)], lines
+
+
+def test_a_summary_of_full_length_takes_four_lines_of_a_card_and_all_of_them_on_its_page(
+    phone: Page, app: Flask, shop: str
+) -> None:
+    with app.app_context():
+        product = make_product(summary="Forty minutes of rain on tin. " * 8)
+    line = "(p) => p.clientHeight / parseFloat(getComputedStyle(p).lineHeight)"
+
+    phone.goto(shop)
+    card = phone.locator(".product-card", has_text=product.title)
+    assert round(card.locator(".product-card__summary").evaluate(line)) == 4
+    phone.goto(f"{shop}/products/{product.slug}")
+    assert round(phone.locator(".lead").evaluate(line)) > 4
+    assert phone.locator(".lead").evaluate("(p) => p.scrollHeight <= p.clientHeight + 1")
+
+
+def test_every_heading_of_a_description_is_nearer_to_what_it_is_about(
+    phone: Page, app: Flask, shop: str
+) -> None:
+    text = "Rain.\n\n# One\n\nOne.\n\n## Two\n\nTwo.\n\n### Three\n\nThree.\n\n#### Four\n\nFour."
+    with app.app_context():
+        product = make_product(description=text)
+    phone.goto(f"{shop}/products/{product.slug}")
+
+    found = phone.locator(".prose :is(h3, h4, h5, h6)").evaluate_all(GAPS)
+
+    assert len(found) == 4
+    assert [each for each in found if each["above"] < 2 * each["below"]] == []
+    assert {each["size"] >= each["text"] for each in found} == {True}
+
+
+GAPS = """(headings) => headings.map((h) => ({
+  above: h.getBoundingClientRect().top - h.previousElementSibling.getBoundingClientRect().bottom,
+  below: h.nextElementSibling.getBoundingClientRect().top - h.getBoundingClientRect().bottom,
+  size: parseFloat(getComputedStyle(h).fontSize),
+  text: parseFloat(getComputedStyle(h.nextElementSibling).fontSize),
+}))"""
