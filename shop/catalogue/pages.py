@@ -16,7 +16,7 @@ from ..money import Money
 from .addresses import ListAddress, currency_query
 from .images import WIDTHS, widths
 from .listing import ListPage, Sort
-from .markdown import render
+from .markdown import plain, render
 from .models import DeliveryKind
 from .queries import Offer, StoredCategory, StoredImage
 from .storage import storage
@@ -135,35 +135,53 @@ def cards(offers: Iterable[Offer], currency: str) -> list[Card]:
     ]
 
 
+def _description(offer: Offer) -> Markup:
+    """The description, unless it says the summary and no more."""
+    text = offer.description
+    # Of a longer one, or one with a bare link, the words cannot be all there is to it.
+    short = len(text) <= 2 * len(offer.summary) and "<" not in text
+    return Markup() if short and plain(text) == offer.summary else render(text)
+
+
 Files = Sequence[tuple[str, int | None]]
 """Names in the storage, and sizes."""
 
 
 def delivery_note(offer: Offer, files: Files) -> str:
-    """How and how soon the buyer gets it, for the product page."""
+    """How and how soon the buyer gets it, for the product page, in whole sentences."""
+    return " ".join(note if note.endswith(".") else f"{note}." for note in _notes(offer, files))
+
+
+def _notes(offer: Offer, files: Files) -> Iterator[str]:
     if offer.kind is DeliveryKind.KEY:
-        if offer.is_free:
-            return gettext("Licence key, shown on the order page and sent by email at once")
-        return gettext(
-            "Licence key, shown on the order page and sent by email as soon as the payment is confirmed"
-        )
-    if offer.kind is DeliveryKind.TEXT:
-        if offer.is_free:
-            return gettext("A text, shown on the order page and sent by email at once")
-        return gettext(
-            "A text, shown on the order page and sent by email as soon as the payment is confirmed"
-        )
-    note = _file_note(offer, files)
-    limits = ", ".join(_download_limits(offer))
-    if not limits:
-        return note
-    if len(files) > 1:
-        note += ". " + gettext("Each can be downloaded %(limits)s", limits=limits)
+        yield _key_note(offer)
+    elif offer.kind is DeliveryKind.TEXT:
+        yield _text_note(offer)
     else:
-        note += ". " + gettext("It can be downloaded %(limits)s", limits=limits)
-    if offer.max_downloads is None:
-        return note
-    return note + ". " + gettext("A download that breaks off and is continued counts once.")
+        yield _file_note(offer, files)
+        limits = ", ".join(_download_limits(offer))
+        if limits and len(files) > 1:
+            yield gettext("Each can be downloaded %(limits)s", limits=limits)
+        elif limits:
+            yield gettext("It can be downloaded %(limits)s", limits=limits)
+        if offer.max_downloads is not None:
+            yield gettext("A download that breaks off and is continued counts once.")
+
+
+def _key_note(offer: Offer) -> str:
+    if offer.is_free:
+        return gettext("Licence key, shown on the order page and sent by email at once")
+    return gettext(
+        "Licence key, shown on the order page and sent by email as soon as the payment is confirmed"
+    )
+
+
+def _text_note(offer: Offer) -> str:
+    if offer.is_free:
+        return gettext("A text, shown on the order page and sent by email at once")
+    return gettext(
+        "A text, shown on the order page and sent by email as soon as the payment is confirmed"
+    )
 
 
 def _file_facts(files: Files) -> str:
@@ -222,7 +240,7 @@ def product_page(
         slug=offer.slug,
         title=offer.title,
         summary=offer.summary,
-        description=render(offer.description),
+        description=_description(offer),
         price=offer.price,
         unpriced=offer.base_price is None,
         images=[picture(image, folder) for image in images],

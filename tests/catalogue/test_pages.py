@@ -213,3 +213,52 @@ def test_the_page_says_how_the_goods_come(
     assert "File (ZIP, 7 bytes), to download" in client.get("/products/zip").text
     assert "Licence key, shown on the order page" in client.get("/products/key").text
     assert "A text, shown on the order page" in client.get("/products/text").text
+
+
+def test_nothing_is_said_twice_of_a_product_with_few_words(
+    app: Flask, client: FlaskClient, import_text: ImportText, product: ProductText
+) -> None:
+    with app.app_context():
+        import_text(
+            product("bare", summary="Bare")
+            + product("brief", description="Sharp \\& *short*.", summary="Sharp & short.")
+            + product(
+                "linked", description="<https://wind.example>", summary="https://wind.example"
+            )
+        )
+
+    index = html5lib.parse(client.get("/").data, namespaceHTMLElements=False)
+    cards = ["".join(card.itertext()).split() for card in index.iter("li")]
+    assert [card.count("Bare") for card in cards if "Bare" in card] == [1]
+    bare = client.get("/products/bare").text
+    assert bare.count("Bare</") == 2  # the title of the page, and its heading
+    assert "About this product" not in bare
+    brief = client.get("/products/brief").text
+    assert brief.count("Sharp &amp; short.</p>") == 1
+    assert "About this product" not in brief
+    assert "About this product" in client.get("/products/linked").text
+
+
+def test_how_the_goods_come_is_told_in_whole_sentences(
+    app: Flask, client: FlaskClient, import_text: ImportText, product: ProductText
+) -> None:
+    files = "{file: files/rain.zip"
+    with app.app_context():
+        import_text(
+            product("zip", delivery=files + "}")
+            + product("days", delivery=files + ", days: 30}")
+            + product("times", delivery=files + ", downloads: 2}")
+            + product("key", delivery="{keys: yes}")
+            + product("gift", prices="{USD: 0}")
+        )
+
+    for slug in ("zip", "days", "times", "key", "gift"):
+        page = html5lib.parse(client.get(f"/products/{slug}").data, namespaceHTMLElements=False)
+        facts = [
+            "".join(item.itertext()).strip()
+            for item in page.iter("li")
+            if "facts__item" in item.get("class", "")
+        ]
+        assert facts
+        assert [fact for fact in facts if not fact.endswith((".", "Ask us first"))] == []
+        assert ".." not in "".join(facts)
