@@ -120,13 +120,16 @@ class OldShop:
         self, row: Row, values: list[str], figure: str, option: int, options: int
     ) -> FoundProduct:
         title = edition(words_of(row["name"]), values)
-        description, notes = self.convert(row["description"]), self.convert(row["notes"])
+        opening, description, notes = map(
+            self.convert, (row["excerpt"], row["description"], row["notes"])
+        )
         product = FoundProduct(
             where=row.where(row["id"], title),
             key="/".join((row["id"] or row["slug"], *values)),
             title=title,
             slug=" ".join((row["slug"], *values)),
             summary=words_of(row["excerpt"]),
+            opening=opening.text,
             description=description.text,
             price=self.prices.price(figure),
             off=OFF.get(row["status"].casefold(), "is in a state that is not known here"),
@@ -135,7 +138,9 @@ class OldShop:
             downloads=_limit(row["limit"]),
         )
         self._take_goods(product, row, option, options)
-        product.notes += [Note(left) for text in (description, notes) for left in text.left]
+        product.notes += [
+            Note(left) for text in (opening, description, notes) for left in text.left
+        ]
         first, *others = [words_of(name) for name in row["categories"].split(" | ")]
         product.category = (first,) if first else ()
         product.notes += [Note(f"was also in the category {name}") for name in others]

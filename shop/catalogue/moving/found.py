@@ -101,6 +101,8 @@ class FoundProduct:
     """The old shop's own; empty if the file does not say it."""
     summary: str = ""
     """Words only."""
+    opening: str = ""
+    """The same in Markdown of ours, where the old shop's has room for more than a line."""
     description: str = ""
     """Markdown of ours."""
     price: Decimal | None = None

@@ -78,6 +78,7 @@ KNOWN_SHORTCODES = re.compile(
 )
 DEEPEST = 100
 """So many levels no text of a person has, and the library calls itself for each."""
+UNPARTED = re.compile(r"(?<=[\w)\]»”’\"'%])\n(?=\w)")
 LONGEST = 200_000
 """Ten times what a description may have; beyond it marks are not worth the time."""
 
@@ -118,12 +119,16 @@ ONLY_WORDS = "its text is carried as plain words, without any marks"
 
 
 def words_of(html: str) -> str:
-    """The words of a title or a summary in one line: without tags, entities read once."""
+    """The words of a title or a summary in one line: without tags, entities read once.
+
+    What stood on lines of its own, such as the items of a list, is parted by `·` unless a sign parts it already.
+    """
     html, _ = _without_shortcodes(html)
     if is_html(html):
         soup = _parsed(html, lines=False)
         list(_take_out(soup))
-        html = text_in_blocks(str(soup))
+        lines = (" ".join(line.split()) for line in text_in_blocks(str(soup)).split("\n"))
+        html = UNPARTED.sub(" · ", "\n".join(filter(None, lines)))
     text = " ".join(tidying.printable(html).split())
     return _as_a_title_may_be(text)
 

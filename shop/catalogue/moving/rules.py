@@ -150,11 +150,10 @@ def _values(
         raise Unfit(f"has the address {slug}, which another product has here")
     price = _price(product, answers)
     delivery, missing = _delivery(product, goods)
-    description = _fitting(
-        product, "description", tidy(product.description, lines=True), LONGEST_TEXT
-    )
     title = _fitting(product, "title", tidy(product.title), LONGEST_TITLE)
-    summary = tidy(product.summary) or first_sentence(description)
+    summary, text = _opened(product)
+    description = _fitting(product, "description", tidy(text, lines=True), LONGEST_TEXT)
+    summary = summary or first_sentence(description)
     if not summary or html_in(summary):
         summary = title
     values: dict[str, Value] = {
@@ -174,6 +173,15 @@ def _values(
     live = not product.off and (not missing or product.by_keys)
     values["active"] = Bare("yes" if live else "no")
     return values, missing
+
+
+def _opened(product: FoundProduct) -> tuple[str, str]:
+    """Summary and description. A short description that is too long for one line loses none of its words."""
+    summary, text = tidy(product.summary), product.description
+    if len(summary) <= LONGEST_SUMMARY or not product.opening:
+        return summary, text
+    product.notes.append(Note("its short description begins the description, as it is long"))
+    return first_sentence(product.opening), f"{product.opening}\n\n{text}"
 
 
 def _price(product: FoundProduct, answers: Answers) -> Money:

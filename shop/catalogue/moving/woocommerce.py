@@ -157,11 +157,13 @@ class OldShop:
         if not (self.answers.digital or has_files or kinds & {"virtual", "downloadable"}):
             raise Unfit(TO_BE_SENT)
         texts = [self.convert(_breaks(each["description"])) for each in _once(parent, row)]
+        opening = self.convert(_breaks(row["short description"] or parent["short description"]))
         product = FoundProduct(
             where=row.where(row["id"], title),
             key=row["id"] or row["sku"] or title,
             title=title,
             summary=_summary(row, parent),
+            opening=opening.text,
             description="\n\n".join(filter(None, (text.text for text in texts))),
             price=self.prices.price(row["regular price"]),
             sale=self.prices.sale(row["sale price"], row["sale starts"], row["sale ends"]),
@@ -176,7 +178,7 @@ class OldShop:
                 _addresses(row, parent, first=len(self.children.get(parent.row, ())) < 2)
             ),
         )
-        product.notes += [Note(left) for text in texts for left in text.left]
+        product.notes += [Note(left) for text in (opening, *texts) for left in text.left]
         self._take_stock(product, row, parent)
         _take_categories(product, parent["categories"])
         product.downloads = _limit(product, "downloads", row["download limit"])

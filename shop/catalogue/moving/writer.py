@@ -32,9 +32,9 @@ class _Writer(MarkdownConverter):
         self.emphasis = emphasis
 
     def escape(self, text: str, parent_tags: set[str]) -> str:
-        """A `!` before a link would make a picture of it."""
+        """A `!` before a link would make a picture of it; an `&` means something only before an entity."""
         escaped: str = super().escape(text, parent_tags)  # type: ignore[misc]  # its stubs leave it out
-        return re.sub(r"!$", r"\\!", escaped)
+        return re.sub(r"\\&(?!#?\w+;)", "&", re.sub(r"!$", r"\\!", escaped))
 
     def convert_strong(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         """Bold."""

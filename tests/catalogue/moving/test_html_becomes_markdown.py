@@ -63,7 +63,7 @@ def words(html: str) -> list[str]:
         ),
         ("<section>a</section><section>b</section>", "a\n\nb"),
         ("<p>He said <q>no</q></p>", "He said “no”"),
-        ("R&D in C++ <vector>", "R\\&D in C\\+\\+ \\<vector\\>"),
+        ("R&D in C++ <vector>", "R&D in C\\+\\+ \\<vector\\>"),
         ("a\nb\n\nc", "a\\\nb\n\nc"),
         ("", ""),
         (" <p> </p>\n", ""),
@@ -178,7 +178,15 @@ def test_where_markdown_cannot_hold_the_marks_the_words_are_carried_plainly(
         ("R&D", "R&D"),
         ("Rock &amp;amp; Roll", "Rock & Roll"),
         ("About &lt;b&gt;", "About ‹b›"),
-        ("<p>One</p><p>two</p><img alt='x'>", "One two"),
+        ("<p>One.</p><p>Two</p><img alt='x'>", "One. Two"),
+        (
+            "<ul><li>48 tracks</li><li>WAV (24 bit)</li><li>for life</li></ul>",
+            "48 tracks · WAV (24 bit) · for life",
+        ),
+        (
+            "<p>Works with:<br>Logic<br>Reaper!<br>&#10003; all</p>",
+            "Works with: Logic · Reaper! ✓ all",
+        ),
         ("a\x0bb\x00", "ab"),
     ],
 )

@@ -630,3 +630,30 @@ def test_the_names_of_files_steer_no_terminal(
 
     assert "b[31mook 9 left:.pdf" in plan
     assert "\x1b" not in plan
+
+
+@pytest.mark.parametrize("heading", ["Short description", "Excerpt"])
+def test_a_short_description_that_is_long_begins_the_description_with_all_its_marks(
+    app: Flask, bring: Bring, write_table: WriteTable, heading: str
+) -> None:
+    text = (
+        "<p>Rain <b>&amp;</b> wind.</p><ul>"
+        + "<li>On a roof of tin</li>" * 15
+        + "</ul><p>The end</p>"
+    )
+    row = record(1) | {"Description": "<p>Recorded here.</p>"}
+    if heading == "Excerpt":
+        row = {"ID": "1", "Slug": "product-1", "Name": "A", "Status": "publish", "Price": "5"} | {
+            "Description": "<p>Recorded here.</p>",
+            "Files": "",
+            "File Download Limit": "",
+        }
+    result = bring(write_table(row | {heading: text}))
+
+    assert "its short description begins the description, as it is long: 1" in result.output
+    assert "is cut" not in result.output
+    with app.app_context():
+        product = find("product-1")
+        assert product.summary == "Rain & wind."
+        assert product.description.startswith("Rain **&** wind.\n\n- On a roof of tin\n- On")
+        assert product.description.endswith("- On a roof of tin\n\nThe end\n\nRecorded here.")

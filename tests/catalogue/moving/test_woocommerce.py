@@ -59,7 +59,7 @@ def test_a_product_arrives_with_all_that_the_file_says_of_it() -> None:
         "Forty minutes of rain & wind.",
     )
     assert rain.description == (
-        "Recorded **before dawn**.\n\n- Rain on tin\n- Rain on water \\& wood\n\nA path like C:\\\\new stays."
+        "Recorded **before dawn**.\n\n- Rain on tin\n- Rain on water & wood\n\nA path like C:\\\\new stays."
     )
     assert (rain.price, rain.sale) == (Decimal("12.5"), Sale(Decimal("9.9")))
     assert rain.category == ("Sound", "Field recordings")
