@@ -13,6 +13,7 @@ import click
 from flask.cli import with_appcontext
 
 from ...config import current_settings
+from ...money import CURRENCIES
 from ...unusable import file_trouble
 from .. import service
 from ..merging import ImportReport
@@ -75,9 +76,12 @@ def import_(
     """
     from .systems import read  # with a parser of HTML, which no other command needs
 
+    base = current_settings().shop_base_currency
+    if currency:
+        _only_in_the_base_currency(currency.upper(), base)
     progress = Progress()
     answers = Answers(
-        base_currency=current_settings().shop_base_currency,
+        base_currency=base,
         system=system,
         currency=currency.upper(),
         decimal=decimal or "",
@@ -193,6 +197,17 @@ def _only_for_others(context: click.Context) -> None:
         listed = ", ".join(names[name] for name in given)
         raise click.UsageError(
             f"{listed}: only for files of other shops, and this is a catalogue file."
+        )
+
+
+def _only_in_the_base_currency(code: str, base: str) -> None:
+    """Without a price in it nothing can be bought, so all of the file would be left."""
+    if code not in CURRENCIES:
+        raise click.UsageError(f"--currency {code}: this shop takes {', '.join(CURRENCIES)}.")
+    if code != base:
+        raise click.UsageError(
+            f"--currency {code}: the base currency here is {base}, in which each product needs a price. If it shall "
+            f"be {code}, set SHOP_BASE_CURRENCY={code} first."
         )
 
 

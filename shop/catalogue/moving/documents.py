@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from .found import Findings, Left, Part, Where
-from .table import one_line
+from .table import name_of_record
 
 Thing = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ class Places:
     def next(self, id: str, title: str) -> Where:
         """The next record."""
         self.findings.records += 1
-        return Where(self.findings.records, id, one_line(title)[:60])
+        return Where(self.findings.records, id, name_of_record(title))
 
     def leave(self, where: Where, reason: str) -> None:
         """This record is not carried."""

@@ -143,7 +143,7 @@ class OldShop:
         ]
         first, *others = [words_of(name) for name in row["categories"].split(" | ")]
         product.category = (first,) if first else ()
-        product.notes += [Note(f"was also in the category {name}") for name in others]
+        product.notes += [Note("was also in another category", figure=name) for name in others]
         if option < 2:
             product.addresses = list(_addresses(row))
         return product

@@ -82,10 +82,16 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What was taken otherwise than it is written; `whole` is the text in full, for the report."""
+    """What was taken otherwise than it is written, in words that are the same for all that it happens to."""
 
     text: str
     whole: str = ""
+    """The text in full, for the report."""
+    figure: str = ""
+    """What is each record's own: a price, a name."""
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.figure}" if self.figure else self.text
 
 
 @dataclass(slots=True, kw_only=True)

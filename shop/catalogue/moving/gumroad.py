@@ -106,7 +106,7 @@ class OldShop:
         if thing.get("deleted"):
             return "is deleted"
         if thing.get("is_tiered_membership") or thing.get("subscription_duration"):
-            return "repeats"
+            return "is a subscription"
         if thing.get("bundle_products"):
             return "sells other products together"
         if thing.get("is_preorder") and thing.get("is_in_preorder_state", True):
@@ -215,11 +215,15 @@ def _take_stock(found: FoundProduct, thing: Thing, choice: Sequence[Thing]) -> N
         return
     found.stock = max(0, most - (number(thing, "sales_count") or 0))
     if choice:
-        found.notes.append(Note(f"shares a stock of {found.stock} with its other options: 0 here"))
+        found.notes.append(
+            Note("shares a stock with its other options: 0 here", figure=f"{found.stock}")
+        )
         found.stock = 0
     elif number(thing, "sales_count") is None:
         found.notes.append(
-            Note(f"its stock is {most}, with those that were sold: the file does not say how many")
+            Note(
+                "has in stock what was sold, too: the file does not say how many", figure=f"{most}"
+            )
         )
 
 

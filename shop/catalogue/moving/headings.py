@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .found import Answers, Findings, Left, MovingError, Where
-from .table import Record, Table, one_line, unguarded
+from .table import Record, Table, name_of_record, one_line, unguarded
 
 NOTHING = ("", "0", "FALSE", "false")
 """What stands in a column of flags for most products, and is not worth a word."""
@@ -41,7 +41,7 @@ class Row:
 
     def where(self, id: str, title: str) -> Where:
         """Where it is, for people."""
-        return Where(self.row, id, one_line(title)[:60])
+        return Where(self.row, id, name_of_record(title))
 
 
 @dataclass(slots=True)

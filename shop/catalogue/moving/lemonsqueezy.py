@@ -115,7 +115,7 @@ class OldShop:
         if thing.get("test_mode"):
             raise Unfit("is a test")
         if variant.get("is_subscription"):
-            raise Unfit("repeats")
+            raise Unfit("is a subscription")
         if not variant and thing.get("to_price") and thing["to_price"] != thing.get("from_price"):
             raise Unfit(
                 "has options that are not in the file: ask for /v1/products?include=variants"

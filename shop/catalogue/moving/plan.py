@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ...money import Money
 from ..reading import UNPRINTABLE, clipped
@@ -52,7 +52,7 @@ def _sum(move: Move) -> Iterator[str]:
         f"+ {len(fates.left)} left"
     )
     yield (
-        f"  {len(carried)} products: {live} for sale, {len(carried) - live} off sale; "
+        f"  {_count(len(carried), 'product')}: {live} for sale, {len(carried) - live} off sale; "
         f"{len(move.comparison.new)} new, {len(move.comparison.changed)} with changes, "
         f"{len(move.comparison.same)} as they are here"
     )
@@ -92,19 +92,23 @@ def _goods(move: Move) -> Iterator[str]:
     lacking = [each for each in move.comparison.new if each.missing and not each.found.by_keys]
     if lacking:
         yield (
-            f"{len(lacking)} need goods, and are off sale until a catalogue file gives them some (a folder of "
-            "files: --files):"
+            f"{_count(len(lacking), 'product')} without goods: off sale until the catalogue file gives them some "
+            "(those in a folder: --files):"
         )
         yield from _some([f"{each.slug}: {each.missing}" for each in lacking])
     keyed = [each for each in move.comparison.new if each.found.by_keys]
     if keyed:
-        yield f"{len(keyed)} need licence keys: flask --app wsgi keys add SLUG FILE"
+        yield (
+            f"{_count(len(keyed), 'product')} without licence keys: flask --app wsgi keys add SLUG FILE"
+        )
         yield from _some([each.slug for each in keyed])
 
 
 def _notes(move: Move) -> Iterator[str]:
     notes = [
-        (each.found.where, note.text) for each in move.settled.carried for note in each.found.notes
+        (f"{each.found.where}: {note.figure}" if note.figure else each.found.where, note.text)
+        for each in move.settled.carried
+        for note in each.found.notes
     ]
     if notes:
         yield "Taken otherwise than it is written:"
@@ -116,8 +120,12 @@ def _addresses(move: Move) -> Iterator[str]:
     guessed = sum(not address.sure for each in products for address in each.addresses)
     if plan.new:
         yield (
-            f"{len(plan.new)} addresses of the old shop will lead to these products and categories"
-            + (f"; those of {guessed} products are guessed from their titles" if guessed else "")
+            f"{_count(len(plan.new), 'address', 'es')} of the old shop will lead to these products and categories"
+            + (
+                f"; of {_count(guessed, 'product')} they are guessed from the title"
+                if guessed
+                else ""
+            )
             + ". All of them: flask --app wsgi products addresses list"
         )
     yield from _some(
@@ -144,7 +152,7 @@ def _not_carried(move: Move) -> Iterator[str]:
     yield from move.findings.remarks
 
 
-def _grouped(before: str, reasons: list[tuple[Where, str]]) -> Iterator[str]:
+def _grouped(before: str, reasons: Sequence[tuple[Where | str, str]]) -> Iterator[str]:
     """One line for each reason, with the records it is about."""
     groups = defaultdict[str, dict[str, None]](dict)
     for where, reason in reasons:
@@ -153,6 +161,10 @@ def _grouped(before: str, reasons: list[tuple[Where, str]]) -> Iterator[str]:
     for reason, places in groups.items():
         yield f"  {before}{reason}: {len(places)}"
         yield from _some(list(places), "    ")
+
+
+def _count(number: int, thing: str, more: str = "s") -> str:
+    return f"{number} {thing}{'' if number == 1 else more}"
 
 
 def _some(lines: list[str], indent: str = "  ") -> Iterator[str]:

@@ -34,7 +34,7 @@ def _lines(
         if each.missing:
             yield where, "needs goods", each.missing, ""
         for note in each.found.notes:
-            yield where, "note", note.text, note.whole
+            yield where, "note", str(note), note.whole
     for part in findings.parts:
         if part.where.row in found.parts:
             yield part.where, "part of", ", ".join(f"row {row}" for row in sorted(part.of)), ""

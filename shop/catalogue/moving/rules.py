@@ -131,8 +131,8 @@ def _slugs(products: Iterable[FoundProduct], here: Here) -> dict[str, str]:
             wanted = wanted or f"product-{slug_of(product.key)}".rstrip("-")
             slugs[product.key] = free.take(wanted)
             if slugs[product.key] != wanted:
-                text = f"its address is {slugs[product.key]}, because {wanted} is another one's"
-                product.notes.append(Note(text))
+                text = "has the address of another one by its title, and gets its own"
+                product.notes.append(Note(text, figure=slugs[product.key]))
     foreign = here.slugs - set(here.bound.values())
     return {key: "" if slug in foreign else slug for key, slug in slugs.items()}
 
@@ -211,18 +211,19 @@ def _with_sale(product: FoundProduct, answers: Answers) -> Decimal | None:
     if regular is None or sale is None or not 0 < sale.price < regular:
         return regular
     if sale.ends and sale.ends <= answers.now:
-        product.notes.append(Note(f"a sale for {sale.price} has ended"))
+        product.notes.append(Note("was on sale until a day that is over", figure=f"{sale.price}"))
         return regular
     if sale.ends or (sale.starts and sale.starts > answers.now):
         until = " to ".join(
             f"{each:%Y-%m-%d %H:%M}" if each else "…" for each in (sale.starts, sale.ends)
         )
-        text = f"costs {regular}; its sale for {sale.price} ({until} UTC) is not carried"
-        product.notes.append(Note(text))
+        figure = f"{regular}, not {sale.price} ({until} UTC)"
+        product.notes.append(
+            Note("costs its regular price; a sale with dates is not carried", figure=figure)
+        )
         return regular
-    product.notes.append(
-        Note(f"costs {sale.price}, as it does today; its regular price of {regular} is not carried")
-    )
+    text = "costs what it does today, in a sale; its regular price is not carried"
+    product.notes.append(Note(text, figure=f"{sale.price}, not {regular}"))
     return sale.price
 
 

@@ -247,7 +247,7 @@ class OldShop:
         try:
             product.stock = whole(row["quantity"])
         except BadValue as error:
-            product.notes.append(Note(f"its stock is 0 here: {error}"))
+            product.notes.append(Note("has 0 in stock here", figure=str(error)))
             product.stock = 0
         if product.stock is None:
             product.notes.append(

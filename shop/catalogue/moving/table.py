@@ -72,6 +72,12 @@ def read_table(content: bytes, score: Score, encoding: str = "") -> Table:
     return table
 
 
+def name_of_record(title: str) -> str:
+    """A title short enough for a list, with its end, where options of one product differ."""
+    line = one_line(title)
+    return line if len(line) <= 60 else f"{line[:36].rstrip()}…{line[-23:].lstrip()}"
+
+
 def one_line(text: str) -> str:
     """Without line breaks, no-break spaces and a byte order mark, which headings are found with."""
     return " ".join(text.replace("\ufeff", "").split())

@@ -37,9 +37,9 @@ NOT_CARRIED = {
     "composite": "sells other products together",
     "woosb": "sells other products together",
     "external": "is sold on another site",
-    "subscription": "repeats",
-    "variable-subscription": "repeats",
-    "subscription_variation": "repeats",
+    "subscription": "is a subscription",
+    "variable-subscription": "is a subscription",
+    "subscription_variation": "is a subscription",
     "gift-card": "is a gift card",
     "pw-gift-card": "is a gift card",
 }
@@ -202,12 +202,12 @@ class OldShop:
         try:
             product.stock = whole(figure)
         except BadValue as error:
-            product.notes.append(Note(f"its stock is 0 here: {error}"))
+            product.notes.append(Note("has 0 in stock here", figure=str(error)))
             product.stock = 0
         if row["in stock"].casefold() in ("0", "false", "no", "falsch", "ложь"):
             product.stock = 0
         elif row["backorders"] not in ("", "0") and product.stock is not None:
-            product.notes.append(Note(f"was sold beyond its stock, which is {product.stock}"))
+            product.notes.append(Note("was sold beyond its stock", figure=f"{product.stock}"))
 
 
 def _add_parents(shop: OldShop, findings: Findings) -> None:
@@ -223,7 +223,7 @@ def _ask_about_stock(shop: OldShop, findings: Findings) -> None:
     for row, sharing in shop.shared.items():
         parent = shop.parents[row]
         name, stock = words_of(parent["name"]), parent["stock"] or "none"
-        text = f"Editions of {name} share one stock ({stock}), and nothing here does: each of {len(sharing)} gets 0."
+        text = f"Editions of {name} share one stock ({stock}), and nothing here does: {len(sharing)} of them have 0."
         answer = "how many each has, as its `stock` in the catalogue file."
         findings.questions.append(Question(text, answer, needed=False))
 
@@ -280,7 +280,7 @@ def _take_categories(product: FoundProduct, cell: str) -> None:
     product.category = max(paths, key=len, default=())
     for path in paths:
         if path != product.category[: len(path)]:
-            product.notes.append(Note(f"was also in the category {' > '.join(path)}"))
+            product.notes.append(Note("was also in another category", figure=" > ".join(path)))
 
 
 def _limit(product: FoundProduct, what: str, cell: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -409,10 +410,12 @@ def test_the_currency_is_asked_for_and_never_guessed(
 
     with app.app_context():
         assert "does not say which currency its prices are in. Say --currency USD" in silent.output
-        assert "is priced in PLN, which this shop does not take" in foreign.output
-        assert "has no price in USD, the base currency" in other.output
+        assert "--currency PLN: this shop takes USD, " in foreign.output
+        assert "--currency EUR: the base currency here is USD" in other.output
+        assert "SHOP_BASE_CURRENCY=EUR" in other.output
+        assert "records" not in other.output
         assert "'€12' is not in USD" in signed.output
-        assert {each.exit_code for each in (silent, foreign, other, signed)} == {1}
+        assert [each.exit_code for each in (silent, foreign, other, signed)] == [1, 2, 2, 1]
         assert slugs() == []
 
 
@@ -530,7 +533,7 @@ def test_old_addresses_lead_to_the_products_and_categories_that_came(
     result = bring(write_table(record(41, Name="Harbour Rain", **keyed)))
 
     assert "4 addresses of the old shop will lead to these products" in result.output
-    assert "those of 1 products are guessed from their titles" in result.output
+    assert "of 1 product they are guessed from the title" in result.output
     for old in ("/?p=41", "/product/harbour-rain/", "/?post_type=product&p=41"):
         answer = client.get(old)
         assert (answer.status_code, answer.location) == (301, "/products/harbour-rain")
@@ -657,3 +660,40 @@ def test_a_short_description_that_is_long_begins_the_description_with_all_its_ma
         assert product.summary == "Rain & wind."
         assert product.description.startswith("Rain **&** wind.\n\n- On a roof of tin\n- On")
         assert product.description.endswith("- On a roof of tin\n\nThe end\n\nRecorded here.")
+
+
+def test_what_happens_to_many_is_said_once_with_the_figures_of_each(
+    bring: Bring, write_table: WriteTable
+) -> None:
+    rows = [record(n, Regular_price=f"{n + 9}.00", Sale_price=f"{n}.50") for n in range(1, 12)]
+
+    plan = bring(write_table(*rows), "--dry-run", yes=False).output
+
+    said = "costs what it does today, in a sale; its regular price is not carried: 11\n"
+    assert plan.count(said) == 1
+    assert "    row 2 1 (Product 1): 1.50, not 10.00\n" in plan
+    assert "    and 3 more\n" in plan
+
+
+def test_the_plan_counts_one_thing_as_one(bring: Bring, write_table: WriteTable) -> None:
+    row = record(1, Type="simple", Downloads="") | {"Download 1 URL": "https://old.example/a.zip"}
+
+    plan = bring(write_table(row), "--dry-run", yes=False).output
+
+    assert "1 product: 0 for sale" in plan
+    assert "1 product without goods" in plan
+    assert "of 1 product they are guessed" in plan
+    assert not re.search(r"\b1 (products|addresses)\b", plan)
+
+
+def test_a_long_title_keeps_its_end_in_the_plan_where_options_differ(
+    bring: Bring, write_table: WriteTable
+) -> None:
+    row = record(1, Name="The Complete Field Recordist and All of Her Tools: Studio, five seats")
+
+    plan = bring(write_table(row | {"Type": "subscription"}), "--dry-run", yes=False).output
+
+    assert (
+        "is a subscription: 1\n    row 2 1 (The Complete Field Recordist and All…ols: Studio, five seats)"
+        in plan
+    )

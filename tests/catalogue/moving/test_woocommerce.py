@@ -63,7 +63,9 @@ def test_a_product_arrives_with_all_that_the_file_says_of_it() -> None:
     )
     assert (rain.price, rain.sale) == (Decimal("12.5"), Sale(Decimal("9.9")))
     assert rain.category == ("Sound", "Field recordings")
-    assert [note.text for note in rain.notes] == ["was also in the category Rain, wind and snow"]
+    assert [str(note) for note in rain.notes] == [
+        "was also in another category: Rain, wind and snow"
+    ]
     assert [picture.address.rpartition("/")[2] for picture in rain.pictures] == [
         "rain.jpg",
         "pier.jpg",
@@ -105,7 +107,7 @@ def test_what_this_shop_cannot_sell_is_left_with_the_reason() -> None:
         "66": "has to be sent",
         "67": "sells other products together",
         "68": "is sold on another site",
-        "71": "repeats",
+        "71": "is a subscription",
     }
 
 
