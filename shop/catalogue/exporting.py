@@ -38,7 +38,7 @@ Value = str | list["Value"] | Mapping[str, "Value"]
 
 def export_text() -> str:
     """The catalogue in the import format; its files are named, but not copied."""
-    return as_yaml(_catalogue(_products()))
+    return as_yaml(_catalogue(all_products()))
 
 
 def export_to(path: Path) -> int:
@@ -46,7 +46,7 @@ def export_to(path: Path) -> int:
 
     The catalogue file comes last: where it stands, everything that it names stands too.
     """
-    products = _products()
+    products = all_products()
     text = as_yaml(_catalogue(products))
     db.session.expunge_all()
     end_read()  # files may come over the network
@@ -79,7 +79,8 @@ def _category(category: Category) -> dict[str, Value]:
     return values | ({"summary": category.summary} if category.summary else {})
 
 
-def _products() -> list[Product]:
+def all_products() -> list[Product]:
+    """Every product with all that an entry says of it, in the shop's order."""
     parts = (Product.category, Product.prices, Product.images, Product.more_files)
     statement = (
         select(Product).options(*map(selectinload, parts)).order_by(Product.position, Product.id)

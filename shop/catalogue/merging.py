@@ -138,15 +138,18 @@ def merged_order(known: Sequence[str], listed: Sequence[str]) -> list[str]:
     """The shop's order after an import: listed products trade places among themselves, a new one
     comes right after the one above it in the file, and those not listed stay where they are.
     """
-    turns = iter([slug for slug in listed if slug in known])
-    order = [next(turns) if slug in listed else slug for slug in known]
-    place = 0
+    here, there = set(known), set(listed)
+    turns = iter([slug for slug in listed if slug in here])
+    order = [next(turns) if slug in there else slug for slug in known]
+    above, behind = "", dict[str, list[str]]()
     for slug in listed:
-        if slug not in order:
-            at_end = place == 0 and not any(other in known for other in listed)
-            order.insert(len(order) if at_end else place, slug)
-        place = order.index(slug) + 1
-    return order
+        if slug in here:
+            above = slug
+        else:
+            behind.setdefault(above, []).append(slug)
+    first = behind.pop("", [])
+    rest = [each for slug in order for each in (slug, *behind.get(slug, ()))]
+    return [*first, *rest] if here & there else [*rest, *first]
 
 
 def _added(session: Session, entry: Entry, values: dict[str, object]) -> Product:

@@ -52,7 +52,8 @@ class Product(Base):
     __table_args__ = (CheckConstraint("available >= 0", name="available"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True, insert_sentinel=True)
+    """Also tells new rows apart, without which SQLite is sent each of them alone."""
     position: Mapped[int] = mapped_column(default=0)
     category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), index=True)
     title: Mapped[str] = mapped_column(String(120))

@@ -321,6 +321,23 @@ def test_the_shop_takes_the_order_of_the_file(known: str, listed: str, order: st
     assert "".join(merged_order(order, listed)) == order, "and keeps it the second time"
 
 
+def test_the_order_is_found_without_comparing_each_product_with_each() -> None:
+    compared = 0
+
+    class Slug(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    known, listed = ([Slug(f"p{n}") for n in numbers] for numbers in (range(200), range(100, 300)))
+
+    assert merged_order(known, listed) == [f"p{n}" for n in range(300)]
+    assert compared < 300 * 10
+
+
 def test_the_command_says_what_it_did_and_what_is_wrong(
     app: Flask, runner: FlaskCliRunner, write: Write, product: ProductText
 ) -> None:

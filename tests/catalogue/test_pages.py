@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import html5lib
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from shop.catalogue.models import Product
 from shop.catalogue.service import set_rates
-from shop.db import db, transaction
+from shop.db import transaction
 
-from .conftest import ImportText, ProductText
+from .conftest import ImportText, ProductText, counted
 
 IMAGES = "[{file: images/rain.jpg, alt: Rain on a roof}, {file: images/small.png, alt: A drop}]"
 
@@ -30,21 +26,6 @@ def shop(app: Flask, import_text: ImportText, product: ProductText) -> None:
             + product("fog", stock="0")
             + product("old", active="no")
         )
-
-
-@contextmanager
-def counted(app: Flask) -> Iterator[list[str]]:
-    statements: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
-            statements.append(statement)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(engine, "before_cursor_execute", note)
 
 
 def test_the_index_shows_what_is_for_sale_in_the_shops_order(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session, selectinload
 
 from ...db import db, end_read
@@ -101,11 +101,10 @@ def said(entry: Entry, base_currency: str) -> Said:
 
 
 def merged(
-    carried: Carried, changes: Sequence[Change], *, overwrite: bool
-) -> tuple[Product, dict[str, Value]]:
+    product: Product, theirs: Mapping[str, Value], changes: Sequence[Change], *, overwrite: bool
+) -> dict[str, Value]:
     """The shop's product with what has changed there, as a catalogue file says it."""
-    product = db.session.scalars(select(Product).where(Product.slug == carried.slug)).one()
-    values, theirs = entry_of(product), carried.values
+    values = entry_of(product)
     taken = {change.what for change in changes if overwrite or not change.kept}
     for what, name in (
         *((name, name) for name in ("title", "summary", "description", "category", "stock")),
@@ -118,7 +117,7 @@ def merged(
             values |= {name: theirs[name]} if name in theirs else {}
     if "price" in taken:
         values["prices"] = {**cast("Prices", values["prices"]), **cast("Prices", theirs["prices"])}
-    return product, values
+    return values
 
 
 def remember(
@@ -129,13 +128,18 @@ def remember(
     base_currency: str,
 ) -> None:
     """Note what the file said of what is carried now; a part of the import's transaction."""
-    moved = {each.key: each for each in session.scalars(_moved(system))}
+    statement = select(MovedProduct).where(MovedProduct.system == system)
+    moved = {each.key: each for each in session.scalars(statement)}
+    fresh = []
     for each in carried:
-        row = moved.get(each.found.key)
-        if row is None:
-            row = MovedProduct(system=system, key=each.found.key, product=products[each.slug])
-            session.add(row)
-        row.said = json.dumps(said(each.entry, base_currency), ensure_ascii=False)
+        text = json.dumps(said(each.entry, base_currency), ensure_ascii=False)
+        if row := moved.get(each.found.key):
+            row.said = text
+        else:
+            bound = {"key": each.found.key, "product_id": products[each.slug].id}
+            fresh.append({"system": system, **bound, "said": text})
+    if fresh:
+        session.execute(insert(MovedProduct), fresh)
 
 
 def _moved(system: str) -> Select[MovedProduct]:
@@ -147,6 +151,7 @@ def _moved(system: str) -> Select[MovedProduct]:
             parts.selectinload(Product.prices),
             parts.selectinload(Product.images),
             parts.selectinload(Product.category),
+            parts.selectinload(Product.more_files),
         )
     )
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ...db import db, end_read
-from ..exporting import Value, as_yaml, write_files
+from ..exporting import Value, all_products, as_yaml, write_files
 from ..former import AddressPlan
 from ..former import remember as remember_addresses
 from ..images import write_atomically
@@ -103,6 +103,7 @@ def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
 def _entries(move: Move, *, overwrite: bool) -> tuple[list[Entry], list[Mapping[str, Value]]]:
     """What is to be imported, in the file's order: for our import, and for the catalogue file."""
     changed = {each.slug: changes for each, changes in move.comparison.changed}
+    here = {product.slug: product for product in all_products()} if changed else {}
     same = {each.slug for each in move.comparison.same}
     checker = Checker(move.file.parent, move.answers.base_currency)
     entries, written = [], list[Mapping[str, Value]]()
@@ -113,8 +114,8 @@ def _entries(move: Move, *, overwrite: bool) -> tuple[list[Entry], list[Mapping[
         if changes := changed.get(each.slug):
             if not overwrite and all(change.kept for change in changes):
                 continue
-            product, values = merged(each, changes, overwrite=overwrite)
-            write_files(product, move.file.parent)
+            values = merged(here[each.slug], values, changes, overwrite=overwrite)
+            write_files(here[each.slug], move.file.parent)
             try:
                 entry = checker.entry(values, each.found.where.row)
             except Unfit as reason:

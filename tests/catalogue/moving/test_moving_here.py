@@ -19,6 +19,7 @@ from shop.catalogue.moving.cli import Progress
 from shop.catalogue.moving.found import FoundProduct, MovingError, Where
 from shop.catalogue.service import import_catalogue
 from shop.db import db, end_read, transaction
+from tests.catalogue.conftest import counted
 from tests.catalogue.moving.conftest import Bring, Sample, WriteTable, record
 from tests.factories import make_product
 
@@ -174,6 +175,25 @@ def test_what_changed_there_is_changed_here_and_shown_by_field(
         assert "price: '1250' becomes '1500'" in result.output
         assert "0 added, 1 changed, 0 unchanged." in result.output
         assert find("product-1").prices[0].minor == 1500
+
+
+def test_a_file_takes_as_many_statements_however_many_products_it_has(
+    app: Flask, write_table: WriteTable, bring: Bring
+) -> None:
+    def brought(name: str, numbers: range, price: str) -> int:
+        rows = [
+            record(n, Regular_price=price, Categories=f"Shelf {name}", Purchase_note="Enjoy.")
+            for n in numbers
+        ]
+        file = write_table(*rows, name=f"{name}.csv")
+        with counted(app) as statements:
+            assert bring(file).exit_code == 0
+        return len(statements)
+
+    few, many = range(100, 102), range(200, 240)
+    brought("before", range(1, 3), "5.00")
+    for price in ("5.00", "5.00", "6.00"):  # new, the same again, and changed
+        assert brought("few", few, price) == brought("many", many, price)
 
 
 def test_what_was_edited_here_stays_unless_the_merchant_says_otherwise(
