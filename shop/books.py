@@ -20,7 +20,7 @@ from sqlalchemy import select, tuple_, update
 
 from .db import db, end_read, insert_if_new, rows_changed, transaction, utcnow
 from .fulfilment.models import LicenceKey
-from .fulfilment.spent import fingerprints, note_spent, withdraw_spent
+from .fulfilment.spent import fingerprints_of, note_spent, withdraw_spent
 from .ops import journal
 from .ops.isolation import each
 from .ops.journal import Line, Unreadable
@@ -218,7 +218,7 @@ def _not_handed_out(lines: Sequence[Line]) -> list[Line]:
     """Which of these keys are not handed out in the database."""
     ids = {int(line.about[0]) for line in lines}
     handed = select(LicenceKey).where(LicenceKey.id.in_(ids), LicenceKey.delivery_id.is_not(None))
-    known = {(key.id, of) for key in db.session.scalars(handed) for of in fingerprints(key.value)}
+    known = {(key.id, of) for key in db.session.scalars(handed) for of in fingerprints_of(key)}
     return [line for line in lines if (int(line.about[0]), line.about[1]) not in known]
 
 

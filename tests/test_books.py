@@ -398,6 +398,57 @@ def test_a_key_that_was_handed_out_and_forgotten_is_not_added_again(app: Flask) 
         assert add_keys(product, ["CCCC-3333"]) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "refused"),
+    [
+        (False, False, True),  # capitals make no other key
+        (True, False, False),  # unless the merchant says so, of either
+        (False, True, False),
+    ],
+    ids=["case does not count", "it did", "it does now"],
+)
+@pytest.mark.parametrize("typed", ["bbbb\N{NON-BREAKING HYPHEN}2222", "bbbb 2222"])
+def test_a_key_that_was_handed_out_and_forgotten_is_known_however_it_is_typed(
+    app: Flask, typed: str, *, first: bool, then: bool, refused: bool
+) -> None:
+    with app.app_context():
+        product = make_key_product()
+        copy = Copy()
+        add_keys(product, ["BBBB-2222"], case_sensitive=first)
+        sell(app, product)
+        copy.put_back()
+
+        for _ in range(2):
+            if refused:
+                with pytest.raises(KeysRefused, match=r"line 1\.$"):
+                    add_keys(product, [typed], case_sensitive=then)
+            else:
+                assert sum(add_keys(product, [typed], case_sensitive=then)) == 1
+            compare_later(app)
+
+        with pytest.raises(KeysRefused, match=r"line 1\.$"):
+            add_keys(product, ["BBBB 2222"], case_sensitive=True)
+
+
+def test_a_key_typed_otherwise_while_the_journal_could_not_be_read_is_taken_off_sale_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        product = make_key_product("CCCC-3333")
+        copy = Copy()
+        add_keys(product, ["AAAA-1111"])
+        sell(app, product, quantity=2)
+        copy.put_back()
+        with monkeypatch.context() as patch:
+            patch.setattr(journal, "files", lambda: {})
+            add_keys(product, ["aaaa 1111", "DDDD-4444"])
+
+        compare_later(app)
+
+        assert db.session.get_one(Product, product.id, populate_existing=True).available == 1
+        assert keys_of(sell(app, product)) == ["DDDD-4444"]
+
+
 def test_a_key_put_in_anew_while_the_journal_could_not_be_read_is_taken_off_sale(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,19 @@ def keys_there(session: Session, product_id: int, values: list[str]) -> set[str]
     return found
 
 
+def keys_known(session: Session, values: list[str], *, case_sensitive: bool) -> set[str]:
+    """Which of these keys the shop has had by its database, of whatever product and however typed."""
+    found = set[str]()
+    for start in range(0, len(values), AT_ONCE):
+        some = values[start : start + AT_ONCE]
+        exact = {value: key_hash(value, case_sensitive=True) for value in some}
+        folded = {} if case_sensitive else {value: key_hash(value) for value in some}
+        for column, hashes in (LicenceKey.exact, exact), (LicenceKey.folded, folded):
+            had = set(session.scalars(select(column).where(column.in_(hashes.values()))))
+            found.update(value for value, hash in hashes.items() if hash in had)
+    return found
+
+
 def _is_a_copy(
     session: Session, product_id: int, lines: Mapping[str, int], value: str, case_sensitive: bool
 ) -> str:

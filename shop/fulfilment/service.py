@@ -218,7 +218,7 @@ def _put_keys(
 ) -> tuple[int, int]:
     """How many were new and are stored now, and how many the product had; KeysRefused for a copy."""
     _one_import_at_a_time(session)
-    refuse_spent(session, product_id, keys)
+    refuse_spent(session, keys, case_sensitive=case_sensitive)
     given = [
         {
             "product_id": product_id,

@@ -20,7 +20,7 @@ from ..ops import journal
 from ..ops.models import JournalMark
 from ..orders.service import raise_attention
 from ..web.clients import keyed_hashes
-from .copies import KeysRefused, keys_there
+from .copies import KeysRefused, keys_known
 from .keys import normal_key
 from .models import Delivery, DeliveryState, LicenceKey, SpentKey
 from .queries import find_delivery, in_stock
@@ -31,14 +31,24 @@ NOBODY = "withdrawn.0"
 """What stands in the journal for an owner where a person took a key off sale: no order has this number."""
 
 
-def fingerprint(value: str) -> str:
-    """What tells the same key from another and, without SECRET_KEY, nothing else."""
-    return fingerprints(value)[0]
+def fingerprints(value: str, *, case_sensitive: bool) -> list[str]:
+    """What tells the same key from another and, without SECRET_KEY, nothing else.
+
+    Under each accepted SECRET_KEY: to find what was written before a change.
+    """
+    exact, folded = _hashes(value, case_sensitive=case_sensitive)
+    return exact + folded
 
 
-def fingerprints(value: str) -> list[str]:
-    """The same under each accepted SECRET_KEY: to find what was written before a change."""
-    return keyed_hashes("licence-key", normal_key(value, case_sensitive=True))
+def _hashes(value: str, *, case_sensitive: bool) -> tuple[list[str], list[str]]:
+    """By its letters and, unless case counts, without their capitals: keys are the same as in the database."""
+    exact = keyed_hashes("licence-key", normal_key(value, case_sensitive=True))
+    return exact, [] if case_sensitive else keyed_hashes("licence-key-folded", normal_key(value))
+
+
+def fingerprints_of(key: LicenceKey) -> list[str]:
+    """The fingerprints of a stored key."""
+    return fingerprints(key.value, case_sensitive=key.case_sensitive)
 
 
 def owner_of(delivery: Delivery) -> str:
@@ -48,13 +58,17 @@ def owner_of(delivery: Delivery) -> str:
 
 def note_handed_out(delivery: Delivery, keys: Iterable[LicenceKey]) -> None:
     """Write into the journal that the delivery is about to get these keys."""
-    owner = owner_of(delivery)
-    journal.note("key", *((key.id, fingerprint(key.value), owner) for key in keys))
+    _note(keys, owner_of(delivery))
 
 
 def note_withdrawn(keys: Iterable[LicenceKey]) -> None:
     """Write into the journal that these keys are about to be taken off sale, and belong to nobody."""
-    journal.note("key", *((key.id, fingerprint(key.value), NOBODY) for key in keys))
+    _note(keys, NOBODY)
+
+
+def _note(keys: Iterable[LicenceKey], owner: str) -> None:
+    both = ((key.id, _hashes(key.value, case_sensitive=key.case_sensitive)) for key in keys)
+    journal.note("key", *((id, of[0], owner) for id, hashes in both for of in hashes if of))
 
 
 def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[LicenceKey]:
@@ -79,20 +93,24 @@ def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[Lice
             return keys
 
 
-def refuse_spent(session: Session, product_id: int, lines: Mapping[str, int]) -> None:
-    """KeysRefused if one of these keys, each with its line, is spent and the product does not have it."""
+def refuse_spent(session: Session, lines: Mapping[str, int], *, case_sensitive: bool) -> None:
+    """KeysRefused if one of these keys, each with its line, is spent and the database does not know it."""
     spent = set(session.scalars(select(SpentKey.fingerprint)))
     spent |= {line.about[1] for line in _not_compared(session, {" key "})}
-    known = [value for value in lines if spent and not spent.isdisjoint(fingerprints(value))]
-    there = keys_there(session, product_id, known)
-    if numbers := [str(lines[value]) for value in known if value not in there]:
+    known = [
+        value
+        for value in lines
+        if spent and not spent.isdisjoint(fingerprints(value, case_sensitive=case_sensitive))
+    ]
+    told = keys_known(session, known, case_sensitive=case_sensitive)
+    if numbers := [str(lines[value]) for value in known if value not in told]:
         problem = "Keys that were handed out or withdrawn before, says the journal, stand in line"
         raise KeysRefused([f"{problem} {', '.join(numbers)}."])
 
 
 def _spent(session: Session, keys: Sequence[LicenceKey], owner: str) -> Iterator[tuple[int, bool]]:
     """The ids of all keys that the journal gives to this owner (True), and of these to others (False)."""
-    ids = {of: key.id for key in keys for of in fingerprints(key.value)}
+    ids = {of: key.id for key in keys for of in fingerprints_of(key)}
     known = SpentKey.fingerprint.in_(ids) | (SpentKey.owner == owner)
     rows = session.scalars(select(SpentKey).where(known))
     told = [(row.key_id, row.fingerprint, row.owner) for row in rows]
@@ -127,7 +145,7 @@ def note_spent(session: Session, key_id: int, of: str, owner: str) -> None:
         return
     free = select(LicenceKey).where(LicenceKey.delivery_id.is_(None))
     for key in session.scalars(free.where(LicenceKey.withdrawn_at.is_(None))):
-        if of in fingerprints(key.value):
+        if of in fingerprints_of(key):
             session.get_one(SpentKey, of).key_id = key.id
 
 
@@ -152,11 +170,12 @@ def withdraw_spent(now: datetime) -> None:
 def _spent_in_stock() -> list[int]:
     query = select(LicenceKey, SpentKey).join(SpentKey, SpentKey.key_id == LicenceKey.id)
     query = query.where(LicenceKey.delivery_id.is_(None), LicenceKey.withdrawn_at.is_(None))
-    return [
+    found = (
         key.id
         for key, spent in db.session.execute(query)
-        if spent.fingerprint in fingerprints(key.value) and not _waits(spent.owner)
-    ]
+        if spent.fingerprint in fingerprints_of(key) and not _waits(spent.owner)
+    )
+    return list(dict.fromkeys(found))  # a key has two fingerprints
 
 
 def _waits(owner: str) -> bool:

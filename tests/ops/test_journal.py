@@ -62,7 +62,7 @@ def test_it_has_a_line_for_each_thing_that_must_not_be_forgotten(app: Flask) -> 
 
         noted = [line.kind for line in lines() if isinstance(line, Line)]
 
-        assert noted == ["invoice", "paid", "key", "link", "invoice", "link"]
+        assert noted == ["invoice", "paid", "key", "key", "link", "invoice", "link"]
         text = newest().read_text()
         assert "SECRET" not in text
         assert "@" not in text
