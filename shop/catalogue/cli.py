@@ -12,6 +12,7 @@ from ..money import CURRENCIES
 from ..ops.commands import CommandGroup
 from . import queries, service
 from .exporting import export_text, export_to
+from .importing import MISSING_GOODS
 from .models import RATE_PLACES
 from .moving.cli import import_
 
@@ -23,19 +24,33 @@ products.add_command(import_)
 @products.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
 def list_products(as_json: bool) -> None:
-    """List all products with their price in the base currency, and say which cannot be bought."""
+    """List all products with their price in the base currency, and say which cannot be bought and why."""
     base, found = current_settings().shop_base_currency, queries.base_prices()
     if as_json:
         rows = [
-            {"slug": row.slug, "active": row.active, "price": price and str(price)}
+            {
+                "slug": row.slug,
+                "active": row.active,
+                "price": price and str(price),
+                "available": row.available,
+                "goods_missing": MISSING_GOODS in row.delivery_text,
+            }
             for row, price in found
         ]
         click.echo(json.dumps(rows))
         return
     for row, price in found:
-        withdrawn = "" if row.active else "  withdrawn"
         cost = str(price or f"cannot be bought: no usable price in {base}, the base currency")
-        click.echo(f"{row.slug}  {cost}{withdrawn}")
+        why = ", ".join(
+            reason
+            for reason, holds in (
+                ("off sale", not row.active),
+                ("its goods are missing", MISSING_GOODS in row.delivery_text),
+                ("none in stock", row.available == 0),
+            )
+            if holds
+        )
+        click.echo(f"{row.slug}  {cost}" + (f"  {why}" if why else ""))
     if not found:
         click.echo("No products.")
 

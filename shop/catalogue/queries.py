@@ -149,7 +149,13 @@ _LAST_CHANGES = (
     .order_by(*IN_SHOP_ORDER)
 )
 _BASE_PRICES = (
-    select(products.c.slug, products.c.active, _base.c.minor)
+    select(
+        products.c.slug,
+        products.c.active,
+        products.c.available,
+        products.c.delivery_text,
+        _base.c.minor,
+    )
     .outerjoin(_base, _priced_in(_base, "base_currency"))
     .order_by(*IN_SHOP_ORDER)
 )
@@ -176,7 +182,7 @@ def last_changes() -> Sequence[Row[Any, Any, Any]]:
 
 
 def base_prices() -> list[tuple[Row[Any, Any, Any], Money | None]]:
-    """Every product (slug, active), withdrawn ones too, with the price without which nobody can buy it."""
+    """Every product (slug, active, available, delivery_text), with the price without which nobody can buy it."""
     base = current_settings().shop_base_currency
     rows = db.session.connection().execute(_BASE_PRICES, {"base_currency": base})
     return [(row, listed(row.minor, base)) for row in rows.all()]

@@ -124,6 +124,7 @@ def test_the_product_list_says_what_cannot_be_bought(app: Flask, runner: FlaskCl
     with app.app_context():
         bad, good = in_dollars().slug, in_dollars(RUB=100_000).slug
         old = make_product(active=False).slug
+        spent = make_product(stock=0, prices=[Price(currency="RUB", minor=100)]).slug
 
     lines = runner.invoke(args=["products", "list"]).output.splitlines()
     rows = json.loads(runner.invoke(args=["products", "list", "--json"]).output)
@@ -132,9 +133,11 @@ def test_the_product_list_says_what_cannot_be_bought(app: Flask, runner: FlaskCl
     assert lines == [
         f"{bad}  {missing}",
         f"{good}  1000.00 RUB",
-        f"{old}  {missing}  withdrawn",
+        f"{old}  {missing}  off sale",
+        f"{spent}  1.00 RUB  none in stock",
     ]
-    assert [row["price"] for row in rows] == [None, "1000.00 RUB", None]
+    assert [row["price"] for row in rows] == [None, "1000.00 RUB", None, "1.00 RUB"]
+    assert [row["available"] for row in rows] == [None, None, None, 0]
 
 
 def test_the_log_says_so_when_the_shop_starts(app: Flask, caplog: pytest.LogCaptureFixture) -> None:

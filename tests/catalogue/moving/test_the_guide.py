@@ -63,3 +63,33 @@ def test_each_link_of_the_guide_leads_to_a_heading() -> None:
         lines = re.findall(r"^#+ (.+)$", headings[file or "moving.md"], re.MULTILINE)
         found = {re.sub(r"[^\w -]", "", line).lower().replace(" ", "-") for line in lines}
         assert anchor in found, f"{file}#{anchor}"
+
+
+def test_goods_that_follow_later_are_filled_in_as_the_guide_shows(
+    runner: FlaskCliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "uploads").mkdir()
+    shutil.copyfile(SAMPLES / "shopify.csv", "products.csv")
+    command = ["products", "import", "products.csv", "--currency", "USD", "--files", "uploads"]
+    assert runner.invoke(args=[*command, "--yes"]).exit_code == 0
+    before = runner.invoke(args=["products", "list"]).output
+
+    (tmp_path / "uploads/brushes.zip").write_bytes(b"PK brushes")
+    shown = re.findall(
+        r"^ {9}(file|active): (\S+) +# in place of `(.+?): (.+?)`$", GUIDE, re.MULTILINE
+    )
+    shown += re.findall(r"^ {7}(active): (\S+) +# in place of `(.+?): (.+?)`$", GUIDE, re.MULTILINE)
+    text = Path("products.moved.yaml").read_text("utf-8")
+    head, slug, rest = text.partition("- slug: harbour-rain\n")
+    for name, value, old_name, old in shown:
+        pattern = re.escape(f"{old_name}: {old}").replace("…", ".*")
+        rest, number = re.subn(pattern, f"{name}: {value}", rest, count=1)
+        assert number == 1
+    Path("products.moved.yaml").write_text(head + slug + rest, "utf-8")
+    result = runner.invoke(args=["products", "import", "products.moved.yaml"])
+
+    assert [name for name, *_ in shown] == ["file", "active"]
+    assert "harbour-rain  9.90 USD  off sale, its goods are missing\n" in before
+    assert "0 added, 1 changed, 8 unchanged." in result.output
+    assert "harbour-rain  9.90 USD\n" in runner.invoke(args=["products", "list"]).output
