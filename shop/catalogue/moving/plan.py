@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from ...money import Money
 from ..reading import UNPRINTABLE, clipped
@@ -11,6 +12,8 @@ from .found import Where
 from .here import Change
 from .service import Move
 
+CONTEXT = 12
+"""So much of what two texts have in common is enough to find the place."""
 MOST = 8
 """As many of a kind as a person reads; all of them stand in the table that is written beside the file."""
 
@@ -75,10 +78,17 @@ def _changes(move: Move, *, overwrite: bool) -> Iterator[str]:
 
 
 def _said(change: Change, *, overwrite: bool) -> str:
-    here, there = clipped(change.here), clipped(change.there)
+    pairs = zip(change.here, change.there, strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    here, there = (clipped(_from(same, text)) for text in (change.here, change.there))
     if change.kept and not overwrite:
         return f"{change.what} stays {here}; the file says {there}"
     return f"{change.what}: {here} becomes {there}"
+
+
+def _from(same: int, text: str) -> str:
+    """A text from a little before the first sign in which it differs, so that what is quoted is the difference."""
+    return text if same <= CONTEXT else f"…{text[same - CONTEXT :]}"
 
 
 def _to_decide(move: Move) -> Iterator[str]:

@@ -717,3 +717,17 @@ def test_a_long_title_keeps_its_end_in_the_plan_where_options_differ(
         "is a subscription: 1\n    row 2 1 (The Complete Field Recordist and All…ols: Studio, five seats)"
         in plan
     )
+
+
+def test_the_change_of_a_long_text_is_quoted_where_it_is(
+    bring: Bring, write_table: WriteTable
+) -> None:
+    text = "<p>Recorded over three winters on the northern coast with two microphones, {}.</p>"
+    bring(write_table(record(1, Description=text.format("before dawn"))))
+
+    plan = bring(write_table(record(1, Description=text.format("at noon"))), "--dry-run", yes=False)
+
+    assert (
+        "  description: '…icrophones, before dawn.' becomes '…icrophones, at noon.'\n"
+        in plan.output
+    )
