@@ -189,7 +189,7 @@ def heading(page: Page) -> str:
 
 def played(page: Page) -> str:
     """Which brand's sandbox a pay page says it is."""
-    return match(r"<title>[^<]* - ([^<]*)</title>", page.text)
+    return match(r"<title>[^<]* – ([^<]*)</title>", page.text)
 
 
 def match(pattern: str, text: str) -> str:

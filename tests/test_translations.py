@@ -12,9 +12,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.frontend import CommandLineInterface
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from flask import Flask
 from jinja2 import Environment
 
 from shop.config import LANGUAGES, ROOT
+from tests.buyer import Buyer
+from tests.factories import make_product
 
 FOLDER = ROOT / "shop" / "translations"
 LEGAL = ROOT / "shop" / "legal" / "pages"
@@ -203,3 +206,43 @@ def test_one_thing_has_one_name_and_two_things_have_two(code: str) -> None:
     assert said("Privacy") != said("Your details")
     assert (LEGAL / f"privacy.{code}.md").read_text("utf-8").startswith(f"# {said('Privacy')}\n")
     assert said("Delivered").lower()[:5] in said("Goods delivered").lower()
+
+
+HYPHEN_FOR_A_DASH = re.compile(r"[^\s-] - [^\s-]")
+
+
+def test_between_words_stands_a_dash_and_no_hyphen() -> None:
+    # What a template works out is one word of the page.
+    computed = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+    found: dict[object, str] = {
+        path: computed.sub("x", path.read_text("utf-8"))
+        for path in (ROOT / "templates").rglob("*.*")
+    }
+    for code in OTHERS:
+        for message in words_of(code):
+            said = [message.id, message.string]
+            found[Path(code), str(message.id)] = " ".join(map(str, said)) if message.id else ""
+    found |= {path: path.read_text("utf-8") for path in LEGAL.glob("*.md")}
+
+    assert {where: text for where, text in found.items() if HYPHEN_FOR_A_DASH.search(text)} == {}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        ("", "USD 10.00 – US Dollar"),
+        ("/ru", "10,00 USD — доллар США"),
+        ("/uk", "10,00 USD — долар США"),
+    ],
+)
+def test_each_amount_of_the_checkout_is_parted_from_its_currency_by_a_dash(
+    app: Flask, prefix: str, said: str
+) -> None:
+    with app.app_context():
+        product = make_product()
+    buyer = Buyer(app)
+    buyer.puts_into_cart(product.slug)
+
+    page = buyer.browser.get(f"{prefix}/checkout").text.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert said in page

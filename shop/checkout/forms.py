@@ -151,7 +151,10 @@ class CheckoutForm(AddressedForm):
     def show(self, cart: Cart) -> None:
         """Offer the currencies that the cart can be priced in, and remember what is shown."""
         self.currency.choices = [
-            SelectChoice(code, f"{money(total)} - {currency_name(code)}")
+            SelectChoice(
+                code,
+                gettext("%(amount)s – %(name)s", amount=money(total), name=currency_name(code)),
+            )
             for code, total in cart.totals.items()
         ]
 
