@@ -31,7 +31,9 @@
   });
 
   const tellOwnTime = (root) => {
-    for (const time of root.querySelectorAll("time")) time.textContent = moment.format(new Date(time.dateTime));
+    for (const time of root.querySelectorAll("[data-live] time")) {
+      if (!time.closest("[data-live=receipt]")) time.textContent = moment.format(new Date(time.dateTime));
+    }
   };
 
   const offerCopies = () => {
@@ -56,7 +58,7 @@
     const page = new DOMParser().parseFromString(html, "text/html").body;
     const fresh = page.querySelector("#status");
     if (!fresh) return;
-    tellOwnTime(fresh);
+    tellOwnTime(page);
     const before = headline();
     for (const part of document.querySelectorAll("[data-live]")) {
       const now = page.querySelector(`[data-live="${part.dataset.live}"]`);
@@ -97,7 +99,7 @@
     button.firstChild.textContent = button.dataset.copy;
   });
 
-  tellOwnTime(box);
+  tellOwnTime(document);
   offerCopies();
   wait();
 })();

@@ -83,6 +83,22 @@ def test_times_are_told_in_the_zone_of_whoever_reads(app: Flask, waiting: Page) 
     expect(waiting.locator("#status")).not_to_contain_text("UTC")
 
 
+def test_the_time_of_the_mail_is_told_in_the_zone_of_whoever_reads_and_the_receipts_in_utc(
+    app: Flask, waiting: Page, till: Till, pay_url: str
+) -> None:
+    till.does("pay", pay_url)
+    with app.app_context():
+        send_due_mails()
+
+    waiting.clock.fast_forward(LONGER_THAN_A_PAUSE)
+
+    mail = waiting.get_by_role("region", name="Your mail")
+    expect(mail).to_contain_text("GMT+5:30")
+    waiting.reload()
+    expect(mail).to_contain_text("GMT+5:30")
+    expect(waiting.locator("[data-live=receipt] time")).to_contain_text([" UTC", " UTC"])
+
+
 def test_times_are_told_in_utc_where_no_script_runs(browser: Browser, waiting: Page) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
