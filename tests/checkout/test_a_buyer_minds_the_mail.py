@@ -122,6 +122,17 @@ class TestWhatBecameOfIt:
 
         assert "Your goods and your receipt were mailed to" in opens(app, buyer, sold)
 
+    def test_the_first_words_of_the_page_call_sent_goods_sent(
+        self, app: Flask, buyer: Buyer, sold: Order
+    ) -> None:
+        assert f"Your goods are below and on their way to {OLD}." in opens(app, buyer, sold)
+
+        sends(app)
+
+        page = opens(app, buyer, sold)
+        assert f"Your goods are below, and were mailed to {OLD}." in page
+        assert "on their way" not in page
+
     @pytest.mark.parametrize(
         ("error", "said"),
         [
