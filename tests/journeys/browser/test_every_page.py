@@ -53,6 +53,14 @@ p { margin-block-end: 2em !important }
 """Text spaced as WCAG 1.4.12 says a reader may space it."""
 TWICE_AS_LARGE = ":root { font-size: 200% }"
 DESKTOP = 1280
+PUSHED_DOWN = """() => [...document.querySelectorAll(".stack")].flatMap((stack) => {
+  const first = [...stack.children].find((each) => each.checkVisibility() && !each.matches(".visually-hidden"));
+  if (!first) return [];
+  const { borderTopWidth, paddingTop } = getComputedStyle(stack);
+  const top = stack.getBoundingClientRect().top + parseFloat(borderTopWidth) + parseFloat(paddingTop);
+  return first.getBoundingClientRect().top > top + 1 ? [first.outerHTML.slice(0, 120)] : [];
+})"""
+"""What stands below the top of its box although nothing is shown above it, such as below a hidden field."""
 
 
 @pytest.mark.parametrize(
@@ -74,6 +82,7 @@ def test_every_page(world: World, watch: Watch, group: str, subtests: pytest.Sub
             world.monkeypatch.undo()
 
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+            assert page.evaluate(PUSHED_DOWN) == []
             assert problems_on(page) == []
             page.emulate_media(color_scheme="dark")
             assert problems_on(page, CONTRAST) == []
@@ -121,6 +130,7 @@ def test_the_form_when_it_was_not_taken(
 
     assert answer.value.status == status
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+    assert page.evaluate(PUSHED_DOWN) == []
     assert problems_on(page) == []
     page.emulate_media(color_scheme="dark")
     assert problems_on(page, CONTRAST) == []
