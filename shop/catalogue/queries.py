@@ -181,7 +181,7 @@ def last_changes() -> Sequence[Row[Any, Any, Any]]:
     return db.session.connection().execute(_LAST_CHANGES).all()
 
 
-def base_prices() -> list[tuple[Row[Any, Any, Any], Money | None]]:
+def base_prices() -> list[tuple[Row[Any, Any, Any, Any, Any], Money | None]]:
     """Every product (slug, active, available, delivery_text), with the price without which nobody can buy it."""
     base = current_settings().shop_base_currency
     rows = db.session.connection().execute(_BASE_PRICES, {"base_currency": base})
