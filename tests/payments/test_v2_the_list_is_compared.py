@@ -84,6 +84,24 @@ def test_the_rest_of_a_part_payment_that_a_person_has_seen_to_is_told(app: Flask
         assert told(app, invoice_id, "paid", days=1) == [("unmatched_invoice", invoice_id)]
 
 
+def test_money_that_a_person_knows_of_by_the_journal_is_not_told_again_by_the_list(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        copy = Copy()
+        invoice_id = str(make_open_order(app, make_product())[1].invoice_id)
+        copy.put_back()
+        with provider(app) as calls:
+            calls.invoice_is("paid")
+            for hours in (1, 2):
+                compare(gateway(app), utcnow() + timedelta(hours=hours))
+                end_read()
+        assert [item.kind for item in open_attention()] == ["unmatched_invoice"]
+        see_to(invoice_id)
+
+        assert told(app, invoice_id, "paid", days=1) == []
+
+
 def see_to(invoice_id: str) -> None:
     """What a person does who gives the money back."""
     with transaction() as session:
