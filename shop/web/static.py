@@ -25,6 +25,7 @@ from .theme import theme
 log = structlog.get_logger()
 
 IMPORT = re.compile(r'@import "([a-z/-]+\.css)" layer\(([a-z]+)\);')
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 MAIN, LOGO = "css/main.css", "img/favicon.svg"
 SERVED = {".css", ".js", ".svg", ".png", ".ico", ".txt"}
 COMPRESSED = {".css", ".js"}
@@ -114,13 +115,18 @@ def _serve(app: Flask, folder: Path, settings: Settings) -> None:
 
 
 def _bundle(source: Path) -> bytes:
-    """A style sheet with the sheets it imports written into it, each in its layer."""
+    """A style sheet with the sheets it imports written into it, each in its layer, and without words for people.
+
+    Comments were a quarter of what a phone waits for before it shows the first page.
+    """
 
     def include(match: re.Match[str]) -> str:
         part = (source.parent / match[1]).read_text("utf-8")
         return f"@layer {match[2]} {{\n{part}}}\n"
 
-    return IMPORT.sub(include, source.read_text("utf-8")).encode()
+    whole = IMPORT.sub(include, source.read_text("utf-8"))
+    lines = COMMENT.sub("", whole).splitlines()
+    return "\n".join(line.strip() for line in lines if line.strip()).encode()
 
 
 def _written(path: Path, content: bytes) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import re
 
 import pytest
@@ -49,6 +50,27 @@ def test_every_page_stays_within_its_budget(app: Flask, prefix: str) -> None:
     assert {path: page for path, (page, _) in weights.items() if page > PAGE} == {}
     assert {path: script for path, (_, script) in weights.items() if script > SCRIPTS} == {}
     assert [path for path, (_, script) in weights.items() if not script] == paths[:2]
+
+
+@pytest.mark.parametrize("prefix", ["", "/ru", "/uk"])
+def test_lists_and_products_of_a_shop_with_long_texts_stay_within_it(
+    app: Flask, prefix: str
+) -> None:
+    """Words that do not repeat, as people write them: no two of them help each other to become small."""
+    chance = random.Random(13)
+
+    def words(length: int) -> str:
+        text = ""
+        while len(text) < length:
+            text += "".join(chance.choices("оеаинтсрвлкмдпу", k=chance.randint(2, 9))) + " "
+        return text[:length].strip().capitalize()
+
+    with app.app_context():
+        for _ in range(24):
+            product = make_product(title=words(70), summary=words(160), description=words(3000))
+
+    for path in ("/", f"/products/{product.slug}"):
+        assert weigh(app.test_client(), prefix + path)[0] <= PAGE, path
 
 
 def test_nothing_keeps_a_page_from_showing(app: Flask) -> None:

@@ -23,7 +23,8 @@ products:
   category: sound
   title: "Harbour Rain: field recordings"
   summary: Forty minutes of rain on tin.
-  description: "Rain.\\n\\n## Contents\\n\\n1. Tin\\n2. Water\\n\\n> Nothing added.\\n\\n`{LONG * 2}`\\n\\n```\\n{LONG * 2} {LONG}\\n```"
+  description: "Rain.\\n\\n## Contents\\n\\n1. Tin\\n2. Water\\n\\n> Nothing added.\\n\\n`{LONG * 2}`\\n\\n\
+```\\n{LONG * 2} {LONG}\\n```"
   prices: {{USD: 12.00, EUR: 11.00}}
   images: [{{file: rain.png, alt: Rain over a harbour}}, {{file: rain.png, alt: The same once more}}]
   delivery: {{file: rain.zip, downloads: 5, days: 30, text: "Thank you for listening to [the rain](https://rain.example)."}}
