@@ -161,16 +161,15 @@ def as_yaml(value: Value) -> str:
     return text
 
 
-def as_node(value: Value) -> yaml.Node:
-    """The value as YAML's own tree, which a reader of catalogue files takes as if it had been in one."""
+def as_node(value: Value, mark: yaml.Mark | None = None) -> yaml.Node:
+    """The value as YAML's own tree, which a reader of catalogue files takes as if it had been in one, at `mark`."""
     if isinstance(value, str):
-        return yaml.ScalarNode(STRING, "".join(value), style=_style(value))
+        return yaml.ScalarNode(STRING, "".join(value), mark, style=_style(value))
     if isinstance(value, list):
-        return yaml.SequenceNode(
-            "tag:yaml.org,2002:seq", [as_node(item) for item in value], flow_style=not value
-        )
-    pairs = [(yaml.ScalarNode(STRING, key), as_node(item)) for key, item in value.items()]
-    return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False)
+        items = [as_node(item, mark) for item in value]
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", items, mark, flow_style=not value)
+    pairs = [(as_node(key, mark), as_node(item, mark)) for key, item in value.items()]
+    return yaml.MappingNode("tag:yaml.org,2002:map", pairs, mark, flow_style=False)
 
 
 def _style(text: str) -> str | None:

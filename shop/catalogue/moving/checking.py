@@ -24,21 +24,7 @@ class Checker:
     def entry(self, values: Mapping[str, Value], row: int) -> Entry:
         """The product as our own import takes it; its line is the row that it comes from."""
         self.reader.problems.clear()
-        node = as_node(values)
-        _mark(node, row)
-        entry = self.reader.entry(node)
+        entry = self.reader.entry(as_node(values, yaml.Mark("", 0, row - 1, 0, None, 0)))
         if self.reader.problems:
             raise Unfit(f"is refused by the catalogue: {self.reader.problems[0].text}")
         return entry
-
-
-def _mark(node: yaml.Node, row: int) -> None:
-    """Say of each value where it stands, as a file would."""
-    node.start_mark = yaml.Mark("", 0, row - 1, 0, None, 0)
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _mark(item, row)
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            _mark(key, row)
-            _mark(value, row)

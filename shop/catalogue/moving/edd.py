@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache, partial
 
 from .checking import Unfit
 from .editions import Editions, edition
@@ -25,6 +24,7 @@ from .headings import Row, Sheet, System
 from .html import markdown_of, words_of
 from .numbers import BadValue, whole
 from .prices import Prices, prices_of
+from .table import unguarded
 
 ENGLISH = {
     "id": ("ID",),
@@ -100,7 +100,6 @@ class OldShop:
 
     def __init__(self, prices: Prices, findings: Findings) -> None:
         self.prices, self.findings = prices, findings
-        self.convert = lru_cache(maxsize=64)(partial(markdown_of, lines=True))
 
     def take(self, row: Row) -> None:
         """Each price option is a product; of a download with one price or one option, there is one."""
@@ -120,8 +119,8 @@ class OldShop:
         self, row: Row, values: list[str], figure: str, option: int, options: int
     ) -> FoundProduct:
         title = edition(words_of(row["name"]), values)
-        opening, description, notes = map(
-            self.convert, (row["excerpt"], row["description"], row["notes"])
+        opening, description, notes = (
+            markdown_of(row[name], lines=True) for name in ("excerpt", "description", "notes")
         )
         product = FoundProduct(
             where=row.where(row["id"], title),
@@ -180,8 +179,8 @@ def _files(cell: str) -> Iterator[tuple[str, int]]:
 
 
 def _unslashed(cell: str) -> str:
-    """Undo the exporter: one backslash before each backslash, apostrophe and quotation mark."""
-    return BACKSLASHED.sub(r"\1", cell)
+    """Undo the exporter: one backslash before each backslash, apostrophe and quotation mark, also of a guard."""
+    return unguarded(BACKSLASHED.sub(r"\1", cell)).strip()
 
 
 def _options(cell: str) -> list[tuple[str, str]]:

@@ -36,8 +36,8 @@ class Row:
     cells: dict[str, str]
 
     def __getitem__(self, name: str) -> str:
-        """What stands there, without blanks and the guard of spreadsheets; empty if there is no such column."""
-        return unguarded(self.cells.get(name, "")).strip()
+        """What stands there; empty if there is no such column."""
+        return self.cells.get(name, "")
 
     def where(self, id: str, title: str) -> Where:
         """Where it is, for people."""
@@ -124,7 +124,9 @@ def _sheet(system: System, table: Table, answers: Answers) -> Sheet:
 
 
 def _cells(record: Record, columns: Mapping[int, str]) -> dict[str, str]:
-    return {name: cell for column, name in columns.items() if (cell := record.cells[column])}
+    """What stands in the columns, without blanks and the guard of spreadsheets."""
+    cells = ((name, unguarded(record.cells[column]).strip()) for column, name in columns.items())
+    return {name: cell for name, cell in cells if cell}
 
 
 def _plain(heading: str) -> tuple[str, str]:

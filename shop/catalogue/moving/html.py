@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape, unescape
 from urllib.parse import urlsplit
 
 import nh3
 from bs4 import BeautifulSoup
+from bs4.element import Tag
 
 from ..markdown import html_pieces, render
 from ..reading import ENTITY, TAG, html_in
 from . import tidying
 from .tidying import BLOCKS, text_in_blocks
-from .writer import only_words, written
+from .writer import QuickTag, only_words, written
 
 INLINE = {
     "a",
@@ -69,13 +71,17 @@ IS_HTML = re.compile(
     rf"<!--|</?({'|'.join([*BLOCKS, *INLINE, *DROPPED, *('u', 'span', 'font', 'small', 'sub', 'sup')])})(\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
-COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.DOTALL)
+HAS_DROPPED = re.compile(rf"<({'|'.join(DROPPED)})[\s/>]", re.IGNORECASE)
 SHORTCODE = re.compile(r"(?<!\[)\[(/?)([A-Za-z][\w-]*)(\s[^\[\]<>]*?)?(/?)\](?!\])")
 OF_A_SHORTCODE = re.compile(r"\s[\w:-]+=\S")
 KNOWN_SHORTCODES = re.compile(
     r"(gallery|playlist|audio|video|embed|caption|products?|product_\w+|add_to_cart\w*|woocommerce_\w+|edd_\w+|"
     r"downloads|purchase_link|download_\w+|purchase_\w+|contact-form-7|wpforms|vc_\w+|et_pb_\w+|fusion_\w+|rev_slider)"
 )
+PLAIN = re.compile(r"[^\W\d_](?:[^\W\d_]|\d(?![.)])|[ ,;:.?()'’“”–—…%])*")
+"""A line of words, in which no sign means anything in HTML or Markdown."""
+SEEN = 4096
+"""So many texts are read once only: editions share theirs, and a name is asked for again and again."""
 DEEPEST = 100
 """So many levels no text of a person has, and the library calls itself for each."""
 UNPARTED = re.compile(r"(?<=[\w)\]»”’\"'%])\n(?=\w)")
@@ -91,33 +97,38 @@ class Converted:
     left: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=SEEN)
 def markdown_of(html: str, *, lines: bool = False) -> Converted:
     """The description in Markdown; a text without HTML in it keeps each sign.
 
     With `lines` a line break of the file is one for readers too, and an empty line ends a paragraph, as WordPress
     shows its texts; else it is a blank, as in HTML.
     """
+    if PLAIN.fullmatch(html):
+        return Converted(" ".join(tidying.printable(html).split()))
     html, codes = _without_shortcodes(html)
     if not is_html(html):
         html, lines = escape(html, quote=False), True
+    left = [*_taken_out(html), *codes]
+    clean = _cleaned(html, DROPPED)
     # Blocks of the newer editor hold their paragraphs; their line ends are only how they are stored.
-    soup = _parsed(html, lines=lines and "<!-- wp:" not in html)
-    left = [*_take_out(soup), *codes]
-    as_it_was = str(soup)
-    words = _words(as_it_was)
-    if _depth(as_it_was) <= DEEPEST and len(as_it_was) <= LONGEST:
+    lines = lines and "<!-- wp:" not in html
+    soup, words = _parsed(clean, lines=lines), _words(clean)
+    if _depth(clean) <= DEEPEST and len(clean) <= LONGEST:
         left += tidying.tidy(soup)
         for emphasis, told in ((True, ()), (False, (NO_EMPHASIS,))):
             text = written(soup, emphasis=emphasis)
             if _words(render(text)) == words and not any(map(TAG.search, html_pieces(text))):
                 return Converted(text, (*left, *told))
-    return Converted(only_words(text_in_blocks(as_it_was)), (*left, ONLY_WORDS))
+    text = text_in_blocks(str(_parsed(clean, lines=lines)))
+    return Converted(only_words(text), (*left, ONLY_WORDS))
 
 
 NO_EMPHASIS = "its text lost its emphasis, which Markdown cannot hold where it stood"
 ONLY_WORDS = "its text is carried as plain words, without any marks"
 
 
+@lru_cache(maxsize=SEEN)
 def words_of(html: str) -> str:
     """The words of a title or a summary in one line: without tags, entities read once.
 
@@ -125,9 +136,8 @@ def words_of(html: str) -> str:
     """
     html, _ = _without_shortcodes(html)
     if is_html(html):
-        soup = _parsed(html, lines=False)
-        list(_take_out(soup))
-        lines = (" ".join(line.split()) for line in text_in_blocks(str(soup)).split("\n"))
+        text = text_in_blocks(" ".join(_cleaned(html, DROPPED).split()))
+        lines = (" ".join(line.split()) for line in text.split("\n"))
         html = UNPARTED.sub(" · ", "\n".join(filter(None, lines)))
     text = " ".join(tidying.printable(html).split())
     return _as_a_title_may_be(text)
@@ -168,21 +178,29 @@ def _without_shortcodes(html: str) -> tuple[str, list[str]]:
 
 
 def _parsed(html: str, *, lines: bool) -> BeautifulSoup:
-    """The text as a browser would read it, comments and unknown tags away; only then others may read it."""
-    clean = nh3.clean(
-        html,
-        tags={*BLOCKS, *INLINE, *DROPPED},
-        clean_content_tags=set(),
-        attributes=ATTRIBUTES,
-        url_schemes={"http", "https", "mailto"},
-        link_rel=None,
-    )
-    soup = BeautifulSoup(f"<div>{clean}</div>", "html.parser")
+    """Clean HTML as a tree, its blanks as readers see them."""
+    soup = BeautifulSoup(f"<div>{html}</div>", "html.parser", element_classes={Tag: QuickTag})
     tidying.settle_blanks(soup, lines=lines)
     return soup
 
 
-def _take_out(soup: BeautifulSoup) -> Iterator[str]:
+def _cleaned(html: str, without: Iterable[str] = ()) -> str:
+    """The text as a browser would read it, comments and unknown tags away, and `without` these with all in them."""
+    tags = {*BLOCKS, *INLINE, *DROPPED}.difference(without)
+    return nh3.clean(
+        html,
+        tags=tags,
+        clean_content_tags={*DROPPED} - tags,
+        attributes={tag: names for tag, names in ATTRIBUTES.items() if tag in tags},
+        url_schemes={"http", "https", "mailto"},
+        link_rel=None,
+    )
+
+
+def _taken_out(html: str) -> Iterator[str]:
+    if not HAS_DROPPED.search(html):
+        return
+    soup = BeautifulSoup(_cleaned(html), "html.parser")
     found: Counter[str] = Counter()
     hosts: set[str] = set()
     for tag in tidying.all_of(soup, DROPPED):
@@ -206,7 +224,7 @@ def _take_out(soup: BeautifulSoup) -> Iterator[str]:
 
 def _words(html: str) -> list[str]:
     """The visible words. Rows that became lines have `:` and `·` between their cells, and `<q>` has its quotes."""
-    return re.sub("[:·“”]", "", text_in_blocks(html)).split()
+    return re.sub("[:·“”]", "", tidying.printable(text_in_blocks(html))).split()
 
 
 def _depth(html: str) -> int:

@@ -83,12 +83,11 @@ def settle_blanks(soup: BeautifulSoup, *, lines: bool) -> None:
     """Each run of blanks is one; with `lines`, a line end that does not stand at a block's edge is a break."""
     for string in [each for each in soup.descendants if isinstance(each, NavigableString)]:
         text = printable(str(string).replace("\r\n", "\n").replace("\r", "\n"))
-        if is_in(string, "pre"):
-            string.replace_with(text)
-        elif lines and "\n" in text:
+        is_code = is_in(string, "pre")
+        if lines and "\n" in text and not is_code:
             _break_lines(soup, string, text)
-        else:
-            string.replace_with(re.sub(r"\s+", " ", text))
+        elif (settled := text if is_code else re.sub(r"\s+", " ", text)) != string:
+            string.replace_with(settled)
 
 
 def _break_lines(soup: BeautifulSoup, string: NavigableString, text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
 
 from .checking import Unfit
 from .editions import Editions, edition
@@ -24,7 +23,7 @@ from .found import (
 )
 from .goods import name_of
 from .headings import Row, Sheet, System
-from .html import markdown_of, words_of
+from .html import Converted, markdown_of, words_of
 from .numbers import BadValue, whole
 from .prices import Prices, prices_of
 from .slugs import slug_of
@@ -127,7 +126,6 @@ class OldShop:
         self.shared: dict[int, list[Where]] = {}
         """Rows of variations that share the stock of their parent, by the parent's row."""
         self.editions = Editions()
-        self.convert = lru_cache(maxsize=None)(partial(markdown_of, lines=True))
 
     def product(self, row: Row) -> FoundProduct | None:
         """The product of a record; None for a parent, which is none. Raises Unfit."""
@@ -156,8 +154,8 @@ class OldShop:
         has_files = any(row[f"download url {number}"] for number in self.downloads)
         if not (self.answers.digital or has_files or kinds & {"virtual", "downloadable"}):
             raise Unfit(TO_BE_SENT)
-        texts = [self.convert(_breaks(each["description"])) for each in _once(parent, row)]
-        opening = self.convert(_breaks(row["short description"] or parent["short description"]))
+        texts = [_converted(each["description"]) for each in _once(parent, row)]
+        opening = _converted(row["short description"] or parent["short description"])
         product = FoundProduct(
             where=row.where(row["id"], title),
             key=row["id"] or row["sku"] or title,
@@ -173,7 +171,7 @@ class OldShop:
             by_keys=any(
                 _is_yes(each[name]) for each in (row, parent) for name in ("licensed", "serial")
             ),
-            text=self.convert(_breaks(row["purchase note"] or parent["purchase note"])).text,
+            text=_converted(row["purchase note"] or parent["purchase note"]).text,
             addresses=list(
                 _addresses(row, parent, first=len(self.children.get(parent.row, ())) < 2)
             ),
@@ -239,6 +237,10 @@ def _is_yes(cell: str) -> bool:
 def _breaks(cell: str) -> str:
     """Undo the exporter's escapes: a line break is written `\\n`, and a backslash before an n is doubled."""
     return re.sub(r"\\\\n|\\n", lambda found: "\n" if len(found[0]) == 2 else r"\n", cell)
+
+
+def _converted(cell: str) -> Converted:
+    return markdown_of(_breaks(cell), lines=True)
 
 
 def _once(*rows: Row) -> Sequence[Row]:

@@ -170,6 +170,31 @@ def test_where_markdown_cannot_hold_the_marks_the_words_are_carried_plainly(
     assert words(render(found.text)) == ["1.", "*a*", "<b>", "b"]
 
 
+def test_what_stands_behind_a_page_for_browsers_without_scripts_is_not_lost() -> None:
+    html = "<noscript><b><script></b></noscript>All <b>these</b> words"
+
+    assert markdown_of(html) == Converted("All **these** words")
+    assert words_of(html) == "All these words"
+
+
+@pytest.mark.parametrize("text", ["Rain on tin, wind on water (both)?", "Дощ і вітер: 24 години…"])
+def test_a_line_of_words_is_carried_as_it_is_without_being_parsed(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("shop.catalogue.moving.html.nh3", None)
+    monkeypatch.setattr("shop.catalogue.moving.html.BeautifulSoup", None)
+
+    assert (markdown_of(text).text, words_of(text)) == (text, text)
+
+
+@settings(deadline=None, database=None)
+@given(st.text("aZ9Їé\u212b² ,;:.?()'’“”–—…%", max_size=20).map("w".__add__))
+def test_a_line_of_words_would_be_the_same_if_it_were_parsed(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shop.catalogue.moving.html.PLAIN", re.compile("(?!)"))
+        assert markdown_of.__wrapped__(text) == markdown_of(text)
+
+
 @pytest.mark.parametrize(
     ("title", "said"),
     [

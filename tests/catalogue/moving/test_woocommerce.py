@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import nh3
 import pytest
 
 from shop.catalogue.moving.found import Findings, FoundProduct, MovingError, Sale
@@ -219,6 +220,25 @@ def test_line_breaks_of_the_exporter_and_backslashes_of_the_merchant_are_told_ap
     product = only(write_table(record(1, Description=r"<p>One</p>\n<p>C:\\new</p>")))
 
     assert product.description == "One\n\nC:\\\\new"
+
+
+def test_each_text_is_read_once_however_many_products_have_it(
+    write_table: WriteTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        "Description": "<p>Read &amp; <b>seen</b></p>",
+        "Short description": "<p>Short &amp; seen</p>",
+        "Purchase note": "<i>Thanks</i> &amp; enjoy",
+        "Categories": "Packs &amp; kits",
+    }
+    file = write_table(*(record(n, **texts, Name=f"No. {n} &#8211; new") for n in range(20)))
+    parsed: list[str] = []
+    clean = nh3.clean
+    monkeypatch.setattr(nh3, "clean", lambda html, **how: parsed.append(html) or clean(html, **how))
+
+    assert len(found(file).products) == 20
+    assert sum(html.endswith(" new") for html in parsed) == 20, "one name each"
+    assert len(parsed) <= 20 + 2 * len(texts), "each text once, and once as buyers will see it"
 
 
 def test_dates_of_a_sale_are_in_the_zone_of_the_old_shop(write_table: WriteTable) -> None:
