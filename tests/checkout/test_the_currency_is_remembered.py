@@ -7,9 +7,9 @@ import re
 import pytest
 from flask import Flask
 
-from shop.catalogue.models import Product
+from shop.catalogue.models import Price, Product
 from tests.buyer import Buyer
-from tests.factories import provider
+from tests.factories import make_product, provider
 
 
 @pytest.fixture
@@ -135,3 +135,19 @@ def test_the_checkouts_button_and_summary_name_the_amount_in_each_currency(
         "EUR\xa018.00",
     ]
     assert [a for now, a in amounts if not now] == ["USD\xa010.00", "USD\xa010.00", "USD\xa020.00"]
+
+
+def test_another_currency_is_promised_only_where_there_is_one(app: Flask) -> None:
+    """A shop that was just moved has prices in one currency, and no rates."""
+    with app.app_context():
+        prices = [Price(currency=code, minor=900) for code in ("USD", "EUR")]
+        one, two = make_product().slug, make_product(prices=prices).slug
+    alone, both = Buyer(app), Buyer(app)
+    alone.puts_into_cart(one)
+    both.puts_into_cart(two)
+
+    assert "another currency" not in alone.browser.get("/cart").text
+    assert "In USD. Nothing is added" in alone.browser.get("/cart").text
+    assert "Each shows" not in alone.browser.get("/checkout").text
+    assert "you can choose another currency" in both.browser.get("/cart").text
+    assert "Each shows" in both.browser.get("/checkout").text
