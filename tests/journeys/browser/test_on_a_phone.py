@@ -12,6 +12,7 @@ from tests.buyer import Buyer
 from tests.factories import make_product
 from tests.journeys.browser.test_every_page import RESTYLE, TWICE_AS_LARGE
 from tests.journeys.browser.watch import Watch
+from tests.journeys.till import Till
 
 pytestmark = pytest.mark.browser
 
@@ -168,3 +169,17 @@ GAPS = """(headings) => headings.map((h) => ({
   size: parseFloat(getComputedStyle(h).fontSize),
   text: parseFloat(getComputedStyle(h.nextElementSibling).fontSize),
 }))"""
+
+
+def test_a_licence_key_stands_on_one_line_where_the_phone_has_room_for_it(
+    phone: Page, stocked: str, buyer: Buyer, till: Till
+) -> None:
+    till.does("pay", buyer.buys("keyed"))
+    buyer.looks_at_order()
+    phone.goto(f"{stocked}{buyer.page.request.path}")
+    phone.get_by_role("button", name="Copy").wait_for()
+
+    lines = phone.locator(".goods__code").evaluate(LINES)
+
+    # Broken behind a hyphen, it would be read as a word that is.
+    assert lines == [f"TIDE-{'X' * 20}-000"]
