@@ -168,7 +168,9 @@ def as_node(value: Value, mark: yaml.Mark | None = None) -> yaml.Node:
     if isinstance(value, list):
         items = [as_node(item, mark) for item in value]
         return yaml.SequenceNode("tag:yaml.org,2002:seq", items, mark, flow_style=not value)
-    pairs = [(as_node(key, mark), as_node(item, mark)) for key, item in value.items()]
+    pairs = [
+        (yaml.ScalarNode(STRING, key, mark), as_node(item, mark)) for key, item in value.items()
+    ]
     return yaml.MappingNode("tag:yaml.org,2002:map", pairs, mark, flow_style=False)
 
 

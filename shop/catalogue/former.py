@@ -22,6 +22,7 @@ from sqlalchemy import Table, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.routing import MapAdapter
 
 from ..config import LANGUAGES, current_settings
 from ..db import db, end_read
@@ -39,6 +40,8 @@ OF_LANGUAGE = ("lang", "locale")
 MOST_NAMES = 5
 """So many parts of a query are looked at, each with and without the others; no system has more that matter."""
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and halves of characters."""
 FIT_ANY_NAME = ("catalogue.product", "catalogue.category", "fulfilment.download")
 """Routes to which only some names are a page."""
 
@@ -107,7 +110,7 @@ def _query(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _can_be_stored(path: str) -> bool:
-    return not any(unicodedata.category(sign) in ("Cc", "Cs") for sign in path)
+    return not CONTROL.search(path)
 
 
 def page_of(request: Request) -> str | None:
@@ -170,6 +173,7 @@ def plan_addresses(
     """
     plan, ids, leading = AddressPlan(), _ids(session), dict(_stored(session))
     taken = {path for path, target in ids.items() if target.has_page}.union(coming)
+    pages = current_app.url_map.bind("")
     seen: dict[Old, str] = {}
     for text, new in wanted:
         try:
@@ -178,7 +182,7 @@ def plan_addresses(
                 raise BadAddress(f"would lead to {new}, which is no product or category here")
             if seen.setdefault(old, new) != new:
                 raise BadAddress(f"is to lead to {seen[old]} and to {new}")
-            if _is_page(old, taken):
+            if _is_page(old, taken, pages):
                 raise BadAddress("is the address of a page here")
         except BadAddress as error:
             plan.refused.append((text, str(error)))
@@ -193,11 +197,11 @@ def plan_addresses(
     return plan
 
 
-def _is_page(old: Old, taken: Collection[str]) -> bool:
+def _is_page(old: Old, taken: Collection[str], pages: MapAdapter) -> bool:
     if old.path == "/":
         return not AT_HOME & {name for name, _ in parse_qsl(old.query)}
     try:
-        endpoint, _ = current_app.url_map.bind("").match(old.path)
+        endpoint, _ = pages.match(old.path)
     except NotFound:
         return False
     except HTTPException:  # it redirects, or is there for forms only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -100,15 +101,16 @@ def import_(
             _only_for_others(click.get_current_context())
             _tell(service.import_catalogue(file))
             return
-        _move(
-            file,
-            findings,
-            answers,
-            overwrite=overwrite,
-            dry_run=dry_run,
-            yes=yes,
-            plan_file=plan_file,
-        )
+        with _kept():
+            _move(
+                file,
+                findings,
+                answers,
+                overwrite=overwrite,
+                dry_run=dry_run,
+                yes=yes,
+                plan_file=plan_file,
+            )
 
 
 def _move(
@@ -164,6 +166,16 @@ def _tell(report: ImportReport) -> None:
         click.echo(f"Free, because their price is 0: {', '.join(report.free)}.")
     if report.categories:
         click.echo(f"Categories added or changed: {', '.join(report.categories)}.")
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """What was read stays to the end. To look through it for garbage again and again took a tenth of the time."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

@@ -48,13 +48,16 @@ class Row:
 class Sheet:
     """A table whose columns are known by our names."""
 
-    rows: list[Row]
     fields: dict[str, str]
     """The heading of each field."""
+    columns: dict[int, str]
+    """The field in each column."""
     unknown: dict[int, str]
     """Headings that no field has, by the number of the column."""
     table: Table
     broken: list[Left] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    """The records, once it is known whose table it is."""
 
     def numbered(self, name: str) -> list[str]:
         """The numbers of the columns of a field that comes more than once, in order."""
@@ -91,7 +94,9 @@ def recognised(systems: Sequence[System], table: Table, answers: Answers) -> tup
     sheets = [(system, _sheet(system, table, answers)) for system in candidates]
     fitting = [each for each in sheets if not _missing(*each)]
     if fitting:
-        return max(fitting, key=lambda each: len(each[1].fields))
+        system, sheet = max(fitting, key=lambda each: len(each[1].fields))
+        sheet.rows = [Row(each.row, _cells(each, sheet.columns)) for each in table.records]
+        return system, sheet
     for system in candidates:
         if system.foreign(table):
             raise MovingError(
@@ -119,8 +124,7 @@ def _sheet(system: System, table: Table, answers: Answers) -> Sheet:
             fields[full], columns[column] = heading, full
         else:
             unknown[column] = heading
-    rows = [Row(record.row, _cells(record, columns)) for record in table.records]
-    return Sheet(rows, fields, unknown, table, list(table.broken))
+    return Sheet(fields, columns, unknown, table, list(table.broken))
 
 
 def _cells(record: Record, columns: Mapping[int, str]) -> dict[str, str]:

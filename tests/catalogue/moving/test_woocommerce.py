@@ -241,6 +241,19 @@ def test_each_text_is_read_once_however_many_products_have_it(
     assert len(parsed) <= 20 + 2 * len(texts), "each text once, and once as buyers will see it"
 
 
+def test_cells_are_read_only_for_the_system_whose_table_it_is(
+    write_table: WriteTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells: list[str] = []
+    monkeypatch.setattr(
+        "shop.catalogue.moving.headings.unguarded", lambda cell: cells.append(cell) or cell
+    )
+    rows = [record(n) for n in range(3)]
+
+    assert len(found(write_table(*rows)).products) == 3
+    assert len(cells) <= sum(map(len, rows))
+
+
 def test_dates_of_a_sale_are_in_the_zone_of_the_old_shop(write_table: WriteTable) -> None:
     file = write_table(
         record(
