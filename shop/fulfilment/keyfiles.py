@@ -32,6 +32,15 @@ class KeyFile:
     doubts: list[str] = field(default_factory=list)
     """Why the file may not be what it is taken for."""
 
+    def take(self, value: str, number: int, place: str) -> None:
+        """Note the key that begins in the line or row of this number, or why it is none or a second one."""
+        if reason := fault(value):
+            self.bad.append(f"{place} {number} {reason}.")
+        elif value in self.keys:
+            self.twice.append((number, self.keys[value]))
+        else:
+            self.keys[value] = number
+
 
 def read_keys(content: bytes, separator: str | None = None) -> KeyFile:
     """The keys of a file: one to a line or, with a `separator`, from one line that is like it to the next.
@@ -48,12 +57,8 @@ def read_keys(content: bytes, separator: str | None = None) -> KeyFile:
             value, unquoted = piece[1:-1].replace('""', '"').strip(), unquoted + 1
         if place == 0 and HEADING.fullmatch(value):
             found.notes.append(f"Line {number} is a heading, and is left out.")
-        elif reason := fault(value):
-            found.bad.append(f"Line {number} {reason}.")
-        elif value in found.keys:
-            found.twice.append((number, found.keys[value]))
         else:
-            found.keys[value] = number
+            found.take(value, number, "Line")
     if unquoted:
         found.notes.append(f"The quotation marks around {unquoted} keys are left out.")
     if separator is None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from .keyfiles import KeyFile, decoded, fault
+from .keyfiles import KeyFile, decoded
 
 KEYS = ("license_key", "licence_key", "secret")
 """What License Manager for WooCommerce and dujiao-next call the column of the keys."""
@@ -72,13 +72,7 @@ def _read(names: list[str], table: Iterator[list[str]], now: datetime, of: str) 
         found.bad.append(f"The table cannot be read after row {row}: {error}.")
     del left[""]
     for row, record in _of_one_product(wanted, of):
-        value = record[column]
-        if reason := fault(value):
-            found.bad.append(f"Row {row} {reason}.")
-        elif value in found.keys:
-            found.twice.append((row, found.keys[value]))
-        else:
-            found.keys[value] = row
+        found.take(record[column], row, "Row")
     if left:
         counts = ", ".join(f"{count} {reason}" for reason, count in left.most_common())
         found.notes.append(f"Not for sale, and left out: {counts}.")
