@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
@@ -19,12 +21,31 @@ from ...unusable import file_trouble
 from .. import service
 from ..merging import ImportReport
 from ..reading import CatalogueFileError
-from .found import Answers, Findings, MovingError
+from .found import Answers, MovingError
 from .plan import in_words
 from .service import Move, carry_out, plan
 
 PATIENCE = 2.0
 """Seconds after which a person wants to see that something happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is said on the command line, beside the file."""
+
+    system: str
+    currency: str
+    decimal: str | None
+    dates: str | None
+    timezone: str
+    encoding: str
+    columns: tuple[str, ...]
+    files: Path | None
+    digital: bool
+    overwrite: bool
+    dry_run: bool
+    yes: bool
+    plan_file: Path | None
 
 
 @click.command("import")
@@ -52,22 +73,7 @@ PATIENCE = 2.0
     help="Write the plan there.",
 )
 @with_appcontext
-def import_(
-    file: Path,
-    system: str,
-    currency: str,
-    decimal: str | None,
-    dates: str | None,
-    timezone: str,
-    encoding: str,
-    columns: tuple[str, ...],
-    files: Path | None,
-    digital: bool,
-    overwrite: bool,
-    dry_run: bool,
-    yes: bool,
-    plan_file: Path | None,
-) -> None:
+def import_(file: Path, **given: Any) -> None:
     """Add and change products as FILE says (its format: docs/catalogue.md).
 
     A file with anything wrong in it changes nothing, and every bad line is named.
@@ -77,21 +83,21 @@ def import_(
     """
     from .systems import read  # with a parser of HTML, which no other command needs
 
+    options, progress = Options(**given), Progress()
     base = current_settings().shop_base_currency
-    if currency:
-        _only_in_the_base_currency(currency.upper(), base)
-    progress = Progress()
+    if options.currency:
+        _only_in_the_base_currency(options.currency.upper(), base)
     answers = Answers(
         base_currency=base,
-        system=system,
-        currency=currency.upper(),
-        decimal=decimal or "",
-        dates=dates or "",
-        zone=_zone(timezone),
-        encoding=encoding,
-        columns=_pairs(columns),
-        files=files,
-        digital=digital,
+        system=options.system,
+        currency=options.currency.upper(),
+        decimal=options.decimal or "",
+        dates=options.dates or "",
+        zone=_zone(options.timezone),
+        encoding=options.encoding,
+        columns=_pairs(options.columns),
+        files=options.files,
+        digital=options.digital,
         progress=progress,
     )
     with _refusals_said(file):
@@ -102,56 +108,38 @@ def import_(
             _tell(service.import_catalogue(file))
             return
         with _kept():
-            _move(
-                file,
-                findings,
-                answers,
-                overwrite=overwrite,
-                dry_run=dry_run,
-                yes=yes,
-                plan_file=plan_file,
-            )
+            _move(plan(file, findings, answers), options)
 
 
-def _move(
-    file: Path,
-    findings: Findings,
-    answers: Answers,
-    *,
-    overwrite: bool,
-    dry_run: bool,
-    yes: bool,
-    plan_file: Path | None,
-) -> None:
-    move = plan(file, findings, answers)
-    text = in_words(move, overwrite=overwrite)
-    click.echo(text, err=not dry_run)
-    if plan_file:
-        plan_file.write_text(f"{text}\n", "utf-8")
-    if _nothing_to_do(move, overwrite=overwrite, dry_run=dry_run):
+def _move(move: Move, options: Options) -> None:
+    text = in_words(move, overwrite=options.overwrite)
+    click.echo(text, err=not options.dry_run)
+    if options.plan_file:
+        options.plan_file.write_text(f"{text}\n", "utf-8")
+    if _nothing_to_do(move, options):
         return
-    if not yes:
+    if not options.yes:
         if not _at_a_terminal():
             raise click.ClickException(
                 "Nothing was changed. Look at the plan; if it is right, add --yes."
             )
         click.confirm("Import this?", abort=True, err=True)
-    moved = carry_out(move, overwrite=overwrite)
+    moved = carry_out(move, overwrite=options.overwrite)
     _tell(moved.report)
     click.echo(
         f"What was imported stands in {moved.catalogue}, and what became of each record in {moved.list}."
     )
 
 
-def _nothing_to_do(move: Move, *, overwrite: bool, dry_run: bool) -> bool:
-    if dry_run:
+def _nothing_to_do(move: Move, options: Options) -> bool:
+    if options.dry_run:
         click.echo("\nNothing was changed.")
         return True
     if move.blocked:
         raise click.ClickException("Nothing was changed: an answer is needed first.")
     if not move.settled.carried:
         raise click.ClickException("Nothing was changed: nothing of the file can be carried.")
-    if not move.taken and not (overwrite and move.comparison.changed):
+    if not move.taken and not (options.overwrite and move.comparison.changed):
         click.echo("Nothing is new, and nothing was changed.")
         return True
     return False
