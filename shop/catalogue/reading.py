@@ -48,6 +48,17 @@ class CatalogueFileError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def is_catalogue(content: bytes, name: str) -> bool:
+    """Whether a file is called or begins as a catalogue file does; else it may be of another shop."""
+    if name.casefold().endswith((".yaml", ".yml")):
+        return True
+    lines = [line.strip() for line in content.removeprefix(b"\xef\xbb\xbf").splitlines()[:200]]
+    first = next(
+        (line for line in lines if line and not line.startswith((b"#", b"%", b"---"))), b""
+    )
+    return not first or re.match(rb"(categories|products)\s*:", first) is not None
+
+
 def compose(content: bytes) -> yaml.Node | None:
     """The file's one document, its scalars all texts; None if it is empty."""
     if len(content) > MAX_BYTES:

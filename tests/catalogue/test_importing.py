@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -336,6 +337,17 @@ def test_the_order_is_found_without_comparing_each_product_with_each() -> None:
 
     assert merged_order(known, listed) == [f"p{n}" for n in range(300)]
     assert compared < 300 * 10
+
+
+def test_a_catalogue_of_our_own_needs_no_library_that_reads_other_shops_files(
+    runner: FlaskCliRunner, write: Write, product: ProductText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take a tenth of a second to load."""
+    monkeypatch.setitem(sys.modules, "shop.catalogue.moving.systems", None)
+
+    result = runner.invoke(args=["products", "import", str(write(product()))])
+
+    assert "1 added" in result.output
 
 
 def test_the_command_says_what_it_did_and_what_is_wrong(

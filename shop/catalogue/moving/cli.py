@@ -20,8 +20,8 @@ from ...money import CURRENCIES
 from ...unusable import file_trouble
 from .. import service
 from ..merging import ImportReport
-from ..reading import CatalogueFileError
-from .found import Answers, MovingError
+from ..reading import CatalogueFileError, is_catalogue
+from .found import Answers, Findings, MovingError
 from .plan import in_words
 from .service import Move, carry_out, plan
 
@@ -81,8 +81,6 @@ def import_(file: Path, **given: Any) -> None:
     FILE may also be what another shop's system gives out (docs/moving.md); the options are about those. You
     are shown a plan, and asked, before anything changes; without a terminal, --yes agrees to it.
     """
-    from .systems import read  # with a parser of HTML, which no other command needs
-
     options, progress = Options(**given), Progress()
     base = current_settings().shop_base_currency
     if options.currency:
@@ -101,7 +99,7 @@ def import_(file: Path, **given: Any) -> None:
         progress=progress,
     )
     with _refusals_said(file):
-        findings = read(file.read_bytes(), answers, file.name)
+        findings = _found(file, answers)
         progress.end()
         if findings is None:
             _only_for_others(click.get_current_context())
@@ -109,6 +107,16 @@ def import_(file: Path, **given: Any) -> None:
             return
         with _kept():
             _move(plan(file, findings, answers), options)
+
+
+def _found(file: Path, answers: Answers) -> Findings | None:
+    """What is found in another shop's file; None for one of ours."""
+    content = file.read_bytes()
+    if is_catalogue(content, file.name):
+        return None
+    from .systems import read  # with parsers of HTML, which nothing else needs
+
+    return read(content, answers)
 
 
 def _move(move: Move, options: Options) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -26,23 +25,12 @@ MARKS_AND_BLANKS = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 """What may stand before JSON; a shell of Windows saves it as UTF-16."""
 
 
-def read(content: bytes, answers: Answers, name: str = "") -> Findings | None:
-    """What is found in another shop's file; None for one of our own, and for what is no table. Raises MovingError."""
-    if name.casefold().endswith((".yaml", ".yml")):
-        return None
+def read(content: bytes, answers: Answers) -> Findings | None:
+    """What is found in another shop's file; None for what only begins as JSON does. Raises MovingError."""
     refuse_strangers(content)
     if content.lstrip(MARKS_AND_BLANKS)[:1] in (b"{", b"["):
         return _read_json(content, answers)
-    return None if _is_our_own(content) else _read_table(content, answers)
-
-
-def _is_our_own(content: bytes) -> bool:
-    """Whether it begins as a catalogue file does."""
-    lines = [line.strip() for line in content.removeprefix(b"\xef\xbb\xbf").splitlines()[:200]]
-    first = next(
-        (line for line in lines if line and not line.startswith((b"#", b"%", b"---"))), b""
-    )
-    return not first or re.match(rb"(categories|products)\s*:", first) is not None
+    return _read_table(content, answers)
 
 
 def _read_table(content: bytes, answers: Answers) -> Findings:

@@ -61,7 +61,7 @@ LOG_IN = b'\xef\xbb\xbf\n<!DOCTYPE html>\n<html lang="en"><head><title>Log In</t
 )
 def test_a_file_that_holds_no_products_is_called_what_it_is(content: bytes, says: str) -> None:
     with pytest.raises(MovingError, match=says):
-        read(content, Answers(base_currency="USD"), "products.csv")
+        read(content, Answers(base_currency="USD"))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_file_that_holds_no_products_is_called_what_it_is(content: bytes, says
 )
 def test_json_of_other_systems_is_called_what_it_is(document: object, says: str) -> None:
     with pytest.raises(MovingError, match=says):
-        read(json.dumps(document).encode(), Answers(base_currency="USD"), "products.json")
+        read(json.dumps(document).encode(), Answers(base_currency="USD"))
 
 
 def test_lists_of_buyers_are_to_be_deleted_and_say_what_to_export_instead() -> None:
