@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -147,3 +148,21 @@ def test_an_expired_order_whose_goods_went_meanwhile_is_before_a_person(app: Fla
         assert 'data-state="review"' in page
         assert 'data-final="false"' in page
         assert order.status is OrderStatus.REVIEW
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(24 * 60, "24 hours"), (205, "3 hours"), (170, "169 minutes"), (1, "a minute")],
+)
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_the_time_that_is_left_is_told_to_the_nearest_hour(
+    app: Flask, minutes: int, said: str
+) -> None:
+    """A day, a moment after ordering, was "about 23 hours"."""
+    with app.app_context():
+        order, payment = make_open_order(app)
+        with transaction() as session:
+            end = utcnow() + timedelta(minutes=minutes)
+            session.get_one(Payment, payment.id).expires_at = end
+
+        assert f"(about {said} left)" in app.test_client().get(order_path(order)).text
