@@ -21,7 +21,7 @@ from .found import (
 )
 from .goods import name_of
 from .headings import Row, Sheet, System
-from .html import markdown_of, words_of
+from .html import markdown_of, opening_of, words_of
 from .numbers import BadValue, whole
 from .prices import Prices, prices_of
 from .table import unguarded
@@ -119,8 +119,9 @@ class OldShop:
         self, row: Row, values: list[str], figure: str, option: int, options: int
     ) -> FoundProduct:
         title = edition(words_of(row["name"]), values)
-        opening, description, notes = (
-            markdown_of(row[name], lines=True) for name in ("excerpt", "description", "notes")
+        opening = opening_of(row["excerpt"])
+        description, notes = (
+            markdown_of(row[name], lines=True) for name in ("description", "notes")
         )
         product = FoundProduct(
             where=row.where(row["id"], title),

@@ -21,6 +21,7 @@ import nh3
 from bs4 import BeautifulSoup
 from bs4.element import Tag
 
+from ..importing import LONGEST_SUMMARY
 from ..markdown import html_pieces, render
 from ..reading import ENTITY, TAG, html_in
 from . import tidying
@@ -141,6 +142,12 @@ def words_of(html: str) -> str:
         html = UNPARTED.sub(" · ", "\n".join(filter(None, lines)))
     text = " ".join(tidying.printable(html).split())
     return _as_a_title_may_be(text)
+
+
+def opening_of(html: str) -> Converted:
+    """A short description in Markdown, where it has more words than a summary may; else the summary has them all."""
+    too_long = len(words_of(html)) > LONGEST_SUMMARY
+    return markdown_of(html, lines=True) if too_long else Converted("")
 
 
 def is_html(text: str) -> bool:

@@ -23,7 +23,7 @@ from .found import (
 )
 from .goods import name_of
 from .headings import Row, Sheet, System
-from .html import Converted, markdown_of, words_of
+from .html import Converted, markdown_of, opening_of, words_of
 from .numbers import BadValue, whole
 from .prices import Prices, prices_of
 from .slugs import slug_of
@@ -155,7 +155,7 @@ class OldShop:
         if not (self.answers.digital or has_files or kinds & {"virtual", "downloadable"}):
             raise Unfit(TO_BE_SENT)
         texts = [_converted(each["description"]) for each in _once(parent, row)]
-        opening = _converted(row["short description"] or parent["short description"])
+        opening = opening_of(_breaks(row["short description"] or parent["short description"]))
         product = FoundProduct(
             where=row.where(row["id"], title),
             key=row["id"] or row["sku"] or title,
