@@ -18,6 +18,8 @@ from itertools import islice
 import structlog
 from sqlalchemy import select, tuple_, update
 
+from .attention.models import AttentionItem
+from .attention.service import keep_attention, raise_attention_once, resolve_attention
 from .db import db, end_read, insert_if_new, rows_changed, transaction, utcnow
 from .fulfilment.models import LicenceKey
 from .fulfilment.spent import fingerprints_of, note_spent, withdraw_spent
@@ -26,14 +28,9 @@ from .ops.isolation import each
 from .ops.journal import Line, Unreadable
 from .ops.models import JobRun, JournalMark
 from .ops.vitals import note_run
-from .orders.models import AttentionItem, Order
+from .orders.models import Order
 from .orders.queries import find_order
-from .orders.service import (
-    keep_attention,
-    lock_order,
-    raise_attention_once,
-    resolve_attention,
-)
+from .orders.service import lock_order
 from .payments.cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, InvoiceStatus
 from .payments.models import SAID_PAID, Payment, Postback
 from .payments.queries import find_payment_by_reference

@@ -8,6 +8,7 @@ import structlog
 from flask import current_app
 
 from . import books
+from .attention.service import keep_attention
 from .checkout.limits import forget_placements
 from .db import transaction, utcnow
 from .fulfilment.files import Looks, close_found_files, look_at_some
@@ -18,7 +19,6 @@ from .moments import set_right
 from .ops.isolation import each
 from .ops.rations import forget_past
 from .ops.vitals import note_run
-from .orders.service import keep_attention
 from .payments import sweep as payments
 from .privacy.service import erase_due
 from .surroundings import look_around

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from flask import current_app
 
+from .attention.service import keep_attention
+from .attention.silences import heard, not_heard
 from .config import Settings, current_settings
 from .db import end_read, utcnow
 from .legal.texts import unreadable
 from .ops.doctor.address import public_address
 from .ops.doctor.machine import disk
 from .ops.isolation import each
-from .orders.service import keep_attention
-from .orders.silences import heard, not_heard
 from .web.own_files import UnreadableFile
 from .web.own_templates import OwnTemplates
 from .web.theme import own_styles

@@ -19,6 +19,9 @@ import structlog
 from flask import Flask
 from sqlalchemy import update
 
+from .attention.models import AttentionItem
+from .attention.queries import attention_mailed_by
+from .attention.service import raise_attention
 from .config import current_settings
 from .db import db, end_read, rows_changed, transaction, utcnow
 from .fulfilment.service import new_message_id
@@ -26,9 +29,6 @@ from .mail import Mail, MailNotSent, render_mail, send
 from .ops.health import usable
 from .ops.models import JobRun
 from .ops.vitals import SILENT_AFTER
-from .orders.models import AttentionItem
-from .orders.queries import attention_mailed_by
-from .orders.service import raise_attention
 from .sqlite_file import DatabaseFileLost
 
 log = structlog.get_logger()

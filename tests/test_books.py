@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from shop import failpoints
+from shop.attention.queries import open_attention
 from shop.books import SETTLED_AFTER, compare
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction, utcnow
@@ -22,7 +23,6 @@ from shop.fulfilment.service import deliver_order, withdraw_keys
 from shop.ops import journal
 from shop.orders.links import find_order_by_token, order_token
 from shop.orders.models import Order
-from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback

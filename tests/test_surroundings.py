@@ -11,11 +11,11 @@ import pytest
 from flask import Flask
 
 import shop.surroundings
+from shop.attention.queries import open_attention
+from shop.attention.service import resolve_attention_item
 from shop.config import Settings
 from shop.db import utcnow
 from shop.ops.doctor import Finding
-from shop.orders.queries import open_attention
-from shop.orders.service import resolve_attention_item
 from shop.surroundings import look_around
 from tests.conftest import make_settings
 

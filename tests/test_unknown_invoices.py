@@ -8,10 +8,10 @@ import pytest
 import responses
 from flask import Flask
 
+from shop.attention.queries import open_attention
 from shop.books import MOST_QUESTIONS, compare
 from shop.db import end_read, utcnow
 from shop.ops import journal
-from shop.orders.queries import open_attention
 from tests.factories import gateway, provider
 
 

@@ -16,12 +16,12 @@ from flask.testing import FlaskClient
 import shop.ops.health
 import shop.watch
 from shop import create_app, jobs
+from shop.attention.models import AttentionItem
+from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.outbox import send_due_mails
 from shop.ops.models import JobRun
-from shop.orders.models import AttentionItem
-from shop.orders.queries import open_attention
 from shop.watch import Watch
 from tests.conftest import make_settings
 from tests.faults.processes import GUNICORN, PATIENCE, WebProcess, until

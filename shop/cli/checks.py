@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from ..attention.queries import open_attention
 from ..config import Settings
 from ..db import utcnow
 from ..legal.texts import unfinished, unreadable
@@ -12,7 +13,6 @@ from ..ops.doctor import Check, Finding
 from ..ops.doctor.address import follow, postback_url
 from ..ops.doctor.findings import Level
 from ..ops.vitals import ago
-from ..orders.queries import open_attention
 from ..payments.cryptocloud import (
     ASKED_AT_ONCE,
     CryptoCloudError,

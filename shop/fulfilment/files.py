@@ -9,10 +9,10 @@ from datetime import datetime
 
 import structlog
 
+from ..attention.models import LONGEST_REFERENCE
+from ..attention.service import raise_attention, resolve_attention
 from ..catalogue.storage import StorageFailed, storage
 from ..db import end_read, transaction
-from ..orders.models import LONGEST_REFERENCE
-from ..orders.service import raise_attention, resolve_attention
 from .queries import files_in_use, files_reported, files_to_hand_out
 
 log = structlog.get_logger()

@@ -9,14 +9,15 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from ..attention.queries import attention_mailed_by, unmailed_attention, waits_for_a_person
+from ..attention.service import keep_attention, raise_attention
 from ..config import current_settings
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..failpoints import failpoint
 from ..i18n import speaking
 from ..mail import NO_SERVER, Mail, MailNotSent, MailRefused, render_mail, send
 from ..orders.links import order_url
-from ..orders.queries import attention_mailed_by, unmailed_attention, waits_for_a_person
-from ..orders.service import keep_attention, lock_order, raise_attention
+from ..orders.service import lock_order
 from .goods import goods_of
 from .models import ASKED_FOR, GOODS_MAIL, PROOF_MAIL, MailState, OutboxMail
 from .proofs import proof_url

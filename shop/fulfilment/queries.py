@@ -8,19 +8,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from ..attention.models import LONGEST_REFERENCE, AttentionItem
 from ..catalogue.models import DeliveryKind, Product, ProductFile
 from ..config import current_settings
 from ..db import db
-from ..orders.models import (
-    HAS_GOODS,
-    LONGEST_REFERENCE,
-    AttentionItem,
-    HoldState,
-    Order,
-    OrderLine,
-    OrderStatus,
-    StockHold,
-)
+from ..orders.models import HAS_GOODS, HoldState, Order, OrderLine, OrderStatus, StockHold
 from .models import (
     CORRECTED_MAIL,
     GOODS_MAIL,

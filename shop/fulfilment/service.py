@@ -16,12 +16,14 @@ import structlog
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
+from ..attention.models import AttentionItem
+from ..attention.service import raise_attention, resolve_attention
 from ..catalogue.models import DeliveryKind, Product
 from ..catalogue.service import take_off_sale
 from ..config import current_settings
 from ..db import insert_all_new, insert_if_new, rows_changed, transaction, utcnow
-from ..orders.models import AttentionItem, Order, OrderStatus
-from ..orders.service import lock_order, raise_attention, resolve_attention
+from ..orders.models import Order, OrderStatus
+from ..orders.service import lock_order
 from ..queue import wake
 from .copies import refuse_copies
 from .files import MISSING, Looks, look_at_files, reference_of

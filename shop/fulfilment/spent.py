@@ -13,12 +13,12 @@ import structlog
 from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
+from ..attention.service import raise_attention
 from ..catalogue.models import Product
 from ..catalogue.service import take_off_sale
 from ..db import db, insert_if_new, transaction
 from ..ops import journal
 from ..ops.models import JournalMark
-from ..orders.service import raise_attention
 from ..web.clients import keyed_hashes
 from .copies import KeysRefused, keys_known
 from .keys import normal_key

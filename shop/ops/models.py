@@ -20,7 +20,7 @@ class JobRun(Base):
 
 
 class Silence(Base):
-    """Something that gives no sign of life, and since when: see orders/silences.py."""
+    """Something that gives no sign of life, and since when: see attention/silences.py."""
 
     __tablename__ = "silences"
 

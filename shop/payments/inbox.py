@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import update
 
+from ..attention.service import raise_attention_once
 from ..db import insert_if_new, rows_changed, transaction, utcnow
 from ..ops import journal
-from ..orders.service import raise_attention_once
 from . import cryptocloud
 from .cryptocloud import SIGNED, BadPostback, Refusal
 from .models import Payment, Postback

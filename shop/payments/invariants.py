@@ -28,15 +28,14 @@ from sqlalchemy import (
     select,
 )
 
+from ..attention.models import LONGEST_REFERENCE, AttentionItem
 from ..catalogue.models import DeliveryKind, Product, ProductFile
 from ..db import UtcDateTime, db, utcnow
 from ..fulfilment.files import MISSING
 from ..fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
 from ..orders.models import (
     HAS_GOODS,
-    LONGEST_REFERENCE,
     SETTLED,
-    AttentionItem,
     HoldState,
     Order,
     OrderEvent,

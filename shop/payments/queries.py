@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import contains_eager
 
+from ..attention.models import AttentionItem
 from ..db import db
-from ..orders.models import AttentionItem, Order, OrderStatus
+from ..orders.models import Order, OrderStatus
 from .cryptocloud import SIGNED, InvoiceStatus
 from .models import LIVE, Figures, Payment, PaymentState, Postback
 from .times import ABOUT_TO_EXPIRE

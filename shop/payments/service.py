@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
+from ..attention.service import raise_attention
 from ..config import current_settings
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..failpoints import failpoint
@@ -24,7 +25,7 @@ from ..fulfilment.service import deliver_order
 from ..ops import journal
 from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
-from ..orders.service import lock_order, raise_attention, take_holds
+from ..orders.service import lock_order, take_holds
 from .cryptocloud import (
     CryptoCloud,
     CryptoCloudError,

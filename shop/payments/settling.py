@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from ..attention.service import raise_attention, raise_attention_once, resolve_attention
 from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
 from ..fulfilment.service import plan_deliveries, plan_mail
@@ -19,16 +20,7 @@ from ..orders.models import (
     OrderFlag,
     OrderStatus,
 )
-from ..orders.service import (
-    SoldOut,
-    commit_holds,
-    lock_order,
-    raise_attention,
-    raise_attention_once,
-    release_holds,
-    resolve_attention,
-    take_holds,
-)
+from ..orders.service import SoldOut, commit_holds, lock_order, release_holds, take_holds
 from .cryptocloud import InvoiceInfo, InvoiceStatus, same_to_the_cent
 from .models import Payment, PaymentState, Postback, alike
 from .queries import find_live_payment, find_payment_by_reference, payments_of

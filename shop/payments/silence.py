@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ..orders.silences import heard, is_silent, not_heard
+from ..attention.silences import heard, is_silent, not_heard
 from .cryptocloud import CryptoCloud, NotTheApi
 from .queries import newest_payment
 

@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import ColumnElement, case, null, update
 
+from ..attention.service import keep_attention, raise_attention, raise_attention_once
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..ops.isolation import each
 from ..ops.vitals import ago
 from ..orders.models import Order, OrderStatus
-from ..orders.service import keep_attention, lock_order, raise_attention, raise_attention_once
+from ..orders.service import lock_order
 from .asking import Calls
 from .cryptocloud import CryptoCloud, InvoiceInfo, Untrusted
 from .invariants import findings

@@ -6,9 +6,9 @@ import re
 
 from sqlalchemy.orm import Session
 
+from ..attention.models import LONGEST_REFERENCE
+from ..attention.service import raise_attention
 from ..config import current_settings
-from ..orders.models import LONGEST_REFERENCE
-from ..orders.service import raise_attention
 from .cryptocloud import (
     Blocked,
     CryptoCloudError,

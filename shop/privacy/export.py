@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import select
 
+from ..attention.models import AttentionItem
 from ..db import db
 from ..fulfilment.models import Delivery, OutboxMail
 from ..fulfilment.queries import deliveries_of
-from ..orders.models import AttentionItem, Order, OrderEvent, OrderLine
+from ..orders.models import Order, OrderEvent, OrderLine
 from ..payments.models import Payment
 from ..payments.queries import payments_of
 from .queries import items_about, items_naming, orders_of

@@ -9,10 +9,11 @@ from functools import cache
 
 from sqlalchemy import ColumnElement, String, and_, cast, exists, func, literal, or_, select
 
+from ..attention.models import AttentionItem
 from ..db import db
 from ..fulfilment.models import Delivery, MailState, OutboxMail
 from ..mailbox import NotAnAddress, mailable
-from ..orders.models import AttentionItem, Order, OrderEvent, OrderStatus
+from ..orders.models import Order, OrderEvent, OrderStatus
 from ..payments.models import LIVE, Payment
 
 CLOSED = (

@@ -15,6 +15,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from shop import jobs
+from shop.attention.queries import open_attention
 from shop.books import compare
 from shop.catalogue.models import DeliveryKind, Product
 from shop.checkout.limits import HasItAlready, HoldsTooMuch, TooManyOrders, forget_placements
@@ -29,7 +30,6 @@ from shop.fulfilment.service import deliver_order
 from shop.mail import MailRefused
 from shop.orders.links import order_path
 from shop.orders.models import IllegalTransition, Order, OrderStatus
-from shop.orders.queries import open_attention
 from shop.payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
 from shop.payments.invariants import findings
 from shop.payments.models import Payment

@@ -10,10 +10,11 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select, update
 
+from shop.attention.models import AttentionItem
 from shop.catalogue.models import Product
 from shop.db import db, transaction
 from shop.fulfilment.models import OutboxMail
-from shop.orders.models import AttentionItem, Order
+from shop.orders.models import Order
 from shop.orders.queries import find_order
 from shop.payments.queries import payments_of
 from shop.payments.service import refresh

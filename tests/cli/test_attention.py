@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from shop.attention.service import raise_attention
 from shop.db import transaction
-from shop.orders.service import raise_attention
 from tests.cli.deciding import does, items
 
 BY = ("--reason", "Paid back by hand", "--who", "Ann")

@@ -7,6 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import select
 
+from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of
@@ -14,7 +15,7 @@ from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.queries import unsold_keys
 from shop.orders.links import order_path
-from shop.orders.queries import find_order, open_attention
+from shop.orders.queries import find_order
 from shop.payments.invariants import findings
 from tests.cli.deciding import BY, does, found, history, letters
 from tests.factories import add_keys, make_open_order, make_product

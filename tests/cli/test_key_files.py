@@ -10,11 +10,11 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 
+from shop.attention.models import AttentionItem
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read
 from shop.fulfilment.keyfiles import masked, read_keys
 from shop.fulfilment.models import LicenceKey
-from shop.orders.models import AttentionItem
 from shop.payments.invariants import findings
 from tests.cli.deciding import product_named
 from tests.factories import make_open_order, make_product

@@ -11,6 +11,7 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import delete
 
 from shop import create_app
+from shop.attention.service import raise_attention
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, transaction
 from shop.fulfilment.models import LicenceKey
@@ -19,7 +20,6 @@ from shop.jobs import JOBS
 from shop.ops.models import JobRun
 from shop.orders.models import OrderStatus
 from shop.orders.queries import find_order
-from shop.orders.service import raise_attention
 from shop.payments.service import refresh
 from tests.cli.deciding import product_named
 from tests.conftest import make_settings

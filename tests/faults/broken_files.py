@@ -24,14 +24,14 @@ from PIL import Image
 from sqlalchemy import select
 
 from shop import create_app
+from shop.attention.queries import open_attention
+from shop.attention.service import resolve_attention_item
 from shop.books import compare_with_journal
 from shop.catalogue.models import ProductImage
 from shop.config import ROOT
 from shop.db import db, end_read, sqlite_driver, utcnow
 from shop.ops.models import JournalMark
 from shop.orders.models import Order
-from shop.orders.queries import open_attention
-from shop.orders.service import resolve_attention_item
 from shop.payments.sweep import sweep
 from shop.sandbox.invoices import Action
 from shop.sandbox.live import running_sandbox

@@ -14,6 +14,7 @@ from datetime import datetime
 from flask import Flask
 from sqlalchemy import and_, func, not_, or_, select
 
+from shop.attention.models import AttentionItem
 from shop.db import db, end_read, utcnow
 from shop.fulfilment.models import (
     TRUE_WHILE,
@@ -23,7 +24,7 @@ from shop.fulfilment.models import (
     MailState,
     OutboxMail,
 )
-from shop.orders.models import HAS_GOODS, SETTLED, AttentionItem, Order, OrderEvent, OrderStatus
+from shop.orders.models import HAS_GOODS, SETTLED, Order, OrderEvent, OrderStatus
 from shop.payments.invariants import findings
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.times import MATCH_WITHIN

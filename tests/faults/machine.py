@@ -16,6 +16,9 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from shop import config, failpoints, jobs
+from shop.attention.models import AttentionItem
+from shop.attention.queries import open_attention
+from shop.attention.service import resolve_attention_item
 from shop.books import SETTLED_AFTER
 from shop.catalogue.models import DeliveryKind, Price, Product
 from shop.db import db
@@ -27,9 +30,8 @@ from shop.fulfilment.reissue import NotReissued, reissue, renew_link
 from shop.i18n import prefix_of
 from shop.ops.rations import UsedUp
 from shop.orders.links import order_path
-from shop.orders.models import HAS_GOODS, AttentionItem, Order
-from shop.orders.queries import find_order, open_attention
-from shop.orders.service import resolve_attention_item
+from shop.orders.models import HAS_GOODS, Order
+from shop.orders.queries import find_order
 from shop.payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
 from shop.payments.queries import find_payment_by_invoice, payments_of
 from shop.sandbox.invoices import Action, Invoice, Mode, Status

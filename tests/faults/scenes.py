@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
+from shop.attention.models import AttentionItem
 from shop.db import db, transaction
 from shop.fulfilment.models import OutboxMail
-from shop.orders.models import AttentionItem
 from shop.sandbox.invoices import Action
 from tests.faults.crashing import Task
 from tests.faults.stage import Stage

@@ -13,12 +13,13 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from shop.attention.models import AttentionItem
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
 from shop.db import db
 from shop.fulfilment.models import MailState, OutboxMail
 from shop.orders.links import order_url
-from shop.orders.models import AttentionItem, Order
+from shop.orders.models import Order
 from shop.payments.models import Payment
 from shop.payments.queries import payments_of
 from shop.sandbox.invoices import Action

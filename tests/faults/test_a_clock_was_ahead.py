@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from shop import jobs, moments
+from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind, ExchangeRate, Product
 from shop.catalogue.queries import rates_with_faults
 from shop.checkout.models import Placement
@@ -31,7 +32,6 @@ from shop.fulfilment.outbox import send_due_mails
 from shop.moments import CLOCKS_DIFFER, bounds, set_right
 from shop.ops.doctor import machine
 from shop.orders.models import Order, OrderStatus
-from shop.orders.queries import open_attention
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.cryptocloud import Unavailable

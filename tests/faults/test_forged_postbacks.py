@@ -18,12 +18,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from shop.attention.service import raise_attention
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
 from shop.db import Base, db, transaction, utcnow
 from shop.orders.links import order_token
 from shop.orders.models import OrderStatus
-from shop.orders.service import lock_order, raise_attention
+from shop.orders.service import lock_order
 from shop.payments.cryptocloud import CryptoCloud, postbacks
 from shop.payments.models import Payment, Postback
 from shop.payments.service import refresh

@@ -8,8 +8,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, insert, update
 
+from shop.attention.models import AttentionItem
 from shop.db import transaction, utcnow
-from shop.orders.models import AttentionItem, Order, OrderStatus
+from shop.orders.models import Order, OrderStatus
 from shop.payments.models import Payment, Postback
 from shop.payments.service import refresh
 from tests.factories import gateway, make_open_order, provider

@@ -26,11 +26,11 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from shop import create_app
+from shop.attention.queries import open_attention
+from shop.attention.service import resolve_attention_item
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.links import find_order_by_token
 from shop.orders.models import Order, OrderStatus
-from shop.orders.queries import open_attention
-from shop.orders.service import resolve_attention_item
 from shop.payments.cryptocloud import CryptoCloud, InvoiceInfo, InvoiceStatus
 from shop.payments.cryptocloud.calls import CONNECT_SECONDS
 from shop.payments.models import Payment, PaymentState

@@ -11,12 +11,12 @@ from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select
 
+from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind
 from shop.db import db, end_read, transaction
 from shop.fulfilment.goods import LINK_SECONDS, find_download
 from shop.fulfilment.models import Delivery
 from shop.fulfilment.reissue import renew_link
-from shop.orders.queries import open_attention
 from tests.factories import make_open_order, make_product
 from tests.faults.mutants import Killed, dies_here
 from tests.fulfilment.sold import download_link, goods_file, make_file, press, sell, sell_file

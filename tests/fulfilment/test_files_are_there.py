@@ -15,6 +15,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from shop import jobs
+from shop.attention.models import AttentionItem
+from shop.attention.queries import open_attention
 from shop.catalogue.images import media
 from shop.catalogue.models import DeliveryKind, Product, ProductImage
 from shop.catalogue.storage import Bucket, StorageFailed, storage
@@ -26,8 +28,7 @@ from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.service import deliver_order
 from shop.ops.doctor import examine
 from shop.orders.links import order_path
-from shop.orders.models import AttentionItem, Order, OrderStatus
-from shop.orders.queries import open_attention
+from shop.orders.models import Order, OrderStatus
 from shop.payments.by_hand import refund_order
 from shop.payments.invariants import findings
 from tests.factories import make_product

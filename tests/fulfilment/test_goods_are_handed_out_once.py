@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from shop import jobs
+from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction
 from shop.fulfilment.goods import goods_of
@@ -19,7 +20,6 @@ from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.queries import unsold_keys
 from shop.fulfilment.service import deliver_order
 from shop.orders.models import Order, OrderStatus
-from shop.orders.queries import open_attention
 from shop.payments.service import refresh
 from tests.factories import add_keys, gateway, make_open_order, make_product, provider
 from tests.fulfilment.sold import make_file, templates

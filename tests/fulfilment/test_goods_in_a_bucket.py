@@ -17,6 +17,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from shop.attention.queries import open_attention
 from shop.catalogue.models import Product
 from shop.catalogue.service import import_catalogue
 from shop.catalogue.storage import LINK_SECONDS, Bucket, StorageFailed, storage
@@ -25,7 +26,6 @@ from shop.db import db, transaction
 from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery
 from shop.orders.models import Order, OrderLine
-from shop.orders.queries import open_attention
 from tests.conftest import make_settings
 from tests.faults.crowd import at_once
 from tests.fulfilment.bucket import RCLONE, SECRET, BucketServer, bucket_server

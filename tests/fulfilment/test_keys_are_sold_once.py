@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select, text
 
+from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction
 from shop.fulfilment.copies import NAMED, KeysRefused
@@ -16,7 +17,6 @@ from shop.fulfilment.keys import normal_key
 from shop.fulfilment.models import LicenceKey
 from shop.fulfilment.queries import unsold_keys
 from shop.fulfilment.reissue import reissue
-from shop.orders.queries import open_attention
 from shop.payments.by_hand import refund_order
 from shop.payments.invariants import findings
 from shop.schema import migrations

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from shop import jobs
+from shop.attention.queries import open_attention
 from shop.catalogue.exporting import export_text, export_to
 from shop.catalogue.importing import MOST_FILES
 from shop.catalogue.models import DeliveryKind, Product, ProductFile
@@ -27,7 +28,7 @@ from shop.fulfilment.reissue import NotReissued, reissue, renew_link
 from shop.fulfilment.service import deliver_order
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
-from shop.orders.queries import find_order, open_attention
+from shop.orders.queries import find_order
 from shop.payments.invariants import findings
 from shop.privacy.export import known_about
 from shop.schema import migrations

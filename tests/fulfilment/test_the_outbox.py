@@ -17,13 +17,13 @@ from flask import Flask
 
 import shop.fulfilment.outbox
 import shop.mail
+from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import transaction, utcnow
 from shop.fulfilment.models import MailState, OutboxMail
 from shop.fulfilment.outbox import LEASE, TRIES, _claim, send_due_mails
 from shop.fulfilment.queries import mails_of
 from shop.orders.models import Order
-from shop.orders.queries import open_attention
 from tests.conftest import make_settings
 from tests.factories import make_open_order
 from tests.fulfilment.sold import goods_mails, sell

@@ -14,6 +14,8 @@ from sqlalchemy import select
 
 import shop.fulfilment.outbox as outbox
 from shop import create_app
+from shop.attention.models import AttentionItem
+from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
@@ -26,8 +28,7 @@ from shop.mail import Mail, MailNotSent, send
 from shop.ops.doctor.mail import mail as look_at_mail
 from shop.ops.doctor.mail import send_test_mail
 from shop.orders.links import order_token
-from shop.orders.models import AttentionItem, Order, OrderStatus
-from shop.orders.queries import open_attention
+from shop.orders.models import Order, OrderStatus
 from shop.orders.service import lock_order
 from tests.buyer import Buyer
 from tests.conftest import make_settings

@@ -11,11 +11,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from shop import jobs
+from shop.attention.queries import open_attention
 from shop.catalogue.models import Product
 from shop.db import db, utcnow
 from shop.fulfilment.models import Delivery, DeliveryState
 from shop.orders.models import Order
-from shop.orders.queries import open_attention
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.sweep import sweep
 

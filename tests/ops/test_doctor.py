@@ -17,12 +17,12 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import text
 
 from shop import create_app
+from shop.attention.service import raise_attention
 from shop.config import Settings
 from shop.db import db, transaction, utcnow
 from shop.ops.doctor import Finding, database, examine, machine
 from shop.ops.doctor import settings as own_settings
 from shop.ops.models import JobRun
-from shop.orders.service import raise_attention
 from tests.conftest import make_settings
 from tests.factories import provider
 

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from shop.attention.queries import open_attention
 from shop.books import SETTLED_AFTER, _move_mark, compare
 from shop.catalogue.models import DeliveryKind
 from shop.db import db, end_read, utcnow
@@ -20,7 +21,6 @@ from shop.ops import journal
 from shop.ops.journal import Line, Unreadable
 from shop.ops.models import JournalMark
 from shop.orders.models import OrderStatus
-from shop.orders.queries import open_attention
 from tests.factories import add_keys, gateway, make_open_order, make_product, provider
 from tests.fulfilment.sold import sell
 

@@ -18,10 +18,10 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from shop import jobs
+from shop.attention.queries import open_attention
 from shop.config import ROOT, Settings
 from shop.db import end_read
 from shop.ops.doctor import machine
-from shop.orders.queries import open_attention
 from shop.watch import Watch
 from shop.worker import Work
 from tests.conftest import make_settings

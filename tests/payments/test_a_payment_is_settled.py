@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from shop.attention.queries import open_attention
 from shop.catalogue.models import Product
 from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery
 from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
-from shop.orders.queries import open_attention
 from shop.payments.asking import Calls
 from shop.payments.cryptocloud import CryptoCloudError, InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState

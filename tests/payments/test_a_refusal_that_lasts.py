@@ -10,12 +10,12 @@ import responses
 from flask import Flask
 from flask.testing import FlaskClient
 
+from shop.attention.queries import open_attention
 from shop.checkout.limits import admit_again
 from shop.config import Settings
 from shop.db import transaction, utcnow
 from shop.orders.links import order_path
 from shop.orders.models import Order
-from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import CryptoCloudError
 from shop.payments.models import Payment, PaymentState
 from shop.payments.service import NotPayable, PaymentBusy, open_invoice, refresh, start_payment

@@ -9,8 +9,8 @@ import requests
 import responses
 from flask import Flask
 
+from shop.attention.queries import open_attention
 from shop.db import utcnow
-from shop.orders.queries import open_attention
 from shop.payments.models import Payment
 from shop.payments.service import open_invoice
 from shop.payments.sweep import sweep

@@ -11,13 +11,13 @@ import requests
 from flask import Flask
 
 import shop.payments.service as service
+from shop.attention.queries import open_attention
 from shop.checkout import limits
 from shop.checkout.limits import TooManyOrders, admit_again
 from shop.checkout.service import place_order
 from shop.db import transaction, utcnow
 from shop.orders.links import order_path
 from shop.orders.models import Order
-from shop.orders.queries import open_attention
 from shop.payments.models import SAID_OVER, Payment
 from shop.payments.queries import payments_of
 from shop.payments.service import (

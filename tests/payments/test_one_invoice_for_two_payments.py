@@ -10,11 +10,11 @@ import requests
 import responses
 from flask import Flask
 
+from shop.attention.queries import open_attention
+from shop.attention.service import resolve_attention_item
 from shop.config import Settings
 from shop.db import transaction, utcnow
 from shop.orders.models import OrderStatus
-from shop.orders.queries import open_attention
-from shop.orders.service import resolve_attention_item
 from shop.payments.cryptocloud import Invoice, Untrusted
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback

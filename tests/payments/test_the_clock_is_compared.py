@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from shop.attention.models import AttentionItem
 from shop.config import Settings
 from shop.db import db, end_read, utcnow
-from shop.orders.models import AttentionItem
 from shop.payments.cryptocloud.answers import Answer
 from shop.payments.cryptocloud.calls import CLOCK_READINGS
 from shop.payments.service import open_invoice

@@ -12,9 +12,9 @@ import responses
 from flask import Flask
 from sqlalchemy import select
 
+from shop.attention.queries import open_attention
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.models import Order, OrderFlag, OrderStatus
-from shop.orders.queries import open_attention
 from shop.payments.asking import ERRORS_IN_A_ROW, Calls
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, Rejected, Unclear
 from shop.payments.cryptocloud import Postback as Notice

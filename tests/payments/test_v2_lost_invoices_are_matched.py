@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import end_read, transaction, utcnow
 from shop.orders.models import OrderStatus
-from shop.orders.queries import open_attention
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import utcnow
-from shop.orders.queries import open_attention
 from shop.payments.asking import Calls
 from shop.payments.sweep import check_due_payments, sweep
 from tests.factories import ProviderV2, gateway, make_open_order, provider, say

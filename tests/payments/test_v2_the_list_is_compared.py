@@ -8,12 +8,12 @@ import pytest
 import responses
 from flask import Flask
 
+from shop.attention.queries import open_attention
+from shop.attention.service import resolve_attention
 from shop.books import compare
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.ops import journal
-from shop.orders.queries import open_attention
-from shop.orders.service import resolve_attention
 from shop.payments.models import Payment, PaymentState
 from tests.copies import Copy
 from tests.factories import ProviderV2, gateway, make_open_order, make_order, make_product, provider

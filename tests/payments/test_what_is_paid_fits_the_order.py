@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from shop.attention.models import AttentionItem
+from shop.attention.queries import open_attention
 from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery
-from shop.orders.models import AttentionItem, HoldState, Order, OrderFlag, OrderStatus
-from shop.orders.queries import open_attention
+from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.cryptocloud.invoices import surplus
 from shop.payments.models import Payment, PaymentState

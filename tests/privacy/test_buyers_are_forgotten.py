@@ -12,6 +12,8 @@ from flask import Flask
 from sqlalchemy import event, make_url, select, update
 
 from shop import create_app, jobs
+from shop.attention.models import AttentionItem
+from shop.attention.service import raise_attention
 from shop.catalogue.models import DeliveryKind
 from shop.checkout.models import Placement
 from shop.config import Settings
@@ -19,8 +21,7 @@ from shop.db import Base, db, end_read, transaction, utcnow
 from shop.fulfilment.models import GOODS_MAIL, MailState, OutboxMail
 from shop.fulfilment.outbox import send_due_mails
 from shop.orders.links import order_url
-from shop.orders.models import AttentionItem, Order, OrderEvent, OrderStatus
-from shop.orders.service import raise_attention
+from shop.orders.models import Order, OrderEvent, OrderStatus
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.invariants import findings
 from shop.payments.models import Payment

@@ -12,6 +12,7 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from shop import create_app
+from shop.attention.queries import open_attention
 from shop.catalogue.models import ProductImage
 from shop.cli.checks import legal_texts
 from shop.cli.files import pictures
@@ -19,7 +20,6 @@ from shop.config import ConfigurationError, Settings, load
 from shop.db import end_read
 from shop.mail import Mail, MailNotSent, send
 from shop.ops.doctor import examine
-from shop.orders.queries import open_attention
 from shop.surroundings import look_around
 from shop.web.own_files import UnreadableFile, own_text
 from tests.factories import make_product
