@@ -15,7 +15,6 @@ from .checkout.owners import bp as owner_pages
 from .checkout.views import bp as checkout_pages
 from .components import bp as component_pages
 from .config import ROOT, ConfigurationError, Settings, load, unknown_names
-from .fulfilment.queries import waiting_words
 from .fulfilment.views import bp as download_pages
 from .legal.texts import warn_of_unfinished
 from .legal.views import bp as legal_pages
@@ -24,6 +23,7 @@ from .ops import logs
 from .ops.health import bp as health_pages
 from .ops.journal import has_lines
 from .ops.vitals import worker_words
+from .outbox.queries import waiting_words
 from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
 from .payments.views import bp as postback_pages
 from .unusable import OWN_DATA_DIR, user

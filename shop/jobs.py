@@ -12,13 +12,14 @@ from .attention.service import keep_attention
 from .checkout.limits import forget_placements
 from .db import transaction, utcnow
 from .fulfilment.files import Looks, close_found_files, look_at_some
-from .fulfilment.outbox import send_due_mails
+from .fulfilment.letters import compose
 from .fulfilment.queries import undelivered_orders
 from .fulfilment.service import deliver_order
 from .moments import set_right
 from .ops.isolation import each
 from .ops.rations import forget_past
 from .ops.vitals import note_run
+from .outbox.sending import send_due_mails
 from .payments import sweep as payments
 from .privacy.service import erase_due
 from .surroundings import look_around
@@ -74,7 +75,7 @@ def files() -> None:
 
 def mails() -> None:
     """Send what the outbox holds."""
-    send_due_mails()
+    send_due_mails(compose)
 
 
 def forget() -> None:

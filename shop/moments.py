@@ -21,11 +21,12 @@ from .catalogue.models import ExchangeRate
 from .checkout.models import Placement
 from .config import LONGEST_INVOICE_HOURS, current_settings
 from .db import db, end_read, rows_changed, transaction, utcnow
-from .fulfilment.asked_for import HOLD
-from .fulfilment.models import Delivery, MailState, OutboxMail
-from .fulfilment.outbox import LEASE, LONGEST_PAUSE
+from .fulfilment.models import Delivery
 from .ops.models import JobRun, Silence
 from .orders.models import Order, OrderStatus
+from .outbox.models import MailState, OutboxMail
+from .outbox.on_request import HOLD
+from .outbox.sending import LEASE, LONGEST_PAUSE
 from .payments.cryptocloud import LONGEST_WAIT, CryptoCloud, CryptoCloudError
 from .payments.models import Payment, PaymentState, Postback
 from .payments.times import A_DAY, CALL_LEASE, LONGEST_PAUSE_AFTER_END

@@ -24,11 +24,11 @@ from .attention.queries import attention_mailed_by
 from .attention.service import raise_attention
 from .config import current_settings
 from .db import db, end_read, rows_changed, transaction, utcnow
-from .fulfilment.service import new_message_id
 from .mail import Mail, MailNotSent, render_mail, send
 from .ops.health import usable
 from .ops.models import JobRun
 from .ops.vitals import SILENT_AFTER
+from .outbox.service import new_message_id
 from .sqlite_file import DatabaseFileLost
 
 log = structlog.get_logger()

@@ -14,7 +14,6 @@ from shop.attention.queries import open_attention
 from shop.books import SETTLED_AFTER, compare
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction, utcnow
-from shop.fulfilment.asked_for import correct_address
 from shop.fulfilment.copies import KeysRefused
 from shop.fulfilment.models import Delivery, LicenceKey, SpentKey
 from shop.fulfilment.queries import keys_in_stock
@@ -23,6 +22,7 @@ from shop.fulfilment.service import deliver_order, withdraw_keys
 from shop.ops import journal
 from shop.orders.links import find_order_by_token, order_token
 from shop.orders.models import Order
+from shop.outbox.on_request import correct_address
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback

@@ -7,8 +7,8 @@ from flask import Flask
 
 from shop import jobs
 from shop.db import db
-from shop.fulfilment.models import MailState
 from shop.ops.models import JobRun
+from shop.outbox.models import MailState
 from shop.payments.service import refresh
 from tests.factories import gateway, make_open_order, provider
 from tests.fulfilment.sold import goods_mails

@@ -20,10 +20,10 @@ from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
-from shop.fulfilment.outbox import send_due_mails
 from shop.ops.models import JobRun
 from shop.watch import Watch
 from tests.conftest import make_settings
+from tests.factories import send_due_mails
 from tests.faults.processes import GUNICORN, PATIENCE, WebProcess, until
 from tests.faults.test_the_database_cannot_be_written import BREAKAGES, Breakage, read_only_file
 from tests.ops.test_doctor_mail import Post, listening

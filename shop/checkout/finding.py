@@ -8,9 +8,9 @@ from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 
 from ..config import current_settings
-from ..fulfilment.asked_for import mail_link
 from ..i18n import readable_wait
 from ..ops.rations import UsedUp
+from ..outbox.on_request import mail_link
 from .cart import for_private_pages
 from .forms import FindForm
 from .owners import is_owner

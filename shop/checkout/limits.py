@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 from ..catalogue.models import Product
 from ..config import current_settings
 from ..db import db, rows_changed, transaction, utcnow
-from ..fulfilment.asked_for import MailboxUsedUp, take_mail
 from ..orders.models import HAS_GOODS, HoldState, Order, OrderLine, OrderStatus, StockHold
+from ..outbox.on_request import MailboxUsedUp, take_mail
 from ..payments.models import FRUITLESS, Payment
 from ..payments.times import A_DAY, price_stands_for
 from ..web.clients import mailbox_key

@@ -7,11 +7,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 
-from ..fulfilment.asked_for import MailboxUsedUp, NotCorrectable, correct_address, send_again
 from ..i18n import readable_wait
 from ..ops.rations import UsedUp
 from ..orders.links import order_token
 from ..orders.models import Order
+from ..outbox.on_request import MailboxUsedUp, NotCorrectable, correct_address, send_again
 from .cart import for_private_pages
 from .forms import AddressForm
 from .owners import is_owner, offer_proof

@@ -14,11 +14,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
 
-from ..fulfilment.proofs import mail_proof, read_proof
 from ..i18n import readable_wait
 from ..mailbox import NotAnAddress, mailable, mailbox
 from ..ops.rations import UsedUp
 from ..orders.queries import find_order
+from ..outbox.proofs import mail_proof, read_proof
 from ..web.clients import client_key, mailbox_keys
 from .cart import for_private_pages, quantities
 from .remembered import remembered_orders

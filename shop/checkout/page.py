@@ -13,12 +13,12 @@ from flask_babel import lazy_gettext
 from ..config import current_settings
 from ..db import utcnow
 from ..fulfilment.goods import Goods, goods_of
-from ..fulfilment.models import GOODS_MAIL, MailState
-from ..fulfilment.queries import mail_of
 from ..money import Money
 from ..orders.links import find_order_by_token, order_path, order_token
 from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus
 from ..orders.queries import find_order
+from ..outbox.models import GOODS_MAIL, MailState
+from ..outbox.queries import mail_of
 from ..payments.models import Payment, PaymentState
 from ..payments.queries import figures_of, payments_of
 from ..payments.service import MOST_ATTEMPTS, can_start_again

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..db import transaction, utcnow
-from ..fulfilment.asked_for import plan_placed
 from ..money import Money
 from ..orders.models import Order, OrderLine, StockHold, new_number
 from ..orders.queries import find_order_by_checkout_key
 from ..orders.service import take_holds
+from ..outbox.on_request import plan_placed
 from ..payments.models import Payment
 from ..payments.queries import find_payment_by_reference
 from ..payments.service import new_payment

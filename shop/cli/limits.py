@@ -13,11 +13,11 @@ import structlog
 from ..checkout.limits import counted_for, lift_limits
 from ..checkout.models import Placement
 from ..db import transaction
-from ..fulfilment.asked_for import AGAIN, OWN_SEARCHES, SEARCHES, TO_AN_ADDRESS
-from ..fulfilment.proofs import LINKS_A_DAY, LINKS_OF_CLIENT
 from ..mailbox import mailbox
 from ..ops.commands import CommandGroup
 from ..ops.rations import give_back, new_day, subject, used
+from ..outbox.on_request import AGAIN, OWN_SEARCHES, SEARCHES, TO_AN_ADDRESS
+from ..outbox.proofs import LINKS_A_DAY, LINKS_OF_CLIENT
 from ..payments.queries import payments_of
 from ..web.clients import client_key, mailbox_key
 from .lookup import order_named

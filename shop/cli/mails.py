@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ..fulfilment.asked_for import send_again
-from ..fulfilment.outbox import note_bounce
 from ..ops.commands import CommandGroup
+from ..outbox.on_request import send_again
+from ..outbox.sending import note_bounce
 from .lookup import order_named
 from .printing import reason, refuse, who
 

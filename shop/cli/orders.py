@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import click
 
-from ..fulfilment.queries import deliveries_of, mails_of
+from ..fulfilment.queries import deliveries_of
 from ..ops.commands import CommandGroup
 from ..orders.links import order_url
 from ..orders.models import Order, OrderStatus
 from ..orders.queries import recent_orders
+from ..outbox.queries import mails_of
 from ..payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
 from ..payments.cryptocloud import CryptoCloudError
 from ..payments.queries import payments_of

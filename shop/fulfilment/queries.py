@@ -1,4 +1,4 @@
-"""Reading deliveries, licence keys and the outbox."""
+"""Reading deliveries and licence keys."""
 
 from __future__ import annotations
 
@@ -10,21 +10,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ..attention.models import LONGEST_REFERENCE, AttentionItem
 from ..catalogue.models import DeliveryKind, Product, ProductFile
-from ..config import current_settings
 from ..db import db
 from ..orders.models import HAS_GOODS, HoldState, Order, OrderLine, OrderStatus, StockHold
-from .models import (
-    CORRECTED_MAIL,
-    GOODS_MAIL,
-    Delivery,
-    DeliveryState,
-    LicenceKey,
-    MailState,
-    OutboxMail,
-)
-
-TRIES_IN_AN_HOUR = 6
-"""2 + 4 + 8 + 16 + 32 minutes lie between the first and the sixth."""
+from .models import Delivery, DeliveryState, LicenceKey
 
 
 def deliveries_of(order_id: int) -> Sequence[Delivery]:
@@ -107,73 +95,6 @@ def _called(
 
 def _names_and_sizes(query: Select[str, int | None]) -> list[tuple[str, int | None]]:
     return [(file, size) for file, size in db.session.execute(query.distinct())]
-
-
-def is_due(now: datetime) -> ColumnElement[bool]:
-    """Whether a mail's turn has come, or its sender died on the way."""
-    return or_(
-        and_(OutboxMail.state == MailState.QUEUED, OutboxMail.next_try_at <= now),
-        and_(OutboxMail.state == MailState.SENDING, OutboxMail.lease_until <= now),
-    )
-
-
-def due_mails(now: datetime, limit: int = 100) -> Sequence[OutboxMail]:
-    """Mails to send now. One that carries goods waits until all of them have been handed out.
-
-    Or until they will not be, because the money goes back; then its sender leaves it out.
-    """
-    complete = or_(Order.fulfilled_at.is_not(None), Order.status.not_in(HAS_GOODS))
-    query = (
-        select(OutboxMail)
-        .outerjoin(Order)
-        .where(is_due(now))
-        .where(or_(OutboxMail.template != GOODS_MAIL, complete))
-        .order_by(OutboxMail.next_try_at)
-        .limit(limit)
-    )
-    return db.session.scalars(query).all()
-
-
-def tried_in_vain_for_an_hour() -> bool:
-    """Whether a mail still waits that the mail server has not taken for so long."""
-    query = select(OutboxMail.id).where(
-        OutboxMail.state == MailState.QUEUED, OutboxMail.tries >= TRIES_IN_AN_HOUR
-    )
-    return db.session.scalar(query.limit(1)) is not None
-
-
-def has_sent_since(moment: datetime) -> bool:
-    """Whether a mail has got through since then."""
-    query = select(OutboxMail.id).where(OutboxMail.sent_at > moment)
-    return db.session.scalar(query.limit(1)) is not None
-
-
-def waiting_words() -> str:
-    """Why mails wait; empty while the mail server takes what it is given."""
-    if current_settings().mails_wait:
-        return "all wait, because SMTP_URL is not set"
-    waits = and_(OutboxMail.state == MailState.QUEUED, OutboxMail.tries > 0)
-    count = db.session.scalar(select(func.count()).where(waits)) or 0
-    return f"the mail server keeps {count} waiting" if count else ""
-
-
-def mail_of(order: Order) -> OutboxMail | None:
-    """The mail that its buyer waits for: with the goods once they are there, before that the newest."""
-    goods = OutboxMail.template == GOODS_MAIL
-    delivered = order.status is OrderStatus.FULFILLED
-    query = select(OutboxMail).where(
-        OutboxMail.order_id == order.id,
-        OutboxMail.state != MailState.SKIPPED,
-        OutboxMail.template != CORRECTED_MAIL,
-        goods if delivered else ~goods,
-    )
-    return db.session.scalar(query.order_by(OutboxMail.id.desc()).limit(1))
-
-
-def mails_of(order_id: int) -> Sequence[OutboxMail]:
-    """Every mail about an order, the oldest first."""
-    query = select(OutboxMail).where(OutboxMail.order_id == order_id).order_by(OutboxMail.id)
-    return db.session.scalars(query).all()
 
 
 def unsold_keys(product_id: int) -> int:

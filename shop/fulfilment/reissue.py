@@ -14,10 +14,12 @@ from ..db import transaction, utcnow
 from ..ops import journal
 from ..orders.models import Order
 from ..orders.service import lock_order
+from ..outbox.models import GOODS_MAIL
+from ..outbox.service import plan_mail
 from ..queue import wake
-from .models import GOODS_MAIL, Delivery, DeliveryState, LicenceKey
+from .models import Delivery, DeliveryState, LicenceKey
 from .queries import deliveries_of, find_delivery
-from .service import plan_mail, report_few_keys
+from .service import report_few_keys
 from .spent import next_keys, note_handed_out
 
 log = structlog.get_logger()

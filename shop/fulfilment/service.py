@@ -7,10 +7,8 @@ sweep, should that process have died in between.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import timedelta
 
 import structlog
 from sqlalchemy import select, text, update
@@ -20,14 +18,15 @@ from ..attention.models import AttentionItem
 from ..attention.service import raise_attention, resolve_attention
 from ..catalogue.models import DeliveryKind, Product
 from ..catalogue.service import take_off_sale
-from ..config import current_settings
 from ..db import insert_all_new, insert_if_new, rows_changed, transaction, utcnow
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order
+from ..outbox.models import FILE_MAIL, GOODS_MAIL, KEY_MAIL
+from ..outbox.service import plan_mail
 from ..queue import wake
 from .copies import refuse_copies
 from .files import MISSING, Looks, look_at_files, reference_of
-from .models import FILE_MAIL, GOODS_MAIL, KEY_MAIL, Delivery, DeliveryState, LicenceKey, OutboxMail
+from .models import Delivery, DeliveryState, LicenceKey
 from .queries import deliveries_of, free_keys, in_stock
 from .spent import next_keys, note_handed_out, note_withdrawn, refuse_spent
 
@@ -42,35 +41,6 @@ def plan_deliveries(session: Session, order: Order, note: str = "") -> None:
                 session, Delivery, order_id=order.id, order_line_id=line.id, kind=line.kind
             )
     plan_mail(session, order, GOODS_MAIL, note=note)
-
-
-def plan_mail(
-    session: Session,
-    order: Order,
-    template: str,
-    about: str = "",
-    note: str = "",
-    *,
-    address: str = "",
-    wait: timedelta = timedelta(0),
-) -> None:
-    """Queue a mail to the buyer inside a transaction; the same about the same thing only once."""
-    insert_if_new(
-        session,
-        OutboxMail,
-        dedupe_key=f"{template}:{about or order.number}",
-        template=template,
-        order_id=order.id,
-        address=address,
-        note=note,
-        next_try_at=utcnow() + wait,
-        message_id=new_message_id(),
-    )
-
-
-def new_message_id() -> str:
-    """A Message-ID of this shop."""
-    return f"<{secrets.token_hex(16)}@{current_settings().mail_domain}>"
 
 
 def deliver_order(order_id: int, looks: Looks | None = None) -> None:

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from ..attention.service import raise_attention, resolve_attention
 from ..db import transaction, utcnow
 from ..fulfilment.queries import deliveries_of
-from ..fulfilment.service import deliver_order, forget_missing_keys, plan_mail
+from ..fulfilment.service import deliver_order, forget_missing_keys
 from ..orders.models import SETTLED, HoldState, Order, OrderStatus
 from ..orders.service import lock_order, release_holds
+from ..outbox.service import plan_mail
 from .cryptocloud import CryptoCloud, CryptoCloudError
 from .models import Payment, PaymentState
 from .queries import payments_of

@@ -32,7 +32,7 @@ from ..attention.models import LONGEST_REFERENCE, AttentionItem
 from ..catalogue.models import DeliveryKind, Product, ProductFile
 from ..db import UtcDateTime, db, utcnow
 from ..fulfilment.files import MISSING
-from ..fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
+from ..fulfilment.models import Delivery, DeliveryState, LicenceKey
 from ..orders.models import (
     HAS_GOODS,
     SETTLED,
@@ -43,6 +43,7 @@ from ..orders.models import (
     OrderStatus,
     StockHold,
 )
+from ..outbox.models import OutboxMail
 from .models import Payment, PaymentState, Postback
 from .times import TIME_FOR
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from ..attention.service import raise_attention, raise_attention_once, resolve_attention
 from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
-from ..fulfilment.service import plan_deliveries, plan_mail
+from ..fulfilment.service import plan_deliveries
 from ..orders.models import (
     SETTLED,
     HoldState,
@@ -21,6 +21,7 @@ from ..orders.models import (
     OrderStatus,
 )
 from ..orders.service import SoldOut, commit_holds, lock_order, release_holds, take_holds
+from ..outbox.service import plan_mail
 from .cryptocloud import InvoiceInfo, InvoiceStatus, same_to_the_cent
 from .models import Payment, PaymentState, Postback, alike
 from .queries import find_live_payment, find_payment_by_reference, payments_of

@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from ..attention.models import AttentionItem
 from ..db import db
-from ..fulfilment.models import Delivery, OutboxMail
+from ..fulfilment.models import Delivery
 from ..fulfilment.queries import deliveries_of
 from ..orders.models import Order, OrderEvent, OrderLine
+from ..outbox.models import OutboxMail
 from ..payments.models import Payment
 from ..payments.queries import payments_of
 from .queries import items_about, items_naming, orders_of

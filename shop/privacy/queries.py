@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, String, and_, cast, exists, func, literal,
 
 from ..attention.models import AttentionItem
 from ..db import db
-from ..fulfilment.models import Delivery, MailState, OutboxMail
+from ..fulfilment.models import Delivery
 from ..mailbox import NotAnAddress, mailable
 from ..orders.models import Order, OrderEvent, OrderStatus
+from ..outbox.models import MailState, OutboxMail
 from ..payments.models import LIVE, Payment
 
 CLOSED = (

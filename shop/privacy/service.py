@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from ..checkout.models import Placement
 from ..config import current_settings
 from ..db import transaction, utcnow
-from ..fulfilment.models import OutboxMail
 from ..mail import forget_written
 from ..ops import journal
 from ..ops.isolation import each
 from ..orders.models import Order
 from ..orders.service import lock_order
+from ..outbox.models import OutboxMail
 from ..payments.queries import payments_of
 from .queries import erasable_orders, items_naming, why_kept
 

@@ -19,11 +19,10 @@ from shop.catalogue.models import Product
 from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery
-from shop.fulfilment.outbox import send_due_mails
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.schema import migrations
-from tests.factories import make_product
+from tests.factories import make_product, send_due_mails
 from tests.fulfilment.sold import sell
 
 from .conftest import ImportText, ProductText

@@ -10,16 +10,23 @@ from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
+import shop.outbox.on_request as on_request
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-import shop.fulfilment.asked_for as asked_for
 from shop.catalogue.models import DeliveryKind, Product
 from shop.cli.limits import lift
 from shop.db import db, end_read, transaction, utcnow
-from shop.fulfilment.asked_for import (
+from shop.fulfilment.service import deliver_order
+from shop.mail import MailNotSent, MailRefused
+from shop.ops.models import Ration
+from shop.ops.rations import UsedUp, subject, take
+from shop.orders.links import order_token
+from shop.orders.models import Order, OrderStatus
+from shop.outbox.models import MailState, OutboxMail
+from shop.outbox.on_request import (
     AGAIN,
     HOLD,
     TO_AN_ADDRESS,
@@ -28,18 +35,11 @@ from shop.fulfilment.asked_for import (
     mail_link,
     send_again,
 )
-from shop.fulfilment.models import MailState, OutboxMail
-from shop.fulfilment.outbox import note_bounce, send_due_mails
-from shop.fulfilment.proofs import mail_proof
-from shop.fulfilment.queries import mail_of
-from shop.fulfilment.service import deliver_order
-from shop.mail import MailNotSent, MailRefused
-from shop.ops.models import Ration
-from shop.ops.rations import UsedUp, subject, take
-from shop.orders.links import order_token
-from shop.orders.models import Order, OrderStatus
+from shop.outbox.proofs import mail_proof
+from shop.outbox.queries import mail_of
+from shop.outbox.sending import note_bounce
 from tests.buyer import Buyer
-from tests.factories import add_keys, make_open_order, make_product
+from tests.factories import add_keys, make_open_order, make_product, send_due_mails
 from tests.faults.crowd import at_once
 from tests.faults.mutants import Killed, dies_here
 from tests.fulfilment.sold import sell, templates
@@ -149,7 +149,7 @@ class TestWhatBecameOfIt:
         said: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("shop.fulfilment.outbox.send", fails(error))
+        monkeypatch.setattr("shop.outbox.sending.send", fails(error))
 
         sends(app)
 
@@ -160,7 +160,7 @@ class TestWhatBecameOfIt:
     def test_a_refused_first_mail_leads_to_the_address(
         self, app: Flask, buyer: Buyer, order: Order, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("shop.fulfilment.outbox.send", fails(MailRefused("550")))
+        monkeypatch.setattr("shop.outbox.sending.send", fails(MailRefused("550")))
 
         sends(app)
 
@@ -252,7 +252,7 @@ class TestAgain:
         self, app: Flask, buyer: Buyer, sold: Order, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is given up after so many tries: pressing a button must not use them up."""
-        monkeypatch.setattr("shop.fulfilment.outbox.send", fails(MailNotSent("away")))
+        monkeypatch.setattr("shop.outbox.sending.send", fails(MailNotSent("away")))
         with app.app_context():
             send_due_mails()
             due = mail_of(sold).next_try_at  # type: ignore[union-attr]
@@ -403,7 +403,7 @@ class TestAnotherAddress:
             barrier.wait(10)
             return found
 
-        monkeypatch.setattr(asked_for, "lock_order", unlocked)
+        monkeypatch.setattr(on_request, "lock_order", unlocked)
 
         def correct(number: int) -> str:
             with app.app_context():

@@ -10,14 +10,21 @@ from flask import Flask
 
 from shop.checkout.page import LOOK_AGAIN, LOOK_AGAIN_SLOWLY
 from shop.db import transaction, utcnow
-from shop.fulfilment.outbox import send_due_mails
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.models import Payment
 from shop.payments.sweep import sweep
 from tests.buyer import Buyer
-from tests.factories import confirm, gateway, make_open_order, make_order, make_product, provider
+from tests.factories import (
+    confirm,
+    gateway,
+    make_open_order,
+    make_order,
+    make_product,
+    provider,
+    send_due_mails,
+)
 
 
 def made(app: Flask, state: str) -> Order:

@@ -10,12 +10,11 @@ from flask import Flask
 
 from shop.checkout.service import place_order
 from shop.db import transaction
-from shop.fulfilment.asked_for import SEARCHES, TO_AN_ADDRESS
-from shop.fulfilment.outbox import send_due_mails
 from shop.ops.rations import subject, take
 from shop.orders.models import Order
+from shop.outbox.on_request import SEARCHES, TO_AN_ADDRESS
 from tests.buyer import Buyer
-from tests.factories import make_buyer, make_cart, make_order, make_product
+from tests.factories import make_buyer, make_cart, make_order, make_product, send_due_mails
 from tests.fulfilment.sold import sell, templates
 from tests.fulfilment.test_mails import part, written
 

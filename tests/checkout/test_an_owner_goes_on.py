@@ -19,18 +19,17 @@ from shop.checkout.models import Placement
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
-from shop.fulfilment.asked_for import SEARCHES, TO_AN_ADDRESS
-from shop.fulfilment.models import MailState, OutboxMail
-from shop.fulfilment.outbox import send_due_mails
-from shop.fulfilment.proofs import LINK_LASTS, LINKS_A_DAY, LINKS_OF_CLIENT, proof_url
 from shop.ops.rations import subject, take
 from shop.orders.links import order_path
 from shop.orders.models import Order
+from shop.outbox.models import MailState, OutboxMail
+from shop.outbox.on_request import SEARCHES, TO_AN_ADDRESS
+from shop.outbox.proofs import LINK_LASTS, LINKS_A_DAY, LINKS_OF_CLIENT, proof_url
 from shop.payments.service import start_payment
 from tests.buyer import Buyer
 from tests.checkout.test_limits import expires
 from tests.conftest import make_settings
-from tests.factories import make_buyer, make_cart, make_product, provider
+from tests.factories import make_buyer, make_cart, make_product, provider, send_due_mails
 from tests.fulfilment.sold import sell, templates
 from tests.fulfilment.test_mails import part, written
 

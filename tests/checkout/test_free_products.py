@@ -24,12 +24,13 @@ from shop.checkout.refusals import words_for
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
-from shop.fulfilment.asked_for import TO_AN_ADDRESS
-from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
+from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.service import deliver_order
 from shop.mail import MailRefused
 from shop.orders.links import order_path
 from shop.orders.models import IllegalTransition, Order, OrderStatus
+from shop.outbox.models import OutboxMail
+from shop.outbox.on_request import TO_AN_ADDRESS
 from shop.payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
 from shop.payments.invariants import findings
 from shop.payments.models import Payment
@@ -264,7 +265,7 @@ def test_a_free_order_for_an_address_that_takes_no_mail_troubles_nobody(
     def refuse(mail: object) -> None:
         raise MailRefused("no such mailbox")
 
-    monkeypatch.setattr("shop.fulfilment.outbox.send", refuse)
+    monkeypatch.setattr("shop.outbox.sending.send", refuse)
     with app.app_context():
         deliver_order(order(app, free()).id)
         jobs.mails()
@@ -276,7 +277,7 @@ def test_a_free_order_for_an_address_that_takes_no_mail_troubles_nobody(
 def test_a_stranger_is_mailed_only_so_many_free_goods_in_a_day(
     app: Flask, books: Books, nobody: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shop.fulfilment.asked_for.TO_AN_ADDRESS", 3)
+    monkeypatch.setattr("shop.outbox.on_request.TO_AN_ADDRESS", 3)
     with app.app_context():
         products = [free() for _ in range(5)]
         slug = products[4].slug
@@ -301,7 +302,7 @@ def test_a_stranger_is_mailed_only_so_many_free_goods_in_a_day(
 def test_free_orders_count_for_a_day_as_unpaid_ones_do(
     app: Flask, nobody: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shop.fulfilment.asked_for.TO_AN_ADDRESS", 1000)
+    monkeypatch.setattr("shop.outbox.on_request.TO_AN_ADDRESS", 1000)
     with app.app_context():
         for _ in range(10):
             last = order(app, free())

@@ -13,9 +13,9 @@ from sqlalchemy import select, update
 from shop.attention.models import AttentionItem
 from shop.catalogue.models import Product
 from shop.db import db, transaction
-from shop.fulfilment.models import OutboxMail
 from shop.orders.models import Order
 from shop.orders.queries import find_order
+from shop.outbox.models import OutboxMail
 from shop.payments.queries import payments_of
 from shop.payments.service import refresh
 from tests.factories import gateway, make_open_order, provider

@@ -15,12 +15,13 @@ from shop import create_app
 from shop.cli.mailed import former_hosts, mailed_links
 from shop.config import Settings
 from shop.db import db, transaction
-from shop.fulfilment.models import Delivery, OutboxMail
-from shop.fulfilment.outbox import send_due_mails
+from shop.fulfilment.models import Delivery
 from shop.ops.doctor import Finding
 from shop.ops.doctor.address import end_of
 from shop.orders.models import Order
+from shop.outbox.models import OutboxMail
 from tests.conftest import make_settings
+from tests.factories import send_due_mails
 from tests.fulfilment.sold import sell_file
 from tests.ops.test_doctor_address import Web, running
 

@@ -13,8 +13,8 @@ from shop.checkout.limits import TooManyOrders
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import end_read, transaction
-from shop.fulfilment.asked_for import AGAIN, SEARCHES, TO_AN_ADDRESS
 from shop.ops.rations import subject, take
+from shop.outbox.on_request import AGAIN, SEARCHES, TO_AN_ADDRESS
 from shop.payments.models import Payment
 from shop.payments.service import PaymentBusy, open_invoice, start_payment
 from shop.web.clients import client_key

@@ -16,15 +16,9 @@ from sqlalchemy import and_, func, not_, or_, select
 
 from shop.attention.models import AttentionItem
 from shop.db import db, end_read, utcnow
-from shop.fulfilment.models import (
-    TRUE_WHILE,
-    Delivery,
-    DeliveryState,
-    LicenceKey,
-    MailState,
-    OutboxMail,
-)
+from shop.fulfilment.models import Delivery, DeliveryState, LicenceKey
 from shop.orders.models import HAS_GOODS, SETTLED, Order, OrderEvent, OrderStatus
+from shop.outbox.models import TRUE_WHILE, MailState, OutboxMail
 from shop.payments.invariants import findings
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.times import MATCH_WITHIN

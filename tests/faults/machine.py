@@ -22,16 +22,17 @@ from shop.attention.service import resolve_attention_item
 from shop.books import SETTLED_AFTER
 from shop.catalogue.models import DeliveryKind, Price, Product
 from shop.db import db
-from shop.fulfilment.asked_for import mail_link, send_again
 from shop.fulfilment.copies import KeysRefused
 from shop.fulfilment.keys import normal_key
-from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
+from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.reissue import NotReissued, reissue, renew_link
 from shop.i18n import prefix_of
 from shop.ops.rations import UsedUp
 from shop.orders.links import order_path
 from shop.orders.models import HAS_GOODS, Order
 from shop.orders.queries import find_order
+from shop.outbox.models import OutboxMail
+from shop.outbox.on_request import mail_link, send_again
 from shop.payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
 from shop.payments.queries import find_payment_by_invoice, payments_of
 from shop.sandbox.invoices import Action, Invoice, Mode, Status

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from shop.attention.models import AttentionItem
 from shop.db import db, transaction
-from shop.fulfilment.models import OutboxMail
+from shop.outbox.models import OutboxMail
 from shop.sandbox.invoices import Action
 from tests.faults.crashing import Task
 from tests.faults.stage import Stage

@@ -17,9 +17,9 @@ from shop.attention.models import AttentionItem
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
 from shop.db import db
-from shop.fulfilment.models import MailState, OutboxMail
 from shop.orders.links import order_url
 from shop.orders.models import Order
+from shop.outbox.models import MailState, OutboxMail
 from shop.payments.models import Payment
 from shop.payments.queries import payments_of
 from shop.sandbox.invoices import Action

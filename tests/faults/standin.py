@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from shop.db import db, transaction
-from shop.fulfilment.models import OutboxMail
 from shop.money import Money
 from shop.orders.models import Order, OrderEvent, OrderStatus
+from shop.outbox.models import OutboxMail
 from shop.payments import settling
 from shop.payments.cryptocloud import CryptoCloud, Invoice, InvoiceInfo, InvoiceStatus, Unclear
 from shop.payments.models import Payment, PaymentState

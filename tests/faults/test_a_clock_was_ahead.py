@@ -18,20 +18,13 @@ from shop.catalogue.queries import rates_with_faults
 from shop.checkout.models import Placement
 from shop.config import Settings
 from shop.db import Base, UtcDateTime, db, end_read, transaction, utcnow
-from shop.fulfilment.asked_for import send_again
 from shop.fulfilment.goods import download_url, find_download
-from shop.fulfilment.models import (
-    GOODS_MAIL,
-    PLACED_MAIL,
-    Delivery,
-    DeliveryState,
-    MailState,
-    OutboxMail,
-)
-from shop.fulfilment.outbox import send_due_mails
+from shop.fulfilment.models import Delivery, DeliveryState
 from shop.moments import CLOCKS_DIFFER, bounds, set_right
 from shop.ops.doctor import machine
 from shop.orders.models import Order, OrderStatus
+from shop.outbox.models import GOODS_MAIL, PLACED_MAIL, MailState, OutboxMail
+from shop.outbox.on_request import send_again
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.cryptocloud import Unavailable
@@ -42,7 +35,7 @@ from shop.payments.watching import pause_after
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
-from tests.factories import gateway, make_open_order, make_order, make_product
+from tests.factories import gateway, make_open_order, make_order, make_product, send_due_mails
 from tests.faults.test_clocks import A_MINUTE, Clocks
 from tests.fulfilment.sold import sell
 

@@ -16,8 +16,8 @@ from sqlalchemy import select
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
 from shop.db import db, end_read, utcnow
-from shop.fulfilment.models import OutboxMail
 from shop.orders.models import Order
+from shop.outbox.models import OutboxMail
 from shop.sandbox.live import Sandbox, running_sandbox
 from tests.conftest import make_settings
 from tests.factories import make_product

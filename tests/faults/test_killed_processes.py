@@ -28,10 +28,9 @@ from shop import jobs
 from shop.catalogue.models import Product
 from shop.config import Settings
 from shop.db import db, end_read, utcnow
-from shop.fulfilment.models import MailState
-from shop.fulfilment.outbox import send_due_mails
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderStatus
+from shop.outbox.models import MailState
 from shop.payments.asking import Calls
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import payments_of
@@ -40,7 +39,14 @@ from shop.payments.sweep import forget_lost_calls, sweep
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer, Form
 from tests.conftest import settings_for
-from tests.factories import gateway, make_open_order, make_order, make_product, provider
+from tests.factories import (
+    gateway,
+    make_open_order,
+    make_order,
+    make_product,
+    provider,
+    send_due_mails,
+)
 from tests.faults.processes import PATIENCE, ROOT, WebProcess, environment, until
 from tests.fulfilment.sold import goods_mails
 

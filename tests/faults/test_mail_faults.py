@@ -19,20 +19,21 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask
 from sqlalchemy import select
 
-import shop.fulfilment.outbox as outbox
 import shop.mail
+import shop.outbox.sending as outbox
 from shop.config import Settings
 from shop.db import db, end_read, utcnow
-from shop.fulfilment.models import PLACED_MAIL, MailState, OutboxMail
-from shop.fulfilment.service import new_message_id
+from shop.fulfilment.letters import compose
 from shop.mail import Mail
 from shop.orders.models import Order, OrderStatus
+from shop.outbox.models import PLACED_MAIL, MailState, OutboxMail
+from shop.outbox.service import new_message_id
 from shop.payments.models import Payment
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
 from tests.conftest import settings_for
-from tests.factories import as_json, make_postback, make_product
+from tests.factories import as_json, make_postback, make_product, send_due_mails
 from tests.faults.crashing import Nursery, Task
 from tests.faults.ledger import tally
 from tests.faults.mutants import Killed, dies_here, mutant
@@ -226,8 +227,8 @@ def test_control_a_mail_noted_as_sent_before_it_is_sent_is_found_missing(
         sell(app)
         dies_here(monkeypatch, "before_send")
         with pytest.raises(Killed):
-            outbox.send_due_mails()
-        outbox.send_due_mails(utcnow() + ROUND)
+            send_due_mails()
+        send_due_mails(utcnow() + ROUND)
 
     assert "never arrived" in str(wrong(app, post, deaths=1))
 
@@ -236,15 +237,13 @@ def test_control_a_mail_noted_as_sent_before_it_is_sent_is_found_missing(
 def test_control_a_mail_with_a_new_id_each_time_is_found(
     app: Flask, post: BadPost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    render = outbox._render
+    def renamed(mail: OutboxMail) -> Mail:
+        return replace(compose(mail), message_id=new_message_id())
 
-    def renamed(mail_id: int) -> Mail:
-        return replace(render(mail_id), message_id=new_message_id())
-
-    monkeypatch.setattr(outbox, "_render", renamed)
+    monkeypatch.setattr("tests.factories.compose", renamed)
     with app.app_context():
         sell(app)
-        outbox.send_due_mails()
+        send_due_mails()
 
     assert "is no mail of ours" in str(wrong(app, post, deaths=0))
 
@@ -255,10 +254,10 @@ def test_control_a_mail_that_comes_twice_without_a_death_is_found(
 ) -> None:
     with app.app_context():
         sell(app)
-        outbox.send_due_mails()
+        send_due_mails()
         assert wrong(app, post, deaths=0) == []
         (mail,) = goods_mails()
-        shop.mail.send(outbox._render(mail.id))
+        shop.mail.send(compose(mail))
 
     assert post.connections == 2, "the count of connections counts"
     assert "came twice after 0 deaths" in str(wrong(app, post, deaths=0))

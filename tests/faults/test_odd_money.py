@@ -26,9 +26,9 @@ from shop import jobs
 from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import db
-from shop.fulfilment.models import MailState, OutboxMail
 from shop.orders.links import order_token
 from shop.orders.models import Order
+from shop.outbox.models import MailState, OutboxMail
 from shop.payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
 from shop.sandbox.coins import COINS
 from shop.sandbox.invoices import Action, Mode, Status

@@ -14,8 +14,8 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
 from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of
-from shop.fulfilment.models import GOODS_MAIL, OutboxMail
 from shop.orders.models import Order
+from shop.outbox.models import GOODS_MAIL, OutboxMail
 from shop.payments.service import refresh
 from tests.factories import gateway, make_open_order, make_product, provider
 

@@ -16,10 +16,10 @@ from shop.fulfilment.downloads import Giving, UsedUp
 from shop.fulfilment.given import blocks
 from shop.fulfilment.goods import Goods, goods_of
 from shop.fulfilment.models import Delivery
-from shop.fulfilment.outbox import send_due_mails
 from shop.i18n import speaking
 from shop.orders.models import Order
 from shop.web.attachments import DOWNLOADS_AT_ONCE
+from tests.factories import send_due_mails
 from tests.faults.crowd import at_once
 from tests.fulfilment.sold import download_link, make_file, press, sell_file
 from tests.fulfilment.test_mails import part, written

@@ -24,14 +24,13 @@ from shop.cli.files import FILE_CHECKS
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.files import Looks, look_at_some
 from shop.fulfilment.models import Delivery, DeliveryState
-from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.service import deliver_order
 from shop.ops.doctor import examine
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.payments.by_hand import refund_order
 from shop.payments.invariants import findings
-from tests.factories import make_product
+from tests.factories import make_product, send_due_mails
 from tests.fulfilment.sold import (
     download_link,
     goods_file,

@@ -16,12 +16,18 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction
 from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery, LicenceKey
-from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.queries import unsold_keys
 from shop.fulfilment.service import deliver_order
 from shop.orders.models import Order, OrderStatus
 from shop.payments.service import refresh
-from tests.factories import add_keys, gateway, make_open_order, make_product, provider
+from tests.factories import (
+    add_keys,
+    gateway,
+    make_open_order,
+    make_product,
+    provider,
+    send_due_mails,
+)
 from tests.fulfilment.sold import make_file, templates
 
 

@@ -18,17 +18,17 @@ from shop import jobs
 from shop.catalogue.models import DeliveryKind, Product
 from shop.catalogue.storage import Bucket
 from shop.db import db, end_read, transaction, utcnow
-from shop.fulfilment.asked_for import HOLD, NotCorrectable, correct_address, mail_link, send_again
-from shop.fulfilment.models import LicenceKey, MailState, OutboxMail
-from shop.fulfilment.outbox import send_due_mails
+from shop.fulfilment.models import LicenceKey
 from shop.fulfilment.queries import unsold_keys
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
+from shop.outbox.models import MailState, OutboxMail
+from shop.outbox.on_request import HOLD, NotCorrectable, correct_address, mail_link, send_again
 from shop.payments.by_hand import NotPossible, refund_order
 from shop.privacy.export import known_about
 from shop.privacy.queries import why_kept
 from tests.cli.deciding import BY, does, found
-from tests.factories import add_keys, confirm, make_open_order, make_product
+from tests.factories import add_keys, confirm, make_open_order, make_product, send_due_mails
 from tests.fulfilment.sold import make_file, sell
 from tests.fulfilment.test_mails import part, written
 

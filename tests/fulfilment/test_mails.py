@@ -15,7 +15,6 @@ from shop.catalogue.models import DeliveryKind
 from shop.config import ConfigurationError, Settings, load
 from shop.db import db, transaction
 from shop.fulfilment.models import LicenceKey
-from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.service import deliver_order
 from shop.mail import Mail, _message
 from shop.orders.links import order_path
@@ -23,7 +22,14 @@ from shop.orders.models import Order
 from shop.payments.service import refresh
 from tests.cli.deciding import product_named
 from tests.conftest import make_settings
-from tests.factories import add_keys, gateway, make_open_order, make_product, provider
+from tests.factories import (
+    add_keys,
+    gateway,
+    make_open_order,
+    make_product,
+    provider,
+    send_due_mails,
+)
 from tests.fulfilment.sold import goods_mails, make_file, sell
 
 

@@ -11,7 +11,12 @@ from sqlalchemy import select, update
 
 from shop.checkout.service import place_order
 from shop.db import db, end_read, transaction, utcnow
-from shop.fulfilment.asked_for import (
+from shop.fulfilment.models import Delivery
+from shop.fulfilment.reissue import renew_link
+from shop.ops.rations import UsedUp
+from shop.orders.models import Order
+from shop.outbox.models import MailState, OutboxMail
+from shop.outbox.on_request import (
     AGAIN,
     PAUSE,
     SEARCHES,
@@ -20,10 +25,6 @@ from shop.fulfilment.asked_for import (
     mail_link,
     send_again,
 )
-from shop.fulfilment.models import Delivery, MailState, OutboxMail
-from shop.fulfilment.reissue import renew_link
-from shop.ops.rations import UsedUp
-from shop.orders.models import Order
 from tests.factories import make_buyer, make_cart, make_open_order, make_product
 from tests.fulfilment.sold import download_link, press, sell_file, templates
 

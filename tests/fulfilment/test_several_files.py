@@ -22,17 +22,17 @@ from shop.config import Settings
 from shop.db import db, end_read, transaction
 from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery, DeliveryState, LicenceKey
-from shop.fulfilment.outbox import send_due_mails
-from shop.fulfilment.queries import deliveries_of, mails_of
+from shop.fulfilment.queries import deliveries_of
 from shop.fulfilment.reissue import NotReissued, reissue, renew_link
 from shop.fulfilment.service import deliver_order
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.orders.queries import find_order
+from shop.outbox.queries import mails_of
 from shop.payments.invariants import findings
 from shop.privacy.export import known_about
 from shop.schema import migrations
-from tests.factories import make_product
+from tests.factories import make_product, send_due_mails
 from tests.fulfilment.sold import goods_file, press, sell
 from tests.fulfilment.test_mails import part, written
 

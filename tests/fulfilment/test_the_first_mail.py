@@ -11,14 +11,13 @@ from flask import Flask
 from shop.catalogue.models import DeliveryKind, Product
 from shop.checkout.service import place_order, place_test_order
 from shop.db import db, transaction, utcnow
-from shop.fulfilment.asked_for import HOLD, TO_AN_ADDRESS
-from shop.fulfilment.models import MailState, OutboxMail
-from shop.fulfilment.outbox import send_due_mails
-from shop.fulfilment.queries import mails_of
 from shop.money import Money
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderStatus
-from tests.factories import make_buyer, make_cart, make_order, make_product
+from shop.outbox.models import MailState, OutboxMail
+from shop.outbox.on_request import HOLD, TO_AN_ADDRESS
+from shop.outbox.queries import mails_of
+from tests.factories import make_buyer, make_cart, make_order, make_product, send_due_mails
 from tests.fulfilment.sold import sell, templates
 from tests.fulfilment.test_mails import part, written
 

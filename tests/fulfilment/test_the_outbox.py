@@ -15,17 +15,18 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask
 
-import shop.fulfilment.outbox
 import shop.mail
+import shop.outbox.sending
 from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import transaction, utcnow
-from shop.fulfilment.models import MailState, OutboxMail
-from shop.fulfilment.outbox import LEASE, TRIES, _claim, send_due_mails
-from shop.fulfilment.queries import mails_of
+from shop.fulfilment import letters
 from shop.orders.models import Order
+from shop.outbox.models import MailState, OutboxMail
+from shop.outbox.queries import mails_of
+from shop.outbox.sending import LEASE, TRIES, _claim
 from tests.conftest import make_settings
-from tests.factories import make_open_order
+from tests.factories import make_open_order, send_due_mails
 from tests.fulfilment.sold import goods_mails, sell
 
 
@@ -101,7 +102,7 @@ def test_a_mail_server_that_hangs_does_not_hold_up_the_sweep(
 ) -> None:
     """With each mail taking as long as a server may keep us waiting; the others have their turn later."""
     clock = itertools.count(step=int(shop.mail.SMTP_SECONDS))
-    monkeypatch.setattr(shop.fulfilment.outbox, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(shop.outbox.sending, "monotonic", lambda: next(clock))
     with app.app_context():
         for _ in range(4):
             sell(app)
@@ -351,7 +352,7 @@ def test_one_mail_that_cannot_be_made_does_not_hold_up_the_others(
     with app.app_context():
         broken = sell(app).id
         sell(app)
-        render = shop.fulfilment.outbox.render_mail
+        render = letters.render_mail
 
         def fail(template: str, **values: object) -> object:
             order = values["order"]
@@ -359,7 +360,7 @@ def test_one_mail_that_cannot_be_made_does_not_hold_up_the_others(
                 raise ValueError("tell-nobody-4711")
             return render(template, **values)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(shop.fulfilment.outbox, "render_mail", fail)
+        monkeypatch.setattr(letters, "render_mail", fail)
 
         assert send_due_mails() == 1
 

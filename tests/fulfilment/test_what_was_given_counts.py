@@ -21,12 +21,12 @@ from shop.fulfilment.downloads import UsedUp
 from shop.fulfilment.given import blocks, copies_left, may_give
 from shop.fulfilment.goods import LINK_SECONDS, goods_of
 from shop.fulfilment.models import Delivery
-from shop.fulfilment.outbox import send_due_mails
 from shop.fulfilment.reissue import reissue
 from shop.i18n import speaking
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.web.attachments import PIECE
+from tests.factories import send_due_mails
 from tests.faults.crowd import at_once
 from tests.faults.mutants import Killed, dies_here
 from tests.fulfilment.sold import press, sell_file

@@ -12,27 +12,27 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from sqlalchemy import select
 
-import shop.fulfilment.outbox as outbox
+import shop.outbox.sending as outbox
 from shop import create_app
 from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
-from shop.fulfilment.asked_for import send_again
-from shop.fulfilment.models import LINK_MAIL, PLACED_MAIL, TRUE_WHILE, MailState, OutboxMail
-from shop.fulfilment.outbox import TRIES, send_due_mails
-from shop.fulfilment.queries import TRIES_IN_AN_HOUR
-from shop.fulfilment.service import plan_mail
 from shop.mail import Mail, MailNotSent, send
 from shop.ops.doctor.mail import mail as look_at_mail
 from shop.ops.doctor.mail import send_test_mail
 from shop.orders.links import order_token
 from shop.orders.models import Order, OrderStatus
 from shop.orders.service import lock_order
+from shop.outbox.models import LINK_MAIL, PLACED_MAIL, TRUE_WHILE, MailState, OutboxMail
+from shop.outbox.on_request import send_again
+from shop.outbox.queries import TRIES_IN_AN_HOUR
+from shop.outbox.sending import TRIES
+from shop.outbox.service import plan_mail
 from tests.buyer import Buyer
 from tests.conftest import make_settings
-from tests.factories import make_open_order, make_order, make_product
+from tests.factories import make_open_order, make_order, make_product, send_due_mails
 from tests.fulfilment.sold import goods_mails, sell, templates
 from tests.web.conftest import AtItsOwnAddress, production
 

@@ -20,11 +20,10 @@ from flask import Flask
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
 from shop.db import utcnow
-from shop.fulfilment.outbox import send_due_mails
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
 from tests.conftest import settings_for
-from tests.factories import make_product
+from tests.factories import make_product, send_due_mails
 from tests.fulfilment.test_the_outbox import Post
 from tests.journeys.books import Books
 from tests.journeys.test_goods_arrive import keys_on

@@ -102,7 +102,7 @@ def test_a_shop_whose_mail_server_takes_nothing_is_ready_and_says_so(
 
     with app.app_context(), monkeypatch.context() as away:
         sell(app)
-        away.setattr("shop.fulfilment.outbox.send", refuse)
+        away.setattr("shop.outbox.sending.send", refuse)
         jobs.mails()
 
     response = client.get("/readyz")

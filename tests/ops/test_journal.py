@@ -15,12 +15,12 @@ from shop.attention.queries import open_attention
 from shop.books import SETTLED_AFTER, _move_mark, compare
 from shop.catalogue.models import DeliveryKind
 from shop.db import db, end_read, utcnow
-from shop.fulfilment.asked_for import correct_address
 from shop.fulfilment.reissue import renew_link
 from shop.ops import journal
 from shop.ops.journal import Line, Unreadable
 from shop.ops.models import JournalMark
 from shop.orders.models import OrderStatus
+from shop.outbox.on_request import correct_address
 from tests.factories import add_keys, gateway, make_open_order, make_product, provider
 from tests.fulfilment.sold import sell
 

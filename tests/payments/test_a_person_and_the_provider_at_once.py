@@ -12,9 +12,10 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from shop.db import db
-from shop.fulfilment.models import Delivery, OutboxMail
+from shop.fulfilment.models import Delivery
 from shop.fulfilment.service import deliver_order
 from shop.orders.models import Order, OrderStatus
+from shop.outbox.models import OutboxMail
 from shop.payments import by_hand
 from shop.payments.by_hand import NotPossible, cancel_order, confirm_order
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import db, utcnow
-from shop.fulfilment.models import OutboxMail
 from shop.orders.models import OrderFlag, OrderStatus
+from shop.outbox.models import OutboxMail
 from shop.payments.cryptocloud import SIGNED, InvoiceStatus, Refusal
 from shop.payments.cryptocloud.invoices import status_of
 from shop.payments.inbox import nudge, receive_postback

@@ -24,8 +24,9 @@ from sqlalchemy.orm import Session
 
 from shop.config import Settings
 from shop.db import db, transaction, utcnow
-from shop.fulfilment.models import Delivery, LicenceKey, OutboxMail
+from shop.fulfilment.models import Delivery, LicenceKey
 from shop.orders.models import Order, OrderEvent, OrderStatus, StockHold
+from shop.outbox.models import OutboxMail
 from shop.payments.cryptocloud import LARGEST_POSTBACK, Refusal
 from shop.payments.inbox import nudge, rest
 from shop.payments.models import Payment, PaymentState, Postback

@@ -15,9 +15,10 @@ from shop.attention.service import resolve_attention_item
 from shop.catalogue.models import DeliveryKind, Product
 from shop.checkout.service import place_order
 from shop.db import db, end_read, transaction, utcnow
-from shop.fulfilment.models import Delivery, DeliveryState, LicenceKey, OutboxMail
+from shop.fulfilment.models import Delivery, DeliveryState, LicenceKey
 from shop.fulfilment.service import deliver_order
 from shop.orders.models import HoldState, Order, OrderEvent, OrderLine, OrderStatus, StockHold
+from shop.outbox.models import OutboxMail
 from shop.payments.by_hand import refund_order
 from shop.payments.invariants import CHECKS, findings
 from shop.payments.models import Payment, PaymentState, Postback

@@ -18,10 +18,9 @@ from shop.catalogue.models import DeliveryKind
 from shop.checkout.models import Placement
 from shop.config import Settings
 from shop.db import Base, db, end_read, transaction, utcnow
-from shop.fulfilment.models import GOODS_MAIL, MailState, OutboxMail
-from shop.fulfilment.outbox import send_due_mails
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderEvent, OrderStatus
+from shop.outbox.models import GOODS_MAIL, MailState, OutboxMail
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.invariants import findings
 from shop.payments.models import Payment
@@ -30,7 +29,14 @@ from shop.privacy.queries import erasable_orders, why_kept
 from shop.privacy.service import StillNeeded, erase_due, erase_order
 from tests.buyer import Buyer
 from tests.conftest import make_settings
-from tests.factories import confirm, gateway, make_open_order, make_product, provider
+from tests.factories import (
+    confirm,
+    gateway,
+    make_open_order,
+    make_product,
+    provider,
+    send_due_mails,
+)
 from tests.fulfilment.sold import sell
 
 ADDRESS = "buyer@example.com"

@@ -10,10 +10,9 @@ from flask.testing import FlaskCliRunner
 
 from shop.catalogue.models import DeliveryKind
 from shop.db import db, utcnow
-from shop.fulfilment.outbox import send_due_mails
 from shop.orders.models import Order
 from tests.cli.deciding import BY, does
-from tests.factories import make_open_order, make_product
+from tests.factories import make_open_order, make_product, send_due_mails
 from tests.fulfilment.sold import sell
 
 ADDRESS = "buyer@example.com"

@@ -16,7 +16,6 @@ from flask_babel import ngettext
 from shop import create_app
 from shop.checkout.service import place_order
 from shop.db import db
-from shop.fulfilment.outbox import send_due_mails
 from shop.i18n import currency_name, money, readable_size, speaking
 from shop.money import Money
 from shop.orders.links import order_path
@@ -26,7 +25,15 @@ from shop.payments.service import open_invoice
 from shop.web.filters import clock, moment
 from tests.buyer import Buyer
 from tests.conftest import make_settings
-from tests.factories import confirm, gateway, make_buyer, make_cart, make_product, provider
+from tests.factories import (
+    confirm,
+    gateway,
+    make_buyer,
+    make_cart,
+    make_product,
+    provider,
+    send_due_mails,
+)
 
 HEADINGS = {"": "Your cart", "/ru": "Ваша корзина", "/uk": "Ваш кошик"}
 

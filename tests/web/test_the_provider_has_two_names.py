@@ -15,14 +15,13 @@ from flask.testing import FlaskClient
 from shop import create_app
 from shop.config import LANGUAGES
 from shop.db import utcnow
-from shop.fulfilment.asked_for import HOLD
-from shop.fulfilment.outbox import send_due_mails
 from shop.i18n import speaking
 from shop.orders.links import order_path
+from shop.outbox.on_request import HOLD
 from shop.web.filters import either
 from tests.buyer import Buyer
 from tests.conftest import make_settings
-from tests.factories import make_product
+from tests.factories import make_product, send_due_mails
 from tests.fulfilment.test_mails import part, written
 from tests.web.test_languages import order_in
 

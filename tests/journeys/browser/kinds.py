@@ -17,16 +17,16 @@ from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
 from shop.checkout.service import place_order
 from shop.db import transaction, utcnow
-from shop.fulfilment.models import Delivery, LicenceKey, MailState, OutboxMail
-from shop.fulfilment.outbox import send_due_mails
+from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.service import deliver_order
 from shop.orders.links import find_order_by_token, order_url
 from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.orders.queries import recent_orders
+from shop.outbox.models import MailState, OutboxMail
 from shop.payments.models import Payment
 from shop.payments.service import open_invoice
 from shop.privacy.service import erase_order
-from tests.factories import gateway, make_buyer, make_cart, make_order, make_product
+from tests.factories import gateway, make_buyer, make_cart, make_order, make_product, send_due_mails
 from tests.fulfilment.sold import download_link
 from tests.fulfilment.test_several_files import NAMES, make_files
 from tests.journeys.books import Books

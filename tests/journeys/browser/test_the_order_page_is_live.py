@@ -12,10 +12,10 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from shop.db import db
-from shop.fulfilment.outbox import send_due_mails
 from shop.payments.models import Payment
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
+from tests.factories import send_due_mails
 from tests.journeys.browser.watch import Watch
 from tests.journeys.till import Till
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -9,23 +10,21 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from ..attention.queries import attention_mailed_by, unmailed_attention, waits_for_a_person
+from ..attention.queries import unmailed_attention, waits_for_a_person
 from ..attention.service import keep_attention, raise_attention
 from ..config import current_settings
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..failpoints import failpoint
-from ..i18n import speaking
-from ..mail import NO_SERVER, Mail, MailNotSent, MailRefused, render_mail, send
-from ..orders.links import order_url
+from ..mail import NO_SERVER, Mail, MailNotSent, MailRefused, send
 from ..orders.service import lock_order
-from .goods import goods_of
-from .models import ASKED_FOR, GOODS_MAIL, PROOF_MAIL, MailState, OutboxMail
-from .proofs import proof_url
+from .models import ASKED_FOR, MailState, OutboxMail
 from .queries import due_mails, has_sent_since, is_due, mail_of, tried_in_vain_for_an_hour
 from .service import new_message_id
 
 log = structlog.get_logger()
 
+Compose = Callable[[OutboxMail], Mail]
+"""Writes a mail's text, at the moment when it is sent."""
 LEASE = timedelta(minutes=2)
 TRIES = 20
 LONGEST_PAUSE = timedelta(hours=2)
@@ -38,8 +37,8 @@ SECONDS_FOR_MAILS = 30
 """A mail server that hangs must not make the sweep look as if it did; what is left has its turn in the next."""
 
 
-def send_due_mails(now: datetime | None = None) -> int:
-    """Send every mail whose turn it is; how many were sent.
+def send_due_mails(compose: Compose, now: datetime | None = None) -> int:
+    """Send every mail whose turn it is, as `compose` writes it; how many were sent.
 
     Without a mail server all wait as they are, and no try is counted.
     """
@@ -52,16 +51,16 @@ def send_due_mails(now: datetime | None = None) -> int:
     until, sent = monotonic() + SECONDS_FOR_MAILS, 0
     for mail in due_mails(now):
         if monotonic() < until:
-            sent += _send(mail.id, now)
+            sent += _send(mail.id, compose, now)
     return sent
 
 
-def _send(mail_id: int, now: datetime) -> bool:
+def _send(mail_id: int, compose: Compose, now: datetime) -> bool:
     if not _claim(mail_id, now):
         return False
     error, refused = "", False
     try:
-        rendered = _render(mail_id)
+        rendered = compose(db.session.get_one(OutboxMail, mail_id, populate_existing=True))
         end_read()
         failpoint("before_send")
         send(rendered)
@@ -116,37 +115,6 @@ def queue_alert(now: datetime) -> None:
         mail = OutboxMail(dedupe_key=key, template="attention", message_id=new_message_id())
         mail.next_try_at = now
         session.add(mail)
-
-
-def _render(mail_id: int) -> Mail:
-    mail = db.session.get_one(OutboxMail, mail_id, populate_existing=True)
-    order = mail.order
-    if mail.template == PROOF_MAIL:
-        with speaking(mail.note):
-            return render_mail(
-                mail.template,
-                to=mail.address,
-                message_id=mail.message_id,
-                order=None,
-                proof_url=proof_url(mail.address, mail.note),
-            )
-    if order is None:
-        return render_mail(
-            mail.template,
-            to=current_settings().alert_email,
-            message_id=mail.message_id,
-            items=attention_mailed_by(mail.dedupe_key),
-        )
-    with speaking(order.language):
-        return render_mail(
-            mail.template,
-            to=mail.address or order.email,
-            message_id=mail.message_id,
-            order=order,
-            order_url=order_url(order),
-            deliveries=goods_of(order) if mail.template == GOODS_MAIL else [],
-            note=mail.note,
-        )
 
 
 def _claim(mail_id: int, now: datetime) -> bool:

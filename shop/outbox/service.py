@@ -1,0 +1,42 @@
+"""Queueing a mail, inside the transaction of what it tells."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from ..config import current_settings
+from ..db import insert_if_new, utcnow
+from ..orders.models import Order
+from .models import OutboxMail
+
+
+def plan_mail(
+    session: Session,
+    order: Order,
+    template: str,
+    about: str = "",
+    note: str = "",
+    *,
+    address: str = "",
+    wait: timedelta = timedelta(0),
+) -> None:
+    """Queue a mail to the buyer inside a transaction; the same about the same thing only once."""
+    insert_if_new(
+        session,
+        OutboxMail,
+        dedupe_key=f"{template}:{about or order.number}",
+        template=template,
+        order_id=order.id,
+        address=address,
+        note=note,
+        next_try_at=utcnow() + wait,
+        message_id=new_message_id(),
+    )
+
+
+def new_message_id() -> str:
+    """A Message-ID of this shop."""
+    return f"<{secrets.token_hex(16)}@{current_settings().mail_domain}>"
