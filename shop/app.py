@@ -24,7 +24,7 @@ from .ops.health import bp as health_pages
 from .ops.journal import has_lines
 from .ops.vitals import worker_words
 from .outbox.queries import waiting_words
-from .payments.cryptocloud import CryptoCloud, CryptoCloudV2
+from .payments.gateway import EXTENSION, open_gateway
 from .payments.views import bp as postback_pages
 from .unusable import OWN_DATA_DIR, user
 from .web import errors, filters, former, own_templates, security, static
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_loader = ChoiceLoader([own, FileSystemLoader(ROOT / "templates")])
     app.jinja_env.undefined = StrictUndefined
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named
-    app.extensions["cryptocloud"] = gateway(settings)
+    app.extensions[EXTENSION] = open_gateway(settings)
     app.extensions["vitals"] = {"worker": worker_words, "mail": waiting_words}
     app.extensions["has_sold"] = has_lines
     app.extensions["jobs"] = {name: (lambda name=name: jobs.run(name)) for name in jobs.JOBS}
@@ -87,18 +87,3 @@ def create_app(settings: Settings | None = None) -> Flask:
     for name in unknown_names(os.environ):
         logs.log.warning("unknown_setting", setting=name)
     return app
-
-
-def gateway(settings: Settings) -> CryptoCloud:
-    """The provider's client, as the settings describe it."""
-    client = CryptoCloudV2 if settings.cryptocloud_api_version == "2" else CryptoCloud
-    return client(
-        api_key=settings.cryptocloud_api_key.get_secret_value(),
-        shop_id=settings.cryptocloud_shop_id,
-        secret_key=settings.cryptocloud_secret_key.get_secret_value(),
-        url=settings.cryptocloud_api_url,
-        pay_origins=settings.cryptocloud_pay_hosts,
-        previous_secret_key=settings.cryptocloud_previous_secret_key.get_secret_value(),
-        previous_until=settings.cryptocloud_previous_secret_until,
-        invoice_life=settings.invoice_life,
-    )

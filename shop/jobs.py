@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
-from flask import current_app
 
 from . import books
 from .attention.service import keep_attention
@@ -21,6 +20,7 @@ from .ops.rations import forget_past
 from .ops.vitals import note_run
 from .outbox.sending import send_due_mails
 from .payments import sweep as payments
+from .payments.gateway import gateway
 from .privacy.service import erase_due
 from .surroundings import look_around
 
@@ -48,17 +48,17 @@ def sweep() -> None:
 
 def set_clock_right() -> None:
     """Let nothing wait for a moment that a wrong clock has written."""
-    set_right(current_app.extensions["cryptocloud"])
+    set_right(gateway())
 
 
 def check_payments() -> None:
     """Ask the provider about what is open, and close what is over."""
-    payments.sweep(current_app.extensions["cryptocloud"])
+    payments.sweep(gateway())
 
 
 def compare_books() -> None:
     """Compare the database with the journal and with the provider's list, in case it is an older copy."""
-    books.compare(current_app.extensions["cryptocloud"])
+    books.compare(gateway())
 
 
 def deliveries() -> None:

@@ -27,7 +27,7 @@ from shop.outbox import sending
 from shop.payments.by_hand import confirm_order
 from shop.payments.cryptocloud import CryptoCloud
 from shop.payments.models import Payment
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 
 _numbers = itertools.count(1)
 

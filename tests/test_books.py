@@ -23,13 +23,13 @@ from shop.ops import journal
 from shop.orders.links import find_order_by_token, order_token
 from shop.orders.models import Order
 from shop.outbox.on_request import correct_address
+from shop.payments.checking import refresh
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.invariants import findings
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import find_payment_by_invoice
-from shop.payments.service import refresh
 from shop.payments.settling import settle
 from shop.privacy.service import erase_order
 from tests.copies import Copy

@@ -9,7 +9,7 @@ from shop import jobs
 from shop.db import db
 from shop.ops.models import JobRun
 from shop.outbox.models import MailState
-from shop.payments.service import refresh
+from shop.payments.checking import refresh
 from tests.factories import gateway, make_open_order, provider
 from tests.fulfilment.sold import goods_mails
 

@@ -20,8 +20,8 @@ from ..orders.queries import find_order
 from ..outbox.models import GOODS_MAIL, MailState
 from ..outbox.queries import mail_of
 from ..payments.models import Payment, PaymentState
+from ..payments.opening import MOST_ATTEMPTS, can_start_again
 from ..payments.queries import figures_of, payments_of
-from ..payments.service import MOST_ATTEMPTS, can_start_again
 from ..payments.words import figures_in_words
 from .remembered import remembered_orders
 from .timeline import Step, timeline

@@ -16,8 +16,8 @@ from ..orders.queries import find_order_by_checkout_key
 from ..orders.service import take_holds
 from ..outbox.on_request import plan_placed
 from ..payments.models import Payment
+from ..payments.opening import new_payment
 from ..payments.queries import find_payment_by_reference
-from ..payments.service import new_payment
 from ..payments.settling import settle_free
 from .cart import Cart
 from .forms import Buyer

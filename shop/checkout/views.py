@@ -9,7 +9,6 @@ import structlog
 from flask import (
     Blueprint,
     abort,
-    current_app,
     flash,
     redirect,
     render_template,
@@ -35,19 +34,19 @@ from ..orders.models import Order, OrderFlag, OrderStatus
 from ..orders.queries import find_order
 from ..orders.service import SoldOut
 from ..payments.by_hand import NotPossible, cancel_order
-from ..payments.cryptocloud import CryptoCloud, CryptoCloudError
+from ..payments.checking import claim_check, refresh
+from ..payments.cryptocloud import CryptoCloudError
+from ..payments.gateway import gateway
 from ..payments.models import Payment
-from ..payments.queries import find_payment_by_reference
-from ..payments.service import (
+from ..payments.opening import (
     NotPayable,
     PaymentBusy,
     PaymentInProgress,
     StillOpen,
-    claim_check,
     open_invoice,
-    refresh,
     start_payment,
 )
+from ..payments.queries import find_payment_by_reference
 from ..web.security import csrf
 from . import cart as carts
 from .forms import CheckoutForm
@@ -238,7 +237,7 @@ def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnVal
         )
         return _to_order(changed.order)
     if payment:
-        open_invoice(payment, _gateway())
+        open_invoice(payment, gateway())
     elif order.is_free:
         deliver_order(order.id)
     # An old form must not empty a cart filled since.
@@ -324,7 +323,7 @@ def pay(token: str) -> ResponseReturnValue:
     except (PaymentInProgress, NotPayable):
         return _to_order(order)
     if ours:
-        open_invoice(payment, _gateway())
+        open_invoice(payment, gateway())
     return _to_payment(order)
 
 
@@ -466,7 +465,7 @@ def _to_new_link(token: str) -> ResponseReturnValue:
 
 def _close(order: Order) -> bool:
     try:
-        cancel_order(order, _gateway(), why="the buyer changes the order", who="buyer")
+        cancel_order(order, gateway(), why="the buyer changes the order", who="buyer")
     except NotPossible as error:
         log.info("order_not_changed", order=order.number, reason=str(error))
         return order_page(order).can_refill  # the same form was faster
@@ -481,16 +480,11 @@ def _ask(order: Order, *, at_most_every: timedelta) -> bool:
     if payment is None or not claim_check(payment, at_most_every):
         return True
     try:
-        refresh(payment, _gateway(), seconds=SECONDS_TO_ASK)
+        refresh(payment, gateway(), seconds=SECONDS_TO_ASK)
     except CryptoCloudError as error:
         log.warning("check_failed", payment=payment.reference, outcome=type(error).__name__)
         return False
     return True
-
-
-def _gateway() -> CryptoCloud:
-    gateway: CryptoCloud = current_app.extensions["cryptocloud"]
-    return gateway
 
 
 def _last_order(status: OrderStatus) -> OrderPage | None:

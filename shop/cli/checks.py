@@ -22,9 +22,9 @@ from ..payments.cryptocloud import (
     Refusal,
     named_host,
 )
+from ..payments.gateway import gateway
 from ..payments.models import Payment
 from . import evidence
-from .lookup import gateway
 from .refusals import MEANINGS, meaning
 
 CLOCK_OFF, CLOCK_WRONG = 10, 60

@@ -21,10 +21,10 @@ from ..payments.cryptocloud import (
     Rejected,
     normalise_invoice_id,
 )
+from ..payments.gateway import gateway
 from ..payments.models import Payment, PaymentState
+from ..payments.opening import open_invoice
 from ..payments.queries import find_payment_by_invoice
-from ..payments.service import open_invoice
-from .lookup import gateway
 from .printing import as_json, payment_facts, refuse, show
 from .watching import STOPPED, ReportFile, Watch, interruptible
 

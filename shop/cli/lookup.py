@@ -1,19 +1,10 @@
-"""What commands are about: the order that was named, and the provider that the settings name."""
+"""What commands are about: the order that was named."""
 
 from __future__ import annotations
 
-from flask import current_app
-
 from ..orders.models import Order
 from ..orders.queries import find_order
-from ..payments.cryptocloud import CryptoCloud
 from .printing import refuse
-
-
-def gateway() -> CryptoCloud:
-    """The provider's client."""
-    found: CryptoCloud = current_app.extensions["cryptocloud"]
-    return found
 
 
 def order_named(number: str) -> Order:

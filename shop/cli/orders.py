@@ -14,10 +14,11 @@ from ..orders.models import Order, OrderStatus
 from ..orders.queries import recent_orders
 from ..outbox.queries import mails_of
 from ..payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
+from ..payments.checking import refresh
 from ..payments.cryptocloud import CryptoCloudError
+from ..payments.gateway import gateway
 from ..payments.queries import payments_of
-from ..payments.service import refresh
-from .lookup import gateway, order_named
+from .lookup import order_named
 from .printing import as_json, order_facts, payment_facts, reason, refuse, short, show, who
 
 TRANSACTION = "The transaction hash, or the provider's own number, that proves it."

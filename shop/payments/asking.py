@@ -10,8 +10,8 @@ from typing import TypeVar
 import structlog
 
 from ..db import end_read
+from .checking import Question, act_on
 from .cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, Rejected, Untrusted
-from .service import Question, act_on
 
 T = TypeVar("T")
 Answer = Future[dict[str, InvoiceInfo]]

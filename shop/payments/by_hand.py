@@ -20,10 +20,10 @@ from ..fulfilment.service import deliver_order, forget_missing_keys
 from ..orders.models import SETTLED, HoldState, Order, OrderStatus
 from ..orders.service import lock_order, release_holds
 from ..outbox.service import plan_mail
+from .checking import refresh
 from .cryptocloud import CryptoCloud, CryptoCloudError
 from .models import Payment, PaymentState
 from .queries import payments_of
-from .service import refresh
 from .settling import ANSWERED, complete
 
 log = structlog.get_logger()

@@ -21,9 +21,11 @@ from ..ops.vitals import ago
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order
 from .asking import Calls
+from .checking import Question, question_about
 from .cryptocloud import CryptoCloud, InvoiceInfo, Untrusted
 from .invariants import findings
 from .models import SAID_PAID, Payment, PaymentState, Postback
+from .opening import bind, note_failure
 from .queries import (
     due_checks,
     find_live_payment,
@@ -35,7 +37,6 @@ from .queries import (
     stale,
     unclear_payments,
 )
-from .service import Question, bind, note_failure, question_about
 from .settling import end_unpaid, give_up_on_the_rest, lock_payment
 from .silence import tell_of_silence
 from .times import (

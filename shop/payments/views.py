@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 
 import structlog
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from ..web.security import csrf
+from .checking import refresh
 from .cryptocloud import (
     ASKED_AT_ONCE,
     LARGEST_POSTBACK,
@@ -16,11 +17,11 @@ from .cryptocloud import (
     CryptoCloud,
     CryptoCloudError,
 )
+from .gateway import gateway
 from .inbox import nudge, receive_postback, rest
 from .models import Payment
 from .queries import find_payment_by_invoice
 from .recording import PROVEN, Sight
-from .service import refresh
 
 bp = Blueprint("payments", __name__)
 log = structlog.get_logger()
@@ -48,18 +49,18 @@ def postback() -> ResponseReturnValue:
 
 def _is_received(sight: Sight) -> bool:
     """Whether the notice is stored, or its invoice known to be paid without it."""
-    gateway: CryptoCloud = current_app.extensions["cryptocloud"]
+    client = gateway()
     try:
-        notice = gateway.read_postback(sight.content_type, sight.body)
+        notice = client.read_postback(sight.content_type, sight.body)
         sight.judged, sight.invoice_id = PROVEN, notice.invoice_id
         payment = receive_postback(notice)
     except BadPostback as error:
         sight.is_refused(error.because, str(error), error.invoice_id)
         log.warning("postback_refused", reason=str(error), because=error.because)
         granted = nudge(error.invoice_id, error.because)
-        return error.because in ASKED_AT_ONCE and _is_paid(error.invoice_id, gateway, ask=granted)
+        return error.because in ASKED_AT_ONCE and _is_paid(error.invoice_id, client, ask=granted)
     if payment:
-        _ask(payment, gateway)
+        _ask(payment, client)
     return True
 
 
@@ -75,7 +76,7 @@ def _body() -> bytes:
     return bytes(body)
 
 
-def _is_paid(invoice_id: str | None, gateway: CryptoCloud, *, ask: bool) -> bool:
+def _is_paid(invoice_id: str | None, client: CryptoCloud, *, ask: bool) -> bool:
     """Whether the provider calls the invoice paid, in its API: the notice itself is not believed.
 
     Our key signed it, so the provider spoke a moment ago, and its buyer need not wait for the sweep.
@@ -86,17 +87,17 @@ def _is_paid(invoice_id: str | None, gateway: CryptoCloud, *, ask: bool) -> bool
         return False
     if payment.is_closed or not ask:
         return payment.is_closed
-    if _ask(payment, gateway):
+    if _ask(payment, client):
         rest(invoice_id)
     payment = find_payment_by_invoice(invoice_id)
     return payment is not None and payment.is_closed
 
 
-def _ask(payment: Payment, gateway: CryptoCloud) -> bool:
+def _ask(payment: Payment, client: CryptoCloud) -> bool:
     """Have the provider say what is true, while it waits for us; False when it did not."""
     reference = payment.reference
     try:
-        refresh(payment, gateway, seconds=SECONDS_TO_ASK)
+        refresh(payment, client, seconds=SECONDS_TO_ASK)
     except CryptoCloudError as error:
         log.warning("check_failed", payment=reference, outcome=type(error).__name__)
         return False

@@ -10,12 +10,12 @@ from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
-import shop.outbox.on_request as on_request
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+import shop.outbox.on_request as on_request
 from shop.catalogue.models import DeliveryKind, Product
 from shop.cli.limits import lift
 from shop.db import db, end_read, transaction, utcnow

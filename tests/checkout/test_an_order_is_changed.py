@@ -12,8 +12,8 @@ from shop.catalogue.models import Price, Product
 from shop.db import db, transaction, utcnow
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
+from shop.payments.checking import refresh
 from shop.payments.models import Payment
-from shop.payments.service import refresh
 from tests.buyer import Buyer
 from tests.factories import gateway, make_order, make_product, provider
 from tests.faults.mutants import Killed, dies_here

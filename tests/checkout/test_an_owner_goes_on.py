@@ -25,7 +25,7 @@ from shop.orders.models import Order
 from shop.outbox.models import MailState, OutboxMail
 from shop.outbox.on_request import SEARCHES, TO_AN_ADDRESS
 from shop.outbox.proofs import LINK_LASTS, LINKS_A_DAY, LINKS_OF_CLIENT, proof_url
-from shop.payments.service import start_payment
+from shop.payments.opening import start_payment
 from tests.buyer import Buyer
 from tests.checkout.test_limits import expires
 from tests.conftest import make_settings

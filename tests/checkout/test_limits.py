@@ -32,8 +32,8 @@ from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.orders.service import release_holds
 from shop.payments.models import PaymentState
+from shop.payments.opening import open_invoice, start_payment
 from shop.payments.queries import payments_of
-from shop.payments.service import open_invoice, start_payment
 from shop.web.clients import client_key, mailbox_key
 from tests.buyer import Buyer
 from tests.conftest import make_settings

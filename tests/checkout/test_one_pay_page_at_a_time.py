@@ -13,8 +13,8 @@ from shop.db import end_read, transaction, utcnow
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.payments.models import Payment, PaymentState
+from shop.payments.opening import StillOpen, start_payment
 from shop.payments.queries import payments_of
-from shop.payments.service import StillOpen, start_payment
 from shop.payments.sweep import sweep
 from tests.conftest import make_settings
 from tests.factories import Provider, gateway, make_open_order, provider

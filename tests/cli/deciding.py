@@ -16,8 +16,8 @@ from shop.db import db, transaction
 from shop.orders.models import Order
 from shop.orders.queries import find_order
 from shop.outbox.models import OutboxMail
+from shop.payments.checking import refresh
 from shop.payments.queries import payments_of
-from shop.payments.service import refresh
 from tests.factories import gateway, make_open_order, provider
 
 BY = ("--reason", "The buyer wrote to us", "--who", "Ann")

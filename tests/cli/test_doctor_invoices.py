@@ -13,7 +13,7 @@ from shop.cli import checks
 from shop.config import Settings
 from shop.db import transaction, utcnow
 from shop.payments.models import Payment
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from tests.factories import gateway, make_open_order, make_order, provider
 
 

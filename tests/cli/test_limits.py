@@ -16,7 +16,7 @@ from shop.db import end_read, transaction
 from shop.ops.rations import subject, take
 from shop.outbox.on_request import AGAIN, SEARCHES, TO_AN_ADDRESS
 from shop.payments.models import Payment
-from shop.payments.service import PaymentBusy, open_invoice, start_payment
+from shop.payments.opening import PaymentBusy, open_invoice, start_payment
 from shop.web.clients import client_key
 from tests.conftest import make_settings
 from tests.factories import gateway, make_buyer, make_cart, make_product, provider

@@ -15,8 +15,9 @@ from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
 from shop.db import db, end_read, transaction
 from shop.orders.models import Order, OrderFlag
+from shop.payments.checking import refresh
+from shop.payments.opening import open_invoice, start_payment
 from shop.payments.queries import payments_of
-from shop.payments.service import open_invoice, refresh, start_payment
 from tests.factories import gateway, make_open_order, make_order, make_product, provider
 
 

@@ -13,10 +13,10 @@ from sqlalchemy import update
 
 from shop.config import Settings
 from shop.db import db, transaction, utcnow
+from shop.payments.checking import refresh
 from shop.payments.inbox import reopen_postback
 from shop.payments.models import Payment, Postback
 from shop.payments.queries import find_payment_by_invoice
-from shop.payments.service import refresh
 from shop.payments.sweep import sweep
 from tests.cli.deciding import does, items, letters, state
 from tests.factories import (

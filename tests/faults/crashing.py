@@ -28,9 +28,9 @@ from flask import Flask
 
 import shop.db
 from shop import create_app, failpoints
-from shop.app import gateway
 from shop.config import Settings, current_settings
 from shop.payments.cryptocloud import answers, v1
+from shop.payments.gateway import open_gateway
 from tests.buyer import Buyer
 from tests.factories import make_product
 from tests.faults.processes import PATIENCE, ROOT, WebProcess, environment
@@ -167,7 +167,7 @@ def speak(app: Flask, api: str) -> None:
     settings: Settings = app.config["SETTINGS"]
     wanted = settings.model_copy(update={"cryptocloud_api_version": api})
     app.config["SETTINGS"] = wanted
-    app.extensions["cryptocloud"] = gateway(wanted)
+    app.extensions["cryptocloud"] = open_gateway(wanted)
 
 
 class Clock:

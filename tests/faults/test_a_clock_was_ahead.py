@@ -26,11 +26,12 @@ from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import GOODS_MAIL, PLACED_MAIL, MailState, OutboxMail
 from shop.outbox.on_request import send_again
 from shop.payments.by_hand import cancel_order, refund_order
+from shop.payments.checking import refresh
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.cryptocloud import Unavailable
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import note_failure, open_invoice, refresh, start_payment
+from shop.payments.opening import note_failure, open_invoice, start_payment
 from shop.payments.watching import pause_after
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox

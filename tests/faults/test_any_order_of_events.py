@@ -17,9 +17,10 @@ from shop.db import db, end_read, utcnow
 from shop.money import Money
 from shop.orders.models import OrderFlag, OrderStatus
 from shop.payments.by_hand import cancel_order, refund_order
+from shop.payments.checking import refresh
 from shop.payments.cryptocloud import Invoice
 from shop.payments.models import Payment
-from shop.payments.service import open_invoice, refresh
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import make_order, make_product, make_token
 from tests.faults.forgeries import ADDRESS

@@ -18,8 +18,9 @@ from shop.db import db, end_read, utcnow
 from shop.fulfilment.models import Delivery
 from shop.orders.links import order_token
 from shop.orders.models import Order, OrderFlag, OrderStatus
+from shop.payments.checking import refresh
 from shop.payments.models import Payment, PaymentState, Postback
-from shop.payments.service import open_invoice, refresh
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from shop.payments.times import CALL_LEASE
 from shop.sandbox.invoices import Action

@@ -484,7 +484,7 @@ def test_control_goods_planned_after_the_commit_that_settles_are_found(
     end = "    return order.status is OrderStatus.PAID"
     later = '    with transaction("plan") as session:\n        plan_deliveries(session, order)\n'
     monkeypatch.setattr(settling, "complete", nothing)
-    monkeypatch.setattr("shop.payments.service.settle", mutant(settling.settle, end, later + end))
+    monkeypatch.setattr("shop.payments.checking.settle", mutant(settling.settle, end, later + end))
     invoice = stage.orders()
     stage.pays(invoice)
     dies_here(monkeypatch, "before_plan")

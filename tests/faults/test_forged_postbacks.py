@@ -25,9 +25,9 @@ from shop.db import Base, db, transaction, utcnow
 from shop.orders.links import order_token
 from shop.orders.models import OrderStatus
 from shop.orders.service import lock_order
+from shop.payments.checking import refresh
 from shop.payments.cryptocloud import CryptoCloud, postbacks
 from shop.payments.models import Payment, Postback
-from shop.payments.service import refresh
 from shop.payments.sweep import sweep
 from tests.conftest import make_settings
 from tests.factories import Provider, gateway, make_open_order, make_product, provider

@@ -19,8 +19,8 @@ from shop.db import DatabaseBusy, db, end_read
 from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.queries import unsold_keys
 from shop.orders.links import order_url
+from shop.payments.checking import refresh
 from shop.payments.queries import find_payment_by_invoice
-from shop.payments.service import refresh
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for

@@ -32,9 +32,10 @@ from shop.orders.links import order_url
 from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import MailState
 from shop.payments.asking import Calls
+from shop.payments.checking import refresh
 from shop.payments.models import Payment, PaymentState
+from shop.payments.opening import PaymentInProgress, start_payment
 from shop.payments.queries import payments_of
-from shop.payments.service import PaymentInProgress, refresh, start_payment
 from shop.payments.sweep import forget_lost_calls, sweep
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer, Form
@@ -211,7 +212,7 @@ def test_a_process_killed_between_paid_and_delivered_delivers_at_the_next_sweep(
             raise SystemExit
 
         with monkeypatch.context() as patch, provider(app) as calls:
-            patch.setattr("shop.payments.service.deliver_order", die)
+            patch.setattr("shop.payments.checking.deliver_order", die)
             calls.invoice_is("paid")
             with pytest.raises(SystemExit):
                 refresh(payment, gateway(app))

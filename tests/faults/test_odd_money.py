@@ -672,7 +672,7 @@ def complaints(world: World, case: Case, promise: Promise) -> Iterator[str]:
     play = Play(world, **case.product)
     with pytest.MonkeyPatch.context() as patch:
         selling = world.app.config["SETTINGS"].model_copy(update={"shop_development": False})
-        for part in ("service", "settling") if case.live else ():
+        for part in ("opening", "settling") if case.live else ():
             patch.setattr(f"shop.payments.{part}.current_settings", lambda: selling)
         case.story(play)
         play.sweeps()

@@ -10,7 +10,7 @@ from flask import Flask
 
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import gateway, make_order, make_product, make_token, provider
 from tests.faults.crowd import at_once

@@ -23,8 +23,9 @@ from sqlalchemy import event
 from shop import create_app
 from shop.catalogue.models import DeliveryKind
 from shop.db import db, end_read, journal_mode, sqlite_driver
+from shop.payments.checking import refresh
 from shop.payments.models import Payment
-from shop.payments.service import open_invoice, refresh
+from shop.payments.opening import open_invoice
 from tests.conftest import make_settings
 from tests.factories import gateway, make_order, make_product, provider
 from tests.faults.ledger import tally, violations

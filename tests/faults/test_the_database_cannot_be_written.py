@@ -31,7 +31,7 @@ from shop.config import Settings
 from shop.db import db, end_read, utcnow
 from shop.orders.models import Order
 from shop.payments.models import Payment
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for

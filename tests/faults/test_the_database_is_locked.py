@@ -80,7 +80,7 @@ class Visitors:
     @staticmethod
     def _notice(app: Flask) -> dict[str, object]:
         _, payment = make_order(app)
-        shop.payments.service.open_invoice(payment, gateway(app))
+        shop.payments.opening.open_invoice(payment, gateway(app))
         return make_postback(app.config["SETTINGS"], db.session.get_one(Payment, payment.id))
 
     def come(self, wave: int = 0) -> list[tuple[TestResponse, float]]:

@@ -11,8 +11,8 @@ from sqlalchemy import delete, insert, update
 from shop.attention.models import AttentionItem
 from shop.db import transaction, utcnow
 from shop.orders.models import Order, OrderStatus
+from shop.payments.checking import refresh
 from shop.payments.models import Payment, Postback
-from shop.payments.service import refresh
 from tests.factories import gateway, make_open_order, provider
 from tests.faults.ledger import Truth, tally, violations
 from tests.promises import Promise

@@ -11,7 +11,7 @@ from shop.catalogue.queries import find_product
 from shop.db import db, end_read, utcnow
 from shop.orders.models import Order, OrderStatus
 from shop.payments.models import Payment
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import make_order, make_product
 from tests.faults.ledger import tally, violations

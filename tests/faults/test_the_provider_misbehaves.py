@@ -405,10 +405,10 @@ LEADS_AWAY = {f"{PARTS}.cryptocloud.v1.checked_pay_url": lambda pay_url, origins
 CONTROLS = [
     ("302 to another host", {f"{PARTS}.cryptocloud.calls._Session": Follows}),
     ("pay_url of another host", LEADS_AWAY),
-    ("502, done", {f"{PARTS}.service.Unclear": NeverRaised}),
-    ("429", {f"{PARTS}.service.Unavailable": NeverRaised}),
-    ("invoice of another order", {f"{PARTS}.service.find_payment_by_invoice": idle}),
-    ("pay_url by http", {f"{PARTS}.service.Untrusted": NeverRaised}),
+    ("502, done", {f"{PARTS}.opening.Unclear": NeverRaised}),
+    ("429", {f"{PARTS}.opening.Unavailable": NeverRaised}),
+    ("invoice of another order", {f"{PARTS}.opening.find_payment_by_invoice": idle}),
+    ("pay_url by http", {f"{PARTS}.opening.Untrusted": NeverRaised}),
     ("503", {f"{PARTS}.sweep.stale": none, f"{PARTS}.sweep.due_checks": none}),
 ]
 MORE_CONTROLS = [(name, LEADS_AWAY) for name in BY_NAME if name.startswith("pay_url")]

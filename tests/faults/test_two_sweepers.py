@@ -23,7 +23,7 @@ from shop.catalogue.queries import find_product
 from shop.config import Settings
 from shop.db import db, end_read, utcnow
 from shop.orders.models import Order, OrderStatus
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.conftest import make_settings
 from tests.factories import gateway, make_order, make_product, make_token

@@ -16,7 +16,7 @@ from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of
 from shop.orders.models import Order
 from shop.outbox.models import GOODS_MAIL, OutboxMail
-from shop.payments.service import refresh
+from shop.payments.checking import refresh
 from tests.factories import gateway, make_open_order, make_product, provider
 
 

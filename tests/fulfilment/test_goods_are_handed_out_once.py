@@ -19,7 +19,7 @@ from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.queries import unsold_keys
 from shop.fulfilment.service import deliver_order
 from shop.orders.models import Order, OrderStatus
-from shop.payments.service import refresh
+from shop.payments.checking import refresh
 from tests.factories import (
     add_keys,
     gateway,
@@ -151,7 +151,7 @@ def test_thirty_two_deliverers_at_once_hand_out_each_key_once(app: Flask) -> Non
         product = make_product(kind=DeliveryKind.KEY, keys=40)
         orders = [make_open_order(app, product, quantity=2) for _ in range(8)]
         with pytest.MonkeyPatch.context() as patch, provider(app) as calls:
-            patch.setattr("shop.payments.service.deliver_order", lambda order_id: None)
+            patch.setattr("shop.payments.checking.deliver_order", lambda order_id: None)
             calls.invoice_is("paid")
             for _, payment in orders:
                 refresh(payment, gateway(app))

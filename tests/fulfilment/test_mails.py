@@ -19,7 +19,7 @@ from shop.fulfilment.service import deliver_order
 from shop.mail import Mail, _message
 from shop.orders.links import order_path
 from shop.orders.models import Order
-from shop.payments.service import refresh
+from shop.payments.checking import refresh
 from tests.cli.deciding import product_named
 from tests.conftest import make_settings
 from tests.factories import (

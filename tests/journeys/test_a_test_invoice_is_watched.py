@@ -19,11 +19,11 @@ from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from shop.app import gateway
 from shop.cli import watching
 from shop.config import Settings
 from shop.payments import views
 from shop.payments.cryptocloud import LARGEST_POSTBACK, Refusal
+from shop.payments.gateway import open_gateway
 from shop.payments.recording import LARGEST_LINE, ROOM_FOR_FORGERIES, Watched
 from shop.sandbox.state import Sandbox
 from tests.journeys.books import Books
@@ -120,7 +120,7 @@ def operator(
 @pytest.fixture
 def speaks_v2(app: Flask, settings: Settings) -> None:
     """For one test: the app's client is another."""
-    app.extensions["cryptocloud"] = gateway(
+    app.extensions["cryptocloud"] = open_gateway(
         settings.model_copy(update={"cryptocloud_api_version": "2"})
     )
     app.config["SETTINGS"] = settings.model_copy(update={"cryptocloud_api_version": "2"})

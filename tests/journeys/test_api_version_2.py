@@ -11,7 +11,7 @@ from flask import Flask
 
 from shop.config import Settings
 from shop.orders.links import order_token
-from shop.payments import service
+from shop.payments import opening
 from shop.payments.cryptocloud import CryptoCloudV2, InvoiceInfo
 from tests.buyer import Buyer
 from tests.factories import make_product
@@ -105,7 +105,7 @@ def test_an_invoice_that_comes_too_late_is_cancelled_and_never_shown(
         impatient.opens(order_path(books))
         impatient.presses("pay")
 
-    monkeypatch.setattr(service, "failpoint", sleeps)
+    monkeypatch.setattr(opening, "failpoint", sleeps)
 
     pay_url = buyer.buys(slug)
 

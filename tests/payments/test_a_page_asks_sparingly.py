@@ -10,8 +10,8 @@ from flask import Flask
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.links import order_token
 from shop.orders.models import OrderStatus
+from shop.payments.checking import claim_check
 from shop.payments.models import Payment
-from shop.payments.service import claim_check
 from shop.payments.sweep import sweep
 from tests.factories import gateway, make_open_order, provider
 
@@ -27,7 +27,7 @@ def test_the_turn_to_ask_comes_again_after_the_pause_and_not_before(
         other = make_open_order(app)[1]
         for seconds in (0, 1, 9.9, 10, 10.1, 19.9, 20):
             now = start + timedelta(seconds=seconds)
-            monkeypatch.setattr("shop.payments.service.utcnow", lambda now=now: now)
+            monkeypatch.setattr("shop.payments.checking.utcnow", lambda now=now: now)
             turns.append(claim_check(payment, OFTEN))
             end_read()
 

@@ -13,15 +13,10 @@ from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery
 from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.payments.asking import Calls
+from shop.payments.checking import refresh
 from shop.payments.cryptocloud import CryptoCloudError, InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import (
-    PaymentBusy,
-    can_start_again,
-    open_invoice,
-    refresh,
-    start_payment,
-)
+from shop.payments.opening import PaymentBusy, can_start_again, open_invoice, start_payment
 from shop.payments.sweep import expire_orders, forget_lost_calls
 from tests.factories import (
     confirm,

@@ -16,9 +16,10 @@ from shop.config import Settings
 from shop.db import transaction, utcnow
 from shop.orders.links import order_path
 from shop.orders.models import Order
+from shop.payments.checking import refresh
 from shop.payments.cryptocloud import CryptoCloudError
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import NotPayable, PaymentBusy, open_invoice, refresh, start_payment
+from shop.payments.opening import NotPayable, PaymentBusy, open_invoice, start_payment
 from tests.factories import gateway, make_open_order, make_order, provider
 
 pytestmark = pytest.mark.parametrize("version", ["1", "2"])

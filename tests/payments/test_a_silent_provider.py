@@ -12,7 +12,7 @@ from flask import Flask
 from shop.attention.queries import open_attention
 from shop.db import utcnow
 from shop.payments.models import Payment
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import Provider, gateway, make_open_order, make_order, provider
 

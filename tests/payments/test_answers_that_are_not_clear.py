@@ -20,7 +20,7 @@ from shop.payments.cryptocloud import SIGNED, InvoiceStatus, Refusal
 from shop.payments.cryptocloud.invoices import status_of
 from shop.payments.inbox import nudge, receive_postback
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import (
     ProviderV2,
@@ -46,7 +46,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
-    for module in ("settling", "service", "inbox"):
+    for module in ("settling", "opening", "checking", "inbox"):
         monkeypatch.setattr(f"shop.payments.{module}.utcnow", clock)
     return clock
 
@@ -278,7 +278,7 @@ class TestApiVersion2:
         self, app: Flask, monkeypatch: pytest.MonkeyPatch, is_test: bool
     ) -> None:
         """With development switched on it is what one wants to try."""
-        monkeypatch.setattr("shop.payments.service.current_settings", lambda: production(app))
+        monkeypatch.setattr("shop.payments.opening.current_settings", lambda: production(app))
         with app.app_context():
             _order, payment = make_order(app)
             with provider(app) as calls:

@@ -10,7 +10,7 @@ import pytest
 import requests
 from flask import Flask
 
-import shop.payments.service as service
+import shop.payments.opening as opening
 from shop.attention.queries import open_attention
 from shop.checkout import limits
 from shop.checkout.limits import TooManyOrders, admit_again
@@ -19,14 +19,14 @@ from shop.db import transaction, utcnow
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.payments.models import SAID_OVER, Payment
-from shop.payments.queries import payments_of
-from shop.payments.service import (
+from shop.payments.opening import (
     MOST_ATTEMPTS,
     NotPayable,
     PaymentBusy,
     open_invoice,
     start_payment,
 )
+from shop.payments.queries import payments_of
 from tests.buyer import Buyer
 from tests.factories import gateway, make_buyer, make_cart, make_order, make_product, provider
 
@@ -56,7 +56,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(service, "utcnow", clock)
+    monkeypatch.setattr(opening, "utcnow", clock)
     return clock
 
 
@@ -102,7 +102,7 @@ def test_without_the_pauses_each_press_would_be_an_attempt(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control."""
-    monkeypatch.setattr(service, "PAUSES", (0.0,))
+    monkeypatch.setattr(opening, "PAUSES", (0.0,))
     with app.app_context():
         order, payment = make_order(app)
         fails(app, payment, **SAYS["a plain 5xx"])
@@ -115,7 +115,7 @@ def test_the_attempts_of_one_order_can_never_be_hundreds(
     app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     assert MOST_ATTEMPTS <= 60
-    for module in ("shop.payments.service", "shop.checkout.page"):
+    for module in ("shop.payments.opening", "shop.checkout.page"):
         monkeypatch.setattr(f"{module}.MOST_ATTEMPTS", 4)
     with app.app_context():
         order, payment = make_order(app)
@@ -154,7 +154,7 @@ def test_the_first_time_trying_again_at_once_helps(app: Flask, kind: str) -> Non
 
 @pytest.mark.parametrize("engine", ["sqlite"])
 def test_the_page_says_when_to_press_again(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "PAUSES", (0.0, 110.0))
+    monkeypatch.setattr(opening, "PAUSES", (0.0, 110.0))
     with app.app_context():
         slug = make_product().slug
     buyer = Buyer(app)
@@ -184,7 +184,7 @@ def test_a_pay_page_in_between_begins_the_count_anew(app: Flask, clock: Clock) -
             open_invoice(again, gateway(app))
         with transaction() as session:
             canceled = session.get_one(Payment, again.id)
-            canceled.move(service.PaymentState.CANCELED)
+            canceled.move(opening.PaymentState.CANCELED)
             canceled.provider_status = SAID_OVER
 
         assert presses(app, order, **SAYS["not sent"])

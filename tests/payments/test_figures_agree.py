@@ -17,7 +17,7 @@ from shop.orders.models import Order, OrderStatus
 from shop.payments.asking import AT_ONCE, LEAST_SECONDS, SECONDS_FOR_CALLS
 from shop.payments.cryptocloud.calls import CALL_SECONDS, CALLS_AT_ONCE
 from shop.payments.cryptocloud.v2 import LIST_SECONDS
-from shop.payments.service import can_start_again
+from shop.payments.opening import can_start_again
 from shop.payments.sweep import PARTS
 from shop.payments.times import (
     BELIEVE_WITHIN,

@@ -19,7 +19,7 @@ from shop.payments.cryptocloud import Invoice, Untrusted
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import bind, open_invoice
+from shop.payments.opening import bind, open_invoice
 from shop.payments.sweep import sweep
 from shop.payments.times import CHECK_AFTER
 from tests.factories import (

@@ -20,9 +20,10 @@ from shop.fulfilment.service import deliver_order
 from shop.orders.models import HoldState, Order, OrderEvent, OrderLine, OrderStatus, StockHold
 from shop.outbox.models import OutboxMail
 from shop.payments.by_hand import refund_order
+from shop.payments.checking import refresh
 from shop.payments.invariants import CHECKS, findings
 from shop.payments.models import Payment, PaymentState, Postback
-from shop.payments.service import refresh, start_payment
+from shop.payments.opening import start_payment
 from shop.payments.sweep import sweep
 from tests.factories import (
     gateway,
@@ -362,7 +363,7 @@ def test_whatever_is_broken_is_found(app: Flask, shop: Shop) -> None:
 def test_goods_that_wait_for_hours_and_not_for_keys_are_found(app: Flask) -> None:
     with app.app_context(), pytest.MonkeyPatch.context() as patch, provider(app) as calls:
         order, payment = make_open_order(app)
-        patch.setattr("shop.payments.service.deliver_order", lambda order_id: None)
+        patch.setattr("shop.payments.checking.deliver_order", lambda order_id: None)
         calls.invoice_is("paid")
         refresh(payment, gateway(app))
 

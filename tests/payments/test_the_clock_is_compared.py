@@ -15,7 +15,7 @@ from shop.config import Settings
 from shop.db import db, end_read, utcnow
 from shop.payments.cryptocloud.answers import Answer
 from shop.payments.cryptocloud.calls import CLOCK_READINGS
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from shop import create_app
-from shop.app import gateway
 from shop.db import db
+from shop.payments.checking import refresh
 from shop.payments.cryptocloud import CryptoCloud, CryptoCloudV2
+from shop.payments.gateway import open_gateway
 from shop.payments.models import PaymentState
-from shop.payments.service import open_invoice, refresh
+from shop.payments.opening import open_invoice
 from tests.conftest import make_settings
 from tests.factories import ProviderV2, make_open_order, make_order, provider
 
@@ -22,7 +23,7 @@ from tests.factories import ProviderV2, make_open_order, make_order, provider
 def test_the_version_chooses_the_client(
     tmp_path: Path, version: str, client: type[CryptoCloud]
 ) -> None:
-    assert type(gateway(make_settings(tmp_path, cryptocloud_api_version=version))) is client
+    assert type(open_gateway(make_settings(tmp_path, cryptocloud_api_version=version))) is client
 
 
 def test_the_previous_secret_and_the_time_to_pay_reach_the_client(tmp_path: Path) -> None:
@@ -35,7 +36,7 @@ def test_the_previous_secret_and_the_time_to_pay_reach_the_client(tmp_path: Path
         cryptocloud_previous_secret_until=end,
     )
 
-    client = gateway(settings)
+    client = open_gateway(settings)
 
     assert client.previous_secret_key == "the-secret-before-this-one-0123456789"
     assert (client.previous_until, client.invoice_life) == (end, timedelta(hours=6))
@@ -48,7 +49,7 @@ def test_a_client_shows_neither_of_its_secrets(tmp_path: Path) -> None:
         cryptocloud_previous_secret_until=datetime(2027, 1, 31, 12, tzinfo=UTC),
     )
 
-    assert "secret" not in repr(gateway(settings))
+    assert "secret" not in repr(open_gateway(settings))
 
 
 def test_a_shop_that_speaks_v2_sells(tmp_path: Path, database_url: str) -> None:
@@ -60,7 +61,7 @@ def test_a_shop_that_speaks_v2_sells(tmp_path: Path, database_url: str) -> None:
         with provider(app) as calls:
             assert isinstance(calls, ProviderV2)
             calls.invoice_is("paid", amount_paid=0.5, amount_to_pay=0.5)
-            refresh(payment, gateway(settings))
+            refresh(payment, open_gateway(settings))
 
         assert payment.state is PaymentState.PAID
     with app.app_context():
@@ -77,7 +78,7 @@ def test_the_provider_gets_the_address_of_the_buyer_unless_the_settings_say_no(
         order, payment = make_order(app)
         with provider(app) as calls:
             calls.invoice_is_made()
-            open_invoice(payment, gateway(settings))
+            open_invoice(payment, open_gateway(settings))
             body = json.loads(calls.calls[0].request.body or "")
 
         assert body.get("email") == (order.email if sent else None)

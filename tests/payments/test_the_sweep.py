@@ -20,7 +20,7 @@ from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, Rejected, Uncl
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState, Postback
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.payments.settling import settle
 from shop.payments.sweep import check_due_payments, sweep
 from shop.payments.watching import is_watched, late_time

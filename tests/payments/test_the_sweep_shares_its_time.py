@@ -19,7 +19,7 @@ from shop.payments import asking
 from shop.payments.asking import AT_ONCE, ERRORS_IN_A_ROW, Calls
 from shop.payments.cryptocloud import InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.payments.sweep import check_due_payments, expire_orders, sweep
 from tests.factories import make_order, make_product
 from tests.faults.standin import StandIn

@@ -31,7 +31,7 @@ def test_the_last_look_at_one_invoice_is_not_the_last_at_those_asked_about_with_
         _, part = make_open_order(app)
         later = utcnow() + timedelta(hours=96)
         with monkeypatch.context() as patch:
-            patch.setattr("shop.payments.service.utcnow", lambda: later)
+            patch.setattr("shop.payments.opening.utcnow", lambda: later)
             _, young = make_open_order(app)
         now = utcnow() + timedelta(hours=121)
         with provider(app) as calls:

@@ -17,7 +17,7 @@ from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.cryptocloud.invoices import surplus
 from shop.payments.models import Payment, PaymentState
-from shop.payments.service import open_invoice, start_payment
+from shop.payments.opening import open_invoice, start_payment
 from shop.payments.settling import settle
 from shop.payments.words import figures_in_words
 from tests.factories import confirm, gateway, make_open_order, make_product, provider

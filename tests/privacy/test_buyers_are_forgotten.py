@@ -22,9 +22,10 @@ from shop.orders.links import order_url
 from shop.orders.models import Order, OrderEvent, OrderStatus
 from shop.outbox.models import GOODS_MAIL, MailState, OutboxMail
 from shop.payments.by_hand import cancel_order, refund_order
+from shop.payments.checking import refresh
 from shop.payments.invariants import findings
 from shop.payments.models import Payment
-from shop.payments.service import NotPayable, can_start_again, refresh, start_payment
+from shop.payments.opening import NotPayable, can_start_again, start_payment
 from shop.privacy.queries import erasable_orders, why_kept
 from shop.privacy.service import StillNeeded, erase_due, erase_order
 from tests.buyer import Buyer

@@ -15,8 +15,8 @@ from sqlalchemy import func, select
 from shop.db import db
 from shop.orders.links import order_token
 from shop.orders.models import Order, OrderStatus
+from shop.payments.checking import refresh
 from shop.payments.models import Payment
-from shop.payments.service import refresh
 from tests.buyer import Buyer, Form
 from tests.factories import gateway, make_open_order, make_product, provider
 

@@ -21,7 +21,7 @@ from shop.money import Money
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.payments.models import Payment
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.web.filters import clock, moment
 from tests.buyer import Buyer
 from tests.conftest import make_settings

@@ -24,7 +24,7 @@ from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.orders.queries import recent_orders
 from shop.outbox.models import MailState, OutboxMail
 from shop.payments.models import Payment
-from shop.payments.service import open_invoice
+from shop.payments.opening import open_invoice
 from shop.privacy.service import erase_order
 from tests.factories import gateway, make_buyer, make_cart, make_order, make_product, send_due_mails
 from tests.fulfilment.sold import download_link

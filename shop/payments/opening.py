@@ -1,29 +1,24 @@
-"""Opening invoices and learning what became of them.
+"""Opening invoices.
 
-`open_invoice` is the only place that asks for an invoice; `refresh` is the only place that asks
-what is true, and the only one where an order becomes paid. Neither holds a transaction open while
-the network is waited for.
+`open_invoice` is the only place that asks for an invoice. It holds no transaction open while the
+network is waited for.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import NamedTuple
 
 import structlog
-from sqlalchemy import or_, update
 from sqlalchemy.orm import Session
 
 from ..attention.service import raise_attention
 from ..config import current_settings
-from ..db import db, end_read, rows_changed, transaction, utcnow
+from ..db import db, end_read, transaction, utcnow
 from ..failpoints import failpoint
-from ..fulfilment.service import deliver_order
 from ..ops import journal
-from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order, take_holds
 from .cryptocloud import (
@@ -31,24 +26,19 @@ from .cryptocloud import (
     CryptoCloudError,
     InTestMode,
     Invoice,
-    InvoiceInfo,
-    InvoiceStatus,
-    Rejected,
     TooManyCalls,
     Unavailable,
     Unclear,
-    UnclearInvoice,
-    Unreadable,
     Untrusted,
 )
-from .models import FRUITLESS, SAID_PAID, Payment, PaymentState, Postback, new_reference
+from .models import FRUITLESS, Payment, PaymentState, Postback, new_reference
 from .queries import (
     find_live_payment,
     find_payment_by_invoice,
     find_payment_by_reference,
     payments_of,
 )
-from .settling import lock_payment, note_unclear, settle
+from .settling import lock_payment
 from .telling import tell_a_person
 from .times import CALL_LEASE, price_stands_for
 from .watching import next_check
@@ -262,97 +252,3 @@ def start_payment(
         payment = new_payment(order, last.attempt + 1, now)
         session.add(payment)
     return payment, True
-
-
-def claim_check(payment: Payment, at_most_every: timedelta) -> bool:
-    """Take the turn to ask about a payment; False when it was asked about a moment ago."""
-    payment_id, now = payment.id, utcnow()
-    with transaction("claim_check") as session:
-        return bool(
-            rows_changed(
-                session,
-                update(Payment)
-                .where(Payment.id == payment_id)
-                .where(or_(Payment.checked_at.is_(None), Payment.checked_at <= now - at_most_every))
-                .values(checked_at=now),
-            )
-        )
-
-
-def refresh(payment: Payment, gateway: CryptoCloud, *, seconds: float | None = None) -> None:
-    """Ask the provider what is true about this payment's invoice, act on it, deliver what is paid.
-
-    Safe to call at any time, by anybody, any number of times. Raises CryptoCloudError when the
-    provider cannot say; nothing has changed then, and the sweep will ask again.
-    """
-    question = question_about([payment])
-    end_read()
-    if question:
-        act_on(question, lambda: gateway.invoice_infos(list(question), seconds=seconds))
-
-
-class Asked(NamedTuple):
-    """Whose invoice is asked about."""
-
-    order_id: int
-    payment_id: int
-    reference: str
-
-
-Question = Mapping[str, Asked]
-"""The invoices that one call asks about (`gateway.batch` at most), by their ids."""
-
-
-def question_about(payments: Iterable[Payment]) -> Question:
-    """What to ask about these payments; nothing about those without an invoice, or known to be paid."""
-    return {
-        payment.invoice_id: Asked(payment.order_id, payment.id, payment.reference)
-        for payment in payments
-        if payment.invoice_id and not payment.is_closed
-    }
-
-
-def act_on(question: Question, answer: Callable[[], Mapping[str, InvoiceInfo]]) -> set[int]:
-    """Act on what the provider answered (`answer` gives or raises it); the ids of the payments it told about.
-
-    What is told and cannot be understood counts as not told, and is noted. With nothing else told it
-    raises UnclearInvoice.
-    """
-    try:
-        infos = answer()
-    except CryptoCloudError as error:
-        _note_no_answer(question.values(), error)
-        raise
-
-    def act(told: tuple[str, InvoiceInfo]) -> None:
-        asked, info = question[told[0]], told[1]
-        if info.status in SAID_PAID:
-            journal.note("paid", (told[0],))
-        if settle(asked.order_id, asked.payment_id, info):
-            deliver_order(asked.order_id)
-
-    unknown = [asked for invoice_id, asked in question.items() if invoice_id not in infos]
-    _note_unclear(unknown, "the provider knows no such invoice")
-    each(infos.items(), act, "answers about invoices")
-    unclear = [info for info in infos.values() if info.status is InvoiceStatus.UNKNOWN]
-    if unclear and len(unclear) == len(infos):
-        raise UnclearInvoice(unclear[0].problem)
-    told = [i for i, info in infos.items() if info.status is not InvoiceStatus.UNKNOWN]
-    return {question[invoice_id].payment_id for invoice_id in told}
-
-
-def _note_no_answer(asked: Iterable[Asked], error: CryptoCloudError) -> None:
-    """An answer about none of these: of the invoices, it is noted; of us, a person is told if it lasts."""
-    alarming = error.lasts and not isinstance(error, Unreadable)  # one garbled answer is not
-    if alarming and not error.about_invoice:
-        with transaction("attention") as session:
-            tell_a_person(session, error)
-    elif isinstance(error, Unreadable | Rejected) and not isinstance(error, Unavailable):
-        _note_unclear(asked, str(error))
-
-
-def _note_unclear(asked: Iterable[Asked], why: str) -> None:
-    for one in asked:
-        with transaction("attention") as session:
-            _, payment = lock_payment(session, one.order_id, one.payment_id)
-            note_unclear(payment, why, utcnow())
