@@ -99,9 +99,9 @@ def post_worker_init(worker: Any) -> None:
     """Watch the worker and the database, without a visitor; and say in the log when nothing can be sold."""
     if worker.wsgi.name != "shop":  # the yardstick of the benchmarks is served in the same way
         return
-    from shop.catalogue.checks import (
-        warn_of_missing_prices,
-    )  # the master loads nothing of the shop's
+    from shop.doctor.catalogue import (
+        warn_of_missing_prices,  # the master loads nothing of the shop's
+    )
     from shop.watch import start
 
     with worker.wsgi.app_context():

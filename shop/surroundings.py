@@ -10,9 +10,9 @@ from .attention.service import keep_attention
 from .attention.silences import heard, not_heard
 from .config import Settings, current_settings
 from .db import end_read, utcnow
+from .doctor.address import public_address
+from .doctor.machine import disk
 from .legal.texts import unreadable
-from .ops.doctor.address import public_address
-from .ops.doctor.machine import disk
 from .ops.isolation import each
 from .web.own_files import UnreadableFile
 from .web.own_templates import OwnTemplates

@@ -21,8 +21,8 @@ from flask.cli import with_appcontext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from . import jobs, watch
-from .catalogue.checks import warn_of_missing_prices
 from .db import end_read
+from .doctor.catalogue import warn_of_missing_prices
 from .queue import mend, run_next
 from .schema import migrated
 from .unusable import database_trouble, is_trouble

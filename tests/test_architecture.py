@@ -262,7 +262,7 @@ READ_THE_ENVIRONMENT = {
     "shop/sandbox/settings.py",
     # These two only compare its names with the known ones, to warn of a misspelt setting.
     "shop/app.py",
-    "shop/ops/doctor/settings.py",
+    "shop/doctor/settings.py",
 }
 
 
@@ -278,7 +278,7 @@ def test_nothing_but_the_settings_reads_the_environment() -> None:
 
     assert reading <= READ_THE_ENVIRONMENT
     for name, tree in sources():
-        if name in ("shop/app.py", "shop/ops/doctor/settings.py"):
+        if name in ("shop/app.py", "shop/doctor/settings.py"):
             text = ast.unparse(tree)
             assert text.count("os.environ") == text.count("unknown_names(os.environ)"), name
 

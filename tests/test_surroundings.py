@@ -15,7 +15,7 @@ from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
 from shop.config import Settings
 from shop.db import utcnow
-from shop.ops.doctor import Finding
+from shop.doctor import Finding
 from shop.surroundings import look_around
 from tests.conftest import make_settings
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 
-from ..catalogue.cli import products, rates
-from ..catalogue.former_cli import addresses
 from ..worker import worker
 from . import (
     attention,
@@ -21,6 +19,8 @@ from . import (
     privacy,
     reissue,
 )
+from .addresses import addresses
+from .products import products, rates
 
 
 def init_app(app: Flask) -> None:

@@ -10,7 +10,7 @@ import click
 from ..attention.models import AttentionItem
 from ..attention.queries import open_attention, recent_attention
 from ..attention.service import resolve_attention_item
-from ..ops.commands import CommandGroup
+from .group import CommandGroup
 from .printing import as_json, reason, refuse, who
 
 attention = CommandGroup("attention", help="What a person must look at.")

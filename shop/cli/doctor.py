@@ -7,14 +7,10 @@ import json
 import click
 from flask.cli import with_appcontext
 
-from ..catalogue.checks import CATALOGUE_CHECKS
 from ..config import current_settings
+from ..doctor import CHECKS, Finding, examine
+from ..doctor.mail import send_test_mail
 from ..mailbox import NotAnAddress, mailable
-from ..ops.doctor import CHECKS, Finding, examine
-from ..ops.doctor.mail import send_test_mail
-from .checks import PAYMENT_CHECKS
-from .files import FILE_CHECKS
-from .mailed import former_hosts, mailed_links
 from .printing import as_json, refuse
 
 
@@ -26,8 +22,7 @@ def doctor(mail_to: str | None, as_json: bool) -> None:
     """Check whether this shop is fit to sell; exits with 1 when anything fails."""
     settings = current_settings()
     address = _checked(mail_to) if mail_to is not None else ""
-    checks = [*CHECKS, *CATALOGUE_CHECKS, *PAYMENT_CHECKS, *FILE_CHECKS, former_hosts, mailed_links]
-    findings = list(examine(settings, checks))
+    findings = list(examine(settings, CHECKS))
     if address:
         findings.append(send_test_mail(settings, address))
     if as_json:

@@ -14,7 +14,6 @@ from ..checkout.service import ReferenceTaken, place_test_order
 from ..config import current_settings
 from ..mailbox import NotAnAddress, mailable
 from ..money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
-from ..ops.commands import CommandGroup
 from ..payments.cryptocloud import (
     CryptoCloudError,
     KeyRefused,
@@ -25,6 +24,7 @@ from ..payments.gateway import gateway
 from ..payments.models import Payment, PaymentState
 from ..payments.opening import open_invoice
 from ..payments.queries import find_payment_by_invoice
+from .group import CommandGroup
 from .printing import as_json, payment_facts, refuse, show
 from .watching import STOPPED, ReportFile, Watch, interruptible
 

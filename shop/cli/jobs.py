@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import jobs as periodic
-from ..ops.commands import CommandGroup
+from .group import CommandGroup
 
 jobs = CommandGroup("jobs", help="Run the worker's jobs by hand.")
 

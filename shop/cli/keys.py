@@ -17,7 +17,7 @@ from ..fulfilment.keyfiles import KeyFile, masked, read_keys
 from ..fulfilment.keytables import WhichProduct, read_key_table
 from ..fulfilment.queries import key_counts, keys_in_stock
 from ..fulfilment.service import NotWithdrawn, look_at_keys, put_keys, withdraw_keys
-from ..ops.commands import CommandGroup
+from .group import CommandGroup
 from .printing import as_json, reason, refuse, who
 
 keys = CommandGroup("keys", help="The stock of licence keys.")

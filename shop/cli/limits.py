@@ -14,12 +14,12 @@ from ..checkout.limits import counted_for, lift_limits
 from ..checkout.models import Placement
 from ..db import transaction
 from ..mailbox import mailbox
-from ..ops.commands import CommandGroup
 from ..ops.rations import give_back, new_day, subject, used
 from ..outbox.on_request import AGAIN, OWN_SEARCHES, SEARCHES, TO_AN_ADDRESS
 from ..outbox.proofs import LINKS_A_DAY, LINKS_OF_CLIENT
 from ..payments.queries import payments_of
 from ..web.clients import client_key, mailbox_key
+from .group import CommandGroup
 from .lookup import order_named
 from .printing import as_json, refuse, show
 

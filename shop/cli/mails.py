@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ..ops.commands import CommandGroup
 from ..outbox.on_request import send_again
 from ..outbox.sending import note_bounce
+from .group import CommandGroup
 from .lookup import order_named
 from .printing import reason, refuse, who
 

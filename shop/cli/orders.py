@@ -8,7 +8,6 @@ from collections.abc import Callable
 import click
 
 from ..fulfilment.queries import deliveries_of
-from ..ops.commands import CommandGroup
 from ..orders.links import order_url
 from ..orders.models import Order, OrderStatus
 from ..orders.queries import recent_orders
@@ -18,6 +17,7 @@ from ..payments.checking import refresh
 from ..payments.cryptocloud import CryptoCloudError
 from ..payments.gateway import gateway
 from ..payments.queries import payments_of
+from .group import CommandGroup
 from .lookup import order_named
 from .printing import as_json, order_facts, payment_facts, reason, refuse, short, show, who
 

@@ -6,7 +6,7 @@ import click
 
 from ..config import current_settings
 from ..legal.texts import export as copy_texts
-from ..ops.commands import CommandGroup
+from .group import CommandGroup
 
 pages = CommandGroup("pages", help="The texts of terms, privacy, refunds and contact.")
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from ..ops.commands import CommandGroup
 from ..payments.checking import refresh
 from ..payments.cryptocloud import CryptoCloudError, normalise_invoice_id
 from ..payments.gateway import gateway
 from ..payments.inbox import reopen_postback
 from ..payments.models import Payment, Postback
 from ..payments.queries import find_payment_by_invoice, recent_postbacks, refused_payments
+from ..payments.refusals import meaning
+from .group import CommandGroup
 from .printing import as_json, refuse
-from .refusals import meaning
 
 postbacks = CommandGroup(
     "postbacks", help="The provider's notices: proven ones, the inbox, and refused ones."

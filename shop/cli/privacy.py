@@ -6,10 +6,10 @@ import json
 
 import click
 
-from ..ops.commands import CommandGroup
 from ..privacy.export import known_about
 from ..privacy.queries import orders_of
 from ..privacy.service import StillNeeded, erase_order
+from .group import CommandGroup
 from .printing import reason, refuse, who
 
 privacy = CommandGroup("privacy", help="What is known about a buyer, and forgetting it.")

@@ -13,13 +13,13 @@ from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy.exc import OperationalError
 
-from shop.catalogue import checks
-from shop.catalogue.checks import warn_of_missing_prices
 from shop.catalogue.models import Price, Product
 from shop.catalogue.queries import price_list
 from shop.config import Settings
 from shop.db import db, end_read
-from shop.ops.doctor import Finding
+from shop.doctor import Finding
+from shop.doctor import catalogue as checks
+from shop.doctor.catalogue import warn_of_missing_prices
 from tests.factories import make_product
 
 NBSP = "\N{NO-BREAK SPACE}"

@@ -11,10 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import select
 
-from shop.catalogue import checks
 from shop.catalogue.models import ExchangeRate, Price
 from shop.catalogue.service import set_rates
 from shop.db import db, transaction, utcnow
+from shop.doctor import catalogue as checks
 from shop.schema import migrations
 from tests.factories import make_product
 

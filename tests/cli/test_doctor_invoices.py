@@ -9,9 +9,9 @@ import pytest
 import responses
 from flask import Flask
 
-from shop.cli import checks
 from shop.config import Settings
 from shop.db import transaction, utcnow
+from shop.doctor import payments as checks
 from shop.payments.models import Payment
 from shop.payments.opening import open_invoice
 from tests.factories import gateway, make_open_order, make_order, provider

@@ -12,12 +12,12 @@ from sqlalchemy import update
 from werkzeug import Response
 
 from shop import create_app
-from shop.cli.mailed import former_hosts, mailed_links
 from shop.config import Settings
 from shop.db import db, transaction
+from shop.doctor import Finding
+from shop.doctor.address import end_of
+from shop.doctor.links import former_hosts, mailed_links
 from shop.fulfilment.models import Delivery
-from shop.ops.doctor import Finding
-from shop.ops.doctor.address import end_of
 from shop.orders.models import Order
 from shop.outbox.models import OutboxMail
 from tests.conftest import make_settings

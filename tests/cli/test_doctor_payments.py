@@ -12,13 +12,13 @@ from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from shop.cli import checks
-from shop.cli.refusals import MEANINGS
 from shop.config import Settings
 from shop.db import transaction, utcnow
-from shop.ops.doctor import Finding
+from shop.doctor import Finding
+from shop.doctor import payments as checks
 from shop.payments.cryptocloud import ASKED_AT_ONCE, SIGNED, CryptoCloud, Refusal
 from shop.payments.models import Payment, PaymentState, Postback
+from shop.payments.refusals import MEANINGS
 from tests.factories import make_order, provider
 from tests.ops.test_doctor import findings
 

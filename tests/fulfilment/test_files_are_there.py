@@ -20,12 +20,12 @@ from shop.attention.queries import open_attention
 from shop.catalogue.images import media
 from shop.catalogue.models import DeliveryKind, Product, ProductImage
 from shop.catalogue.storage import Bucket, StorageFailed, storage
-from shop.cli.files import FILE_CHECKS
 from shop.db import db, end_read, transaction, utcnow
+from shop.doctor import examine
+from shop.doctor.files import goods_files, pictures
 from shop.fulfilment.files import Looks, look_at_some
 from shop.fulfilment.models import Delivery, DeliveryState
 from shop.fulfilment.service import deliver_order
-from shop.ops.doctor import examine
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.payments.by_hand import refund_order
@@ -333,7 +333,7 @@ def test_a_file_that_we_may_not_read_is_said_to_be_so(
 
 def doctor(app: Flask) -> dict[str, dict[str, str]]:
     with app.app_context():
-        checks = examine(app.config["SETTINGS"], FILE_CHECKS)
+        checks = examine(app.config["SETTINGS"], [goods_files, pictures])
         return {finding.name: vars(finding) for finding in checks}
 
 
@@ -365,7 +365,7 @@ def test_the_doctor_looks_at_files_for_some_seconds_and_says_at_how_many(
     with app.app_context():
         for number in range(3):
             make_file(app.config["SETTINGS"], f"{number}.zip")
-    monkeypatch.setattr("shop.cli.files.SECONDS", -1)
+    monkeypatch.setattr("shop.doctor.files.SECONDS", -1)
 
     assert doctor(app)["goods files"]["text"].startswith("0 of 3, in -1 s, looked at")
 

@@ -19,9 +19,9 @@ from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
+from shop.doctor.mail import mail as look_at_mail
+from shop.doctor.mail import send_test_mail
 from shop.mail import Mail, MailNotSent, send
-from shop.ops.doctor.mail import mail as look_at_mail
-from shop.ops.doctor.mail import send_test_mail
 from shop.orders.links import order_token
 from shop.orders.models import Order, OrderStatus
 from shop.orders.service import lock_order

@@ -20,8 +20,8 @@ from shop import create_app
 from shop.attention.service import raise_attention
 from shop.config import Settings
 from shop.db import db, transaction, utcnow
-from shop.ops.doctor import Finding, database, examine, machine
-from shop.ops.doctor import settings as own_settings
+from shop.doctor import Finding, database, examine, machine
+from shop.doctor import settings as own_settings
 from shop.ops.models import JobRun
 from tests.conftest import make_settings
 from tests.factories import provider

@@ -14,11 +14,11 @@ from flask import Flask
 from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer, make_server
 
-import shop.ops.doctor.address
+import shop.doctor.address
 from shop import create_app
 from shop.config import Settings
-from shop.ops.doctor import Finding
-from shop.ops.doctor.address import postback_address, postback_url, public_address
+from shop.doctor import Finding
+from shop.doctor.address import postback_address, postback_url, public_address
 from shop.ops.health import proof_for
 from tests.conftest import make_settings
 
@@ -101,7 +101,7 @@ def test_https_that_leads_here_has_nothing_to_be_warned_of(
     def ask(settings: Settings, method: str, path: str) -> tuple[int, dict[str, Any], str]:
         return 200, {"proof": proof_for(path.partition("=")[2]).decode()}, ""
 
-    monkeypatch.setattr(shop.ops.doctor.address, "_ask", ask)
+    monkeypatch.setattr(shop.doctor.address, "_ask", ask)
     secure = settings.model_copy(update={"shop_public_url": "https://shop.example"})
 
     found = look(app, secure, public_address)
@@ -213,7 +213,7 @@ def test_nobody_there_is_a_failure_and_in_a_trial_a_warning(app: Flask, settings
 def test_silence_is_a_failure(
     app: Flask, settings: Settings, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shop.ops.doctor.address, "SECONDS", 0.1)
+    monkeypatch.setattr(shop.doctor.address, "SECONDS", 0.1)
     released = threading.Event()
 
     def silent(environ: dict[str, Any], start_response: Any) -> Any:

@@ -15,7 +15,7 @@ from flask import Flask
 
 import shop.mail
 from shop.config import Settings
-from shop.ops.doctor.mail import mail, send_test_mail
+from shop.doctor.mail import mail, send_test_mail
 from tests.conftest import make_settings
 
 CERTIFICATE = Path(__file__).parent.parent / "payments" / "self_signed.pem"
@@ -109,7 +109,7 @@ def test_a_certificate_that_nobody_vouches_for_is_a_failure(tmp_path: Path, post
 def test_a_server_that_does_not_encrypt_is_a_warning(
     tmp_path: Path, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shop.ops.doctor.mail.LOOPBACK", set())
+    monkeypatch.setattr("shop.doctor.mail.LOOPBACK", set())
     with listening(post) as port:
         finding = mail(earnest(tmp_path, f"smtp://127.0.0.1:{port}"))
 

@@ -21,7 +21,7 @@ from shop import jobs
 from shop.attention.queries import open_attention
 from shop.config import ROOT, Settings
 from shop.db import end_read
-from shop.ops.doctor import machine
+from shop.doctor import machine
 from shop.watch import Watch
 from shop.worker import Work
 from tests.conftest import make_settings

@@ -14,12 +14,12 @@ from structlog.testing import capture_logs
 from shop import create_app
 from shop.attention.queries import open_attention
 from shop.catalogue.models import ProductImage
-from shop.cli.checks import legal_texts
-from shop.cli.files import pictures
 from shop.config import ConfigurationError, Settings, load
 from shop.db import end_read
+from shop.doctor import examine
+from shop.doctor.files import pictures
+from shop.doctor.payments import legal_texts
 from shop.mail import Mail, MailNotSent, send
-from shop.ops.doctor import examine
 from shop.surroundings import look_around
 from shop.web.own_files import UnreadableFile, own_text
 from tests.factories import make_product

@@ -15,9 +15,9 @@ from sqlalchemy import func, select
 from shop.catalogue.importing import MISSING_GOODS
 from shop.catalogue.models import Category, DeliveryKind, MovedProduct, Price, Product
 from shop.catalogue.moving.checking import Checker, Unfit
-from shop.catalogue.moving.cli import Progress
 from shop.catalogue.moving.found import FoundProduct, MovingError, Where
 from shop.catalogue.service import import_catalogue
+from shop.cli.moving import Progress
 from shop.db import db, end_read, transaction
 from tests.catalogue.conftest import counted
 from tests.catalogue.moving.conftest import Bring, Sample, WriteTable, record
@@ -107,7 +107,7 @@ def test_on_a_terminal_the_merchant_is_asked(
     answer: str,
     count: int,
 ) -> None:
-    monkeypatch.setattr("shop.catalogue.moving.cli._at_a_terminal", lambda: True)
+    monkeypatch.setattr("shop.cli.moving._at_a_terminal", lambda: True)
     args = ["products", "import", str(sample("woocommerce.csv")), "--currency=USD"]
 
     result = runner.invoke(args=args, input=f"{answer}\n")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..payments.cryptocloud import Refusal
-from ..payments.models import Payment
+from .cryptocloud import Refusal
+from .models import Payment
 
 
 @dataclass(frozen=True)

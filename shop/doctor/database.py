@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from ...config import Settings
-from ...db import db, journal_mode
-from ...schema import migrated
-from ...sqlite_file import DatabaseFileLost
-from ...unusable import database_trouble
-from ..health import usable
+from ..config import Settings
+from ..db import db, journal_mode
+from ..ops.health import usable
+from ..schema import migrated
+from ..sqlite_file import DatabaseFileLost
+from ..unusable import database_trouble
 from .findings import Finding, failure
 
 

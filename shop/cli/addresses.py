@@ -10,9 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..db import db, transaction
-from ..ops.commands import CommandGroup
-from .former import (
+from ..catalogue.former import (
     AddressPlan,
     BadAddress,
     Old,
@@ -22,6 +20,8 @@ from .former import (
     plan_addresses,
     remember,
 )
+from ..db import db, transaction
+from .group import CommandGroup
 
 LARGEST_FILE = 5 * 1024 * 1024
 HEADING = ("old", "new")

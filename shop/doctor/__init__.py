@@ -1,12 +1,8 @@
-"""Is this shop fit to sell? Each check says ok, warn or fail, and how to mend what is not ok.
-
-Here are the checks of the machine and of what surrounds the shop; those that ask the provider or
-read payments stand with the command, `shop/cli/`, because payments are above this package.
-"""
+"""Is this shop fit to sell? Each check says ok, warn or fail, and how to mend what is not ok."""
 
 from __future__ import annotations
 
-from . import address, database, machine, mail, settings
+from . import address, catalogue, database, files, links, machine, mail, payments, settings
 from .findings import Check, Finding, examine
 
 CHECKS: list[Check] = [
@@ -24,6 +20,19 @@ CHECKS: list[Check] = [
     settings.proxy,
     settings.postback_secret,
     settings.previous_secret,
+    catalogue.prices,
+    catalogue.rates,
+    payments.provider,
+    payments.redirects,
+    payments.invoices,
+    payments.postbacks,
+    payments.sweep_lag,
+    payments.attention_items,
+    payments.legal_texts,
+    files.goods_files,
+    files.pictures,
+    links.former_hosts,
+    links.mailed_links,
 ]
 
 __all__ = ["CHECKS", "Check", "Finding", "examine"]

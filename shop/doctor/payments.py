@@ -1,4 +1,4 @@
-"""The doctor's checks that ask the provider or read payments."""
+"""What asks the provider, or reads payments and postbacks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from ..attention.queries import open_attention
 from ..config import Settings
 from ..db import utcnow
 from ..legal.texts import unfinished, unreadable
-from ..ops.doctor import Check, Finding
-from ..ops.doctor.address import follow, postback_url
-from ..ops.doctor.findings import Level
 from ..ops.vitals import ago
+from ..payments import queries
 from ..payments.cryptocloud import (
     ASKED_AT_ONCE,
     CryptoCloudError,
@@ -24,8 +22,9 @@ from ..payments.cryptocloud import (
 )
 from ..payments.gateway import gateway
 from ..payments.models import Payment
-from . import evidence
-from .refusals import MEANINGS, meaning
+from ..payments.refusals import MEANINGS, meaning
+from .address import follow, postback_url
+from .findings import Finding, Level
 
 CLOCK_OFF, CLOCK_WRONG = 10, 60
 """Seconds. A postback's token lives for five minutes and is given a minute's leeway."""
@@ -82,7 +81,7 @@ def _clock(ahead: float | None) -> Finding:
 
 def invoices(settings: Settings) -> Finding:
     """Invoices are made: only that shows whether the shop id is right and the project is active."""
-    attempts = evidence.attempts_since(utcnow() - LATELY)
+    attempts = queries.attempts_since(utcnow() - LATELY)
     today = [payment for payment in attempts if payment.created_at > utcnow() - A_DAY]
     asked_for = today or attempts[:1]
     failed = [payment for payment in asked_for if not payment.pay_url]
@@ -128,7 +127,7 @@ def _api_redirect(settings: Settings) -> Finding:
 
 
 def _pay_redirects(settings: Settings) -> list[Finding]:
-    link = evidence.last_pay_url()
+    link = queries.last_pay_url()
     if not link:
         return [Finding("ok", "pay page", "no buyer was sent to one yet")]
     hops = follow(link)
@@ -151,12 +150,12 @@ def _pay_redirects(settings: Settings) -> list[Finding]:
 def postbacks(settings: Settings) -> Finding:
     """The provider's notices arrive, and are signed with the secret key that we have."""
     now = utcnow()
-    proven = evidence.last_proven()
+    proven = queries.last_proven()
     refused = _unrefuted(max(proven or now - LATELY, now - LATELY))
     unclear = [payment for payment in refused if payment.refused_because in ASKED_AT_ONCE]
     if finding := _refused([payment for payment in refused if payment not in unclear]):
         return finding
-    if last := evidence.find_last_paid(now - ON_ITS_WAY):
+    if last := queries.find_last_paid(now - ON_ITS_WAY):
         payment, told = last
         if not told and payment.refused_at is None:
             return Finding(
@@ -174,10 +173,10 @@ def _unrefuted(since: datetime) -> list[Payment]:
 
     A signature of ours shows that the key is right, whatever else was wrong with the notice.
     """
-    signed = evidence.last_signed()
+    signed = queries.last_signed()
     return [
         payment
-        for payment in evidence.refused_since(since)
+        for payment in queries.refused_since(since)
         if payment.refused_because != Refusal.SIGNATURE
         or signed is None
         or (payment.refused_at and payment.refused_at > signed)
@@ -250,7 +249,7 @@ def _shown(proven: datetime | None, now: datetime) -> Finding:
 def sweep_lag(settings: Settings) -> Finding:
     """Payments are looked at when their time has come."""
     now = utcnow()
-    due = evidence.oldest_due(now)
+    due = queries.oldest_due(now)
     lag = now - due if due else timedelta()
     if lag <= LAG:
         return Finding("ok", "sweep lag", "no payment waits for its check")
@@ -283,14 +282,3 @@ def legal_texts(settings: Settings) -> Finding:
     return Finding(
         "ok", "pages", "no placeholder is left" if not settings.development else "a trial"
     )
-
-
-PAYMENT_CHECKS: list[Check] = [
-    provider,
-    redirects,
-    invoices,
-    postbacks,
-    sweep_lag,
-    attention_items,
-    legal_texts,
-]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..catalogue import queries
 from ..config import Settings, current_settings
 from ..db import end_read
-from ..ops.doctor import Check, Finding
-from . import queries
+from .findings import Finding
 
 log = structlog.get_logger()
 
@@ -64,6 +64,3 @@ def rates(settings: Settings) -> list[Finding]:
         return [Finding("ok", "rates", f"for 1 {settings.shop_base_currency}: {codes}")]
     mend = f"Set them anew, for 1 {settings.shop_base_currency}: `flask --app wsgi rates set CODE=RATE …`."
     return [Finding("warn", "rates", f"not used: {'; '.join(unused)}", mend)]
-
-
-CATALOGUE_CHECKS: list[Check] = [prices, rates]

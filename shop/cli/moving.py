@@ -15,15 +15,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 from flask.cli import with_appcontext
 
-from ...config import current_settings
-from ...money import CURRENCIES
-from ...unusable import file_trouble
-from .. import service
-from ..merging import ImportReport
-from ..reading import CatalogueFileError, is_catalogue
-from .found import Answers, Findings, MovingError
-from .plan import in_words
-from .service import Move, carry_out, plan
+from ..catalogue import service
+from ..catalogue.merging import ImportReport
+from ..catalogue.moving.found import Answers, Findings, MovingError
+from ..catalogue.moving.plan import in_words
+from ..catalogue.moving.service import Move, carry_out, plan
+from ..catalogue.reading import CatalogueFileError, is_catalogue
+from ..config import current_settings
+from ..money import CURRENCIES
+from ..unusable import file_trouble
 
 PATIENCE = 2.0
 """Seconds after which a person wants to see that something happens."""
@@ -114,7 +114,7 @@ def _found(file: Path, answers: Answers) -> Findings | None:
     content = file.read_bytes()
     if is_catalogue(content, file.name):
         return None
-    from .systems import read  # with parsers of HTML, which nothing else needs
+    from ..catalogue.moving.systems import read  # with parsers of HTML, which nothing else needs
 
     return read(content, answers)
 

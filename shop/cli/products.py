@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
+from ..catalogue import queries, service
+from ..catalogue.exporting import export_text, export_to
+from ..catalogue.importing import MISSING_GOODS
+from ..catalogue.models import RATE_PLACES
 from ..config import current_settings
 from ..money import CURRENCIES
-from ..ops.commands import CommandGroup
-from . import queries, service
-from .exporting import export_text, export_to
-from .importing import MISSING_GOODS
-from .models import RATE_PLACES
-from .moving.cli import import_
+from .group import CommandGroup
+from .moving import import_
 
 products = CommandGroup("products", help="Import and export the products for sale.")
 rates = CommandGroup("rates", help="Set and list exchange rates, which fill in missing prices.")

@@ -14,12 +14,11 @@ from ..fulfilment.downloads import is_over
 from ..fulfilment.goods import download_url
 from ..fulfilment.models import DeliveryState
 from ..fulfilment.queries import deliveries_of
-from ..ops.doctor import Finding
-from ..ops.doctor.address import end_of
-from ..ops.doctor.findings import failure
 from ..orders.links import order_token
 from ..orders.models import Order
 from ..outbox.models import MailState, OutboxMail
+from .address import end_of
+from .findings import Finding, failure
 
 NEWEST = 3
 """Mails whose links are tried."""

@@ -10,9 +10,9 @@ from typing import Literal
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ...config import Settings
-from ...db import DatabaseBusy, end_read
-from ...unusable import file_trouble, is_trouble
+from ..config import Settings
+from ..db import DatabaseBusy, end_read
+from ..unusable import file_trouble, is_trouble
 
 Level = Literal["ok", "warn", "fail"]
 

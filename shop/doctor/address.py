@@ -12,8 +12,8 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from flask import current_app
 
-from ...config import Settings
-from ..health import proof_for
+from ..config import Settings
+from ..ops.health import proof_for
 from .findings import Finding, failure
 
 SECONDS = 5

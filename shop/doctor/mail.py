@@ -8,8 +8,8 @@ import ssl
 from html import escape
 from urllib.parse import urlsplit
 
-from ...config import LOOPBACK, Settings
-from ...mail import NO_SERVER, Mail, MailNotSent, send, smtp_session
+from ..config import LOOPBACK, Settings
+from ..mail import NO_SERVER, Mail, MailNotSent, send, smtp_session
 from .findings import Finding, failure
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-from ...config import LOOPBACK, Settings, unknown_names
-from ...db import utcnow
+from ..config import LOOPBACK, Settings, unknown_names
+from ..db import utcnow
 from .findings import Finding
 
 FEWEST_CHARACTERS = 10

@@ -14,8 +14,7 @@ from ..config import Settings
 from ..db import db, end_read, utcnow
 from ..fulfilment.files import Looks
 from ..fulfilment.queries import files_in_use
-from ..ops.doctor import Finding
-from ..ops.doctor.findings import failure
+from .findings import Finding, failure
 
 SECONDS = 10
 """For looking at files; a bucket is over the network."""
@@ -70,6 +69,3 @@ def pictures(settings: Settings) -> Finding:
 def _named(things: list[str]) -> str:
     rest = len(things) - NAMED
     return ", ".join(sorted(things)[:NAMED]) + (f", and {rest} more" if rest > 0 else "")
-
-
-FILE_CHECKS = [goods_files, pictures]

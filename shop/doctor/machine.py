@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from ... import queue as queues
-from ...config import Settings
-from ...db import utcnow
-from .. import journal
-from ..vitals import ago, worker_words
+from .. import queue as queues
+from ..config import Settings
+from ..db import utcnow
+from ..ops import journal
+from ..ops.vitals import ago, worker_words
 from .findings import Finding, failure
 
 LITTLE_SPACE = 500_000_000
