@@ -44,8 +44,8 @@ def test_each_host_shows_the_same_invoice_under_its_own_brand(sandbox: Driver) -
         for origin in (sandbox.trybit, sandbox.url)
     )
 
-    assert "- Trybit (formerly CryptoCloud) sandbox</title>" in new
-    assert "- CryptoCloud sandbox</title>" in old
+    assert "– Trybit (formerly CryptoCloud) sandbox</title>" in new
+    assert "– CryptoCloud sandbox</title>" in old
     assert "Trybit" not in old
     assert f"INV-{number}" in new
     assert f"INV-{number}" in old
