@@ -289,9 +289,8 @@ def check(token: str) -> ResponseReturnValue:
 def pay(token: str) -> ResponseReturnValue:
     """Pay an unpaid order: the open invoice, or a new one after a failure or expiry."""
     order = order_at(token)
-    if (
-        order.status is OrderStatus.EXPIRED
-    ):  # by our clock; whether its pay page is closed, the provider knows
+    if order.status is OrderStatus.EXPIRED:
+        # By our clock; whether its pay page is closed, the provider knows.
         _ask(order, at_most_every=ASK_AGAIN_AFTER)
     try:
         payment, ours = start_payment(order.id, partial(admit_again, proven=is_owner(order.email)))
