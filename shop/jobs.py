@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import structlog
 
-from . import books
 from .attention.service import keep_attention
+from .books import service as books
 from .checkout.limits import forget_placements
 from .db import transaction, utcnow
 from .fulfilment.files import Looks, close_found_files, look_at_some
@@ -36,6 +36,7 @@ def sweep() -> None:
     parts = (
         set_clock_right,
         check_payments,
+        check_books,
         compare_books,
         deliveries,
         mails,
@@ -54,6 +55,11 @@ def set_clock_right() -> None:
 def check_payments() -> None:
     """Ask the provider about what is open, and close what is over."""
     payments.sweep(gateway())
+
+
+def check_books() -> None:
+    """Put before a person whatever in the books contradicts itself."""
+    books.check()
 
 
 def compare_books() -> None:

@@ -208,7 +208,7 @@ ONE_IN_FIVE = tuple(
         *("payments/test_the_sweep", "payments/test_a_silent_provider", "checkout/test_limits"),
         *("checkout/test_a_buyer_minds", "checkout/test_large_amounts", "checkout/test_typos"),
         *("payments/test_the_clock_is_compared",),
-        *("test_books", "test_watch"),
+        *("books/test_journal", "test_watch"),
     )
 )
 """Tests that reach the database through what the rest of `payments`, `checkout` and `faults` show on both

@@ -32,6 +32,12 @@ def raise_attention_once(session: Session, kind: str, reference: str, note: str)
         raise_attention(session, kind, reference, note)
 
 
+def tell_once(kind: str, reference: str, note: str) -> None:
+    """`raise_attention_once` in a transaction of its own."""
+    with transaction("attention") as session:
+        raise_attention_once(session, kind, reference, note)
+
+
 def resolve_attention(
     session: Session, references: Collection[str], *, kinds: Collection[str], why: str, who: str
 ) -> None:

@@ -3,7 +3,7 @@
 If an older copy of the database is put back, the journal still knows which invoices were opened
 and paid, which licence keys were handed out, which links were called in and which addresses were
 erased since.
-It holds ids, order numbers and keyed hashes: no address and no key. `shop/books.py` compares it with
+It holds ids, order numbers and keyed hashes: no address and no key. `shop/books/with_journal.py` compares it with
 the database.
 
 A line is written, and on the disk, before the transaction that it is about is committed: so what the

@@ -231,7 +231,7 @@ def start_payment(
             raise PaymentInProgress
         attempts = payments_of(order.id)
         if not attempts:
-            raise NotPayable  # the audit has told a person
+            raise NotPayable  # a check of the books has told a person
         if any(payment.is_left_open for payment in attempts):
             raise StillOpen
         last = attempts[-1]

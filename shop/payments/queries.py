@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
@@ -26,6 +26,12 @@ def find_payment_by_reference(reference: str) -> Payment | None:
     if not reference.isprintable():  # PostgreSQL chokes on a NUL, which anybody can send
         return None
     return db.session.scalar(select(Payment).where(Payment.reference == reference))
+
+
+def invoices_without_payment(ids: Collection[str]) -> list[str]:
+    """Which of these invoices no payment has."""
+    known = db.session.scalars(select(Payment.invoice_id).where(Payment.invoice_id.in_(ids)))
+    return sorted(set(ids) - set(known))
 
 
 def payments_of(order_id: int) -> Sequence[Payment]:

@@ -23,7 +23,6 @@ from ..orders.service import lock_order
 from .asking import Calls
 from .checking import Question, question_about
 from .cryptocloud import CryptoCloud, InvoiceInfo, Untrusted
-from .invariants import findings
 from .models import SAID_PAID, Payment, PaymentState, Postback
 from .opening import bind, note_failure
 from .queries import (
@@ -314,16 +313,6 @@ def _expire(order_id: int, told: set[int], now: datetime) -> None:
     log.info("payment_time_over", order=order.number, status=order.status)
 
 
-def audit(calls: Calls, now: datetime) -> None:
-    """Put before a person whatever in the books contradicts itself. Money is never repaired by itself."""
-    found = list(findings(now))
-    if not found:
-        return
-    with transaction("audit") as session:
-        for finding in found:
-            raise_attention_once(session, finding.kind, finding.reference, finding.note)
-
-
 def compare_clocks(calls: Calls, now: datetime) -> None:
     """Have a person told for as long as this machine's clock is wrong, by the dates of the answers."""
     ahead = calls.gateway.clock_ahead
@@ -368,7 +357,6 @@ PARTS: tuple[tuple[Callable[[Calls, datetime], None], float], ...] = (
     (check_due_payments, 0.9),
     (judge_postbacks, 1),
     (tell_of_unclear_answers, 1),
-    (audit, 1),
     (compare_clocks, 1),
     (tell_of_silence, 1),
 )

@@ -54,7 +54,7 @@ TIME_FOR = {
     "answering at the longest": LONGEST_PAUSE_AFTER_END + A_DAY,
     "judging": BELIEVE_WITHIN + HOUR,
 }
-"""After so long the audit takes for stuck what the sweep should have moved on."""
+"""After so long the check of the books (`books/checks.py`) takes for stuck what the sweep should have moved on."""
 
 
 def price_stands_for() -> timedelta:

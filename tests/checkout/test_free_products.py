@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 
 from shop import jobs
 from shop.attention.queries import open_attention
-from shop.books import compare
+from shop.books.checks import discrepancies
+from shop.books.service import compare
 from shop.catalogue.models import DeliveryKind, Product
 from shop.checkout.limits import HasItAlready, HoldsTooMuch, TooManyOrders, forget_placements
 from shop.checkout.models import Placement
@@ -32,7 +33,6 @@ from shop.orders.models import IllegalTransition, Order, OrderStatus
 from shop.outbox.models import OutboxMail
 from shop.outbox.on_request import TO_AN_ADDRESS
 from shop.payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
-from shop.payments.invariants import findings
 from shop.payments.models import Payment
 from shop.payments.settling import settle_free
 from shop.payments.sweep import sweep
@@ -106,9 +106,9 @@ def keys_sold(app: Flask) -> list[str]:
 
 
 def wrong(app: Flask) -> list[str]:
-    """What the audit finds."""
+    """What the check of the books finds."""
     with app.app_context():
-        found = [finding.note for finding in findings(newest=None)]
+        found = [finding.note for finding in discrepancies(newest=None)]
         end_read()
     return found
 

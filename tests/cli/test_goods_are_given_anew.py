@@ -8,6 +8,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy import select
 
 from shop.attention.queries import open_attention
+from shop.books.checks import discrepancies
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of
@@ -15,7 +16,6 @@ from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.queries import unsold_keys
 from shop.orders.links import order_path
 from shop.orders.queries import find_order
-from shop.payments.invariants import findings
 from tests.cli.deciding import BY, does, found, history, letters
 from tests.factories import add_keys, make_open_order, make_product, send_due_mails
 from tests.faults.crowd import at_once
@@ -44,7 +44,7 @@ def stock(app: Flask) -> tuple[int, int | None]:
 
 def wrong(app: Flask) -> list[str]:
     with app.app_context():
-        return [finding.kind for finding in findings()]
+        return [finding.kind for finding in discrepancies()]
 
 
 def test_downloads_are_given_anew_and_mailed(

@@ -11,11 +11,11 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import select
 
 from shop.attention.models import AttentionItem
+from shop.books.checks import discrepancies
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read
 from shop.fulfilment.keyfiles import masked, read_keys
 from shop.fulfilment.models import LicenceKey
-from shop.payments.invariants import findings
 from tests.cli.deciding import product_named
 from tests.factories import make_open_order, make_product
 from tests.fulfilment.sold import sell
@@ -200,7 +200,7 @@ def test_unsold_keys_are_listed_masked_and_withdrawn_by_number(
         item = db.session.scalars(select(AttentionItem).filter_by(kind="keys_withdrawn")).one()
         assert (item.resolved_by, item.resolution) == ("Ann", "the maker called it back")
         assert free[0] not in item.note
-        assert list(findings()) == [], "the books add up"
+        assert list(discrepancies()) == [], "the books add up"
     again = runner.invoke(args=["keys", "withdraw", slug, str(listed[0]["number"]), *by])
     assert "has no unsold key with the number" in again.stderr
 

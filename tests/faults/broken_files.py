@@ -26,7 +26,7 @@ from sqlalchemy import select
 from shop import create_app
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
-from shop.books import compare_with_journal
+from shop.books.with_journal import compare_with_journal
 from shop.catalogue.models import ProductImage
 from shop.config import ROOT
 from shop.db import db, end_read, sqlite_driver, utcnow

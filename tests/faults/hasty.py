@@ -34,7 +34,7 @@ def be_bound() -> None:
 
 def hurry() -> None:
     """The waits between two looks, and before somebody is told."""
-    import shop.books
+    import shop.books.with_journal
     import shop.ops.health
     import shop.watch
     import shop.worker
@@ -42,7 +42,7 @@ def hurry() -> None:
     shop.watch.EVERY = 0.5
     shop.watch.SILENT_AFTER = timedelta(seconds=6)
     shop.worker.EVERY = 1.0
-    shop.books.SETTLED_AFTER = timedelta(seconds=1)
+    shop.books.with_journal.SETTLED_AFTER = timedelta(seconds=1)
     shop.ops.health.WRITES_EVERY = 0.0
 
 

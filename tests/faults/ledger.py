@@ -15,11 +15,11 @@ from flask import Flask
 from sqlalchemy import and_, func, not_, or_, select
 
 from shop.attention.models import AttentionItem
+from shop.books.checks import discrepancies
 from shop.db import db, end_read, utcnow
 from shop.fulfilment.models import Delivery, DeliveryState, LicenceKey
 from shop.orders.models import HAS_GOODS, SETTLED, Order, OrderEvent, OrderStatus
 from shop.outbox.models import TRUE_WHILE, MailState, OutboxMail
-from shop.payments.invariants import findings
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.times import MATCH_WITHIN
 from shop.sandbox.invoices import Mode
@@ -101,7 +101,7 @@ def tally(promise: Promise, found: list[str]) -> list[str]:
 
 
 def _own_side(now: datetime, *, settled: bool) -> Iterator[str]:
-    for finding in findings(now, newest=None):
+    for finding in discrepancies(now, newest=None):
         if finding.kind in WHEN_SWEPT and not settled:
             continue
         word = "doubled" if finding.kind == "goods_without_money" else "lost"

@@ -19,7 +19,7 @@ from shop import config, failpoints, jobs
 from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
-from shop.books import SETTLED_AFTER
+from shop.books.with_journal import SETTLED_AFTER
 from shop.catalogue.models import DeliveryKind, Price, Product
 from shop.db import db
 from shop.fulfilment.copies import KeysRefused
@@ -48,7 +48,7 @@ LANGUAGES = list(config.LANGUAGES)
 ANY = strategies.integers(0, 9)
 """Which of the orders, or invoices, there are."""
 WRITES = """order bind call_failed start_payment claim_check settle delivery inbox nudge claim
-    check_again judge match expire lost_call audit confirm cancel refund mail_claim mail_sent
+    check_again judge match expire lost_call books confirm cancel refund mail_claim mail_sent
     job_run journal_mark spent_key unknown_invoice ask_again"""
 POINTS = [
     "before_call",

@@ -248,7 +248,7 @@ NOT_HERE = {
 """Crash points without a line above, and why."""
 
 ELSEWHERE = {
-    "audit": "dies in a test of its own, below: it has something to do only when the books are wrong",
+    "books": "dies in a test of its own, below: it has something to do only when the books are wrong",
     **dict.fromkeys(
         ("mail_again", "mail_link", "address", "bounce", "proof", "limits"),
         "dies in tests/checkout/test_a_buyer_minds_the_mail.py: no money and no goods move",
@@ -260,9 +260,9 @@ ELSEWHERE = {
     "put_back": "dies in tests/fulfilment/test_what_was_given_counts.py: no money and no goods move",
     **dict.fromkeys(
         ("spent_key", "journal_mark", "unknown_invoice", "ask_again"),
-        "dies in tests/test_books.py: it does again what the journal says was done",
+        "dies in tests/books/test_journal_is_compared.py: it does again what the journal says was done",
     ),
-    "withdraw_keys": "dies in tests/test_books.py: no money and no goods move",
+    "withdraw_keys": "dies in tests/books/test_journal_is_compared.py: no money and no goods move",
     "probe": "writes nothing that stays: it finds out whether the database can be written to",
 }
 """Transactions without a line above, and why."""
@@ -373,8 +373,10 @@ def test_a_process_that_dies_there_loses_and_doubles_nothing(
 
 @pytest.mark.promise(4)
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-@pytest.mark.parametrize("point", ["before_audit", "inside_audit", "after_audit"])
-def test_an_audit_that_dies_is_done_again(stage: Stage, point: str, promise: Promise) -> None:
+@pytest.mark.parametrize("point", ["before_books", "inside_books", "after_books"])
+def test_a_check_of_the_books_that_dies_is_done_again(
+    stage: Stage, point: str, promise: Promise
+) -> None:
     with stage.app.app_context(), db.engine.begin() as connection:
         connection.execute(text("UPDATE products SET available = available + 1"))
 

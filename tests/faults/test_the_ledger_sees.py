@@ -22,7 +22,7 @@ STRAY = "STRAY001"
 
 @pytest.fixture
 def engine() -> str:
-    """Its statements are the same on both; tests/payments/test_the_books_are_audited.py runs on each."""
+    """Its statements are the same on both; tests/books/test_checks.py runs on each."""
     return "sqlite"
 
 

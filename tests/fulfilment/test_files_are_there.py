@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from shop import jobs
 from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
+from shop.books.checks import discrepancies
 from shop.catalogue.images import media
 from shop.catalogue.models import DeliveryKind, Product, ProductImage
 from shop.catalogue.storage import Bucket, StorageFailed, storage
@@ -29,7 +30,6 @@ from shop.fulfilment.service import deliver_order
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.payments.by_hand import refund_order
-from shop.payments.invariants import findings
 from tests.factories import make_product, send_due_mails
 from tests.fulfilment.sold import (
     download_link,
@@ -127,7 +127,7 @@ def test_an_order_whose_file_is_not_there_waits_until_it_is(
         assert (again(order), open_attention()) == (OrderStatus.FULFILLED, [])
         with client.get(download_link(order)) as response:
             assert response.data == CONTENT
-        assert list(findings()) == []
+        assert list(discrepancies()) == []
 
 
 def test_the_buyer_gets_the_link_by_a_mail_that_promises_the_file_and_then_the_file(
@@ -147,10 +147,12 @@ def test_an_order_that_waits_for_its_file_is_no_riddle_and_can_be_refunded(app: 
     with app.app_context():
         order = sell(app, make_broken(app))
         later = utcnow() + timedelta(hours=2)
-        assert list(findings(later)) == []
+        assert list(discrepancies(later)) == []
         with transaction() as session:
             session.execute(update(AttentionItem).values(resolved_at=utcnow()))
-        assert [finding.kind for finding in findings(later)] == ["not_delivered"], "nobody knows"
+        assert [finding.kind for finding in discrepancies(later)] == ["not_delivered"], (
+            "nobody knows"
+        )
 
         refund_order(order, why="a test", who="Ann", transaction_id="0xfeed")
         mend(app)

@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import delete, select, text
 
 from shop.attention.queries import open_attention
+from shop.books.checks import discrepancies
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction
 from shop.fulfilment.copies import NAMED, KeysRefused
@@ -18,7 +19,6 @@ from shop.fulfilment.models import LicenceKey
 from shop.fulfilment.queries import unsold_keys
 from shop.fulfilment.reissue import reissue
 from shop.payments.by_hand import refund_order
-from shop.payments.invariants import findings
 from shop.schema import migrations
 from tests.factories import add_keys, make_open_order, make_product
 from tests.faults.crowd import at_once
@@ -204,7 +204,7 @@ def test_an_upgrade_takes_unsold_copies_off_sale_and_tells_of_them(app: Flask) -
             f"Of the licence keys of {storm.slug}, 2 are copies of keys of {rain.slug}: "
             "2 that nobody has got are off sale now, 0 were sold."
         )
-        assert list(findings()) == [], "the stock adds up"
+        assert list(discrepancies()) == [], "the stock adds up"
         bought = sell(app, storm)
         end_read()
         sold = select(LicenceKey.value).where(LicenceKey.delivery_id.is_not(None))
@@ -223,12 +223,14 @@ def test_a_copy_that_an_order_holds_is_replaced_by_the_next_key_and_the_stock_ad
             session.execute(text("UPDATE licence_keys SET value = 'THE-SAME'"))
         shop.is_upgraded()
         assert (stock(rain), stock(storm)) == ((1, 1), (0, 0))
-        assert [finding.kind for finding in findings()] == ["wrong_stock"], "one more than there is"
+        assert [finding.kind for finding in discrepancies()] == ["wrong_stock"], (
+            "one more than there is"
+        )
 
         add_keys(storm, ["NEW-1"])
 
         assert stock(storm) == (1, 0), "it is for the order that waits"
-        assert list(findings()) == []
+        assert list(discrepancies()) == []
 
 
 def test_an_upgrade_names_the_orders_that_have_got_the_same_key(app: Flask) -> None:
@@ -244,7 +246,7 @@ def test_an_upgrade_names_the_orders_that_have_got_the_same_key(app: Flask) -> N
         assert item.note.endswith(
             f"0 that nobody has got are off sale now, 1 were sold twice, in the orders {', '.join(numbers)}."
         )
-        assert list(findings()) == []
+        assert list(discrepancies()) == []
 
 
 def test_an_upgrade_of_a_shop_without_keys_or_copies_tells_nothing(app: Flask) -> None:

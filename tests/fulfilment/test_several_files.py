@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shop import jobs
 from shop.attention.queries import open_attention
+from shop.books.checks import discrepancies
 from shop.catalogue.exporting import export_text, export_to
 from shop.catalogue.importing import MOST_FILES
 from shop.catalogue.models import DeliveryKind, Product, ProductFile
@@ -29,7 +30,6 @@ from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.orders.queries import find_order
 from shop.outbox.queries import mails_of
-from shop.payments.invariants import findings
 from shop.privacy.export import known_about
 from shop.schema import migrations
 from tests.factories import make_product, send_due_mails
@@ -76,7 +76,7 @@ def fetch(client: FlaskClient, link: str) -> bytes:
 
 def wrong() -> list[str]:
     end_read()
-    return [finding.note for finding in findings(newest=None)]
+    return [finding.note for finding in discrepancies(newest=None)]
 
 
 @pytest.fixture

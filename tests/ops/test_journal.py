@@ -12,7 +12,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from shop.attention.queries import open_attention
-from shop.books import SETTLED_AFTER, _move_mark, compare
+from shop.books.service import compare
+from shop.books.with_journal import SETTLED_AFTER, _move_mark
 from shop.catalogue.models import DeliveryKind
 from shop.db import db, end_read, utcnow
 from shop.fulfilment.reissue import renew_link

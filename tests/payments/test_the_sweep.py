@@ -13,6 +13,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from shop.attention.queries import open_attention
+from shop.books.service import check
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.payments.asking import ERRORS_IN_A_ROW, Calls
@@ -228,6 +229,7 @@ def test_an_invoice_the_provider_never_tells_about_is_shown_to_a_person_and_give
             for hour in (*range(0, 48, 6), *range(48, 24 * 3), *range(24 * 3, 24 * 33, 12)):
                 before = len(calls.calls)
                 sweep(gateway(app), start + timedelta(hours=hour))
+                check(start + timedelta(hours=hour))
                 asked[hour] = len(calls.calls) - before
                 end_read()
             sweep(gateway(app), start + timedelta(days=40))

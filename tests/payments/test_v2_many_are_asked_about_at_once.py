@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from shop.attention.queries import open_attention
+from shop.books.service import check
 from shop.config import Settings
 from shop.db import utcnow
 from shop.payments.asking import Calls
@@ -67,6 +68,7 @@ def test_an_invoice_that_the_answer_leaves_out_is_asked_about_until_a_person_kno
 
         assert (clear.next_check_at, strange.next_check_at) == (None, now + HOUR)
         sweep(gateway(app), now + timedelta(days=1))
+        check(now + timedelta(days=1))
         assert [(item.kind, item.reference) for item in open_attention()] == [
             ("answer_unclear", strange.reference),
             ("not_answered", strange.reference),

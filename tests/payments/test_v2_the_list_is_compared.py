@@ -10,7 +10,7 @@ from flask import Flask
 
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention
-from shop.books import compare
+from shop.books.service import compare
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.ops import journal

@@ -14,6 +14,7 @@ from sqlalchemy import event, make_url, select, update
 from shop import create_app, jobs
 from shop.attention.models import AttentionItem
 from shop.attention.service import raise_attention
+from shop.books.checks import discrepancies
 from shop.catalogue.models import DeliveryKind
 from shop.checkout.models import Placement
 from shop.config import Settings
@@ -23,7 +24,6 @@ from shop.orders.models import Order, OrderEvent, OrderStatus
 from shop.outbox.models import GOODS_MAIL, MailState, OutboxMail
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.checking import refresh
-from shop.payments.invariants import findings
 from shop.payments.models import Payment
 from shop.payments.opening import NotPayable, can_start_again, start_payment
 from shop.privacy.queries import erasable_orders, why_kept
@@ -193,7 +193,7 @@ def test_the_books_stay_whole(app: Flask) -> None:
         order = db.session.get_one(Order, order.id)
         assert (list(order.lines), order.total) == (lines, total)
         assert len(order.events) == count + 1
-        assert list(findings(newest=None)) == []
+        assert list(discrepancies(newest=None)) == []
 
 
 def test_the_page_of_an_erased_order_shows_the_goods_and_says_so(app: Flask) -> None:
@@ -304,7 +304,7 @@ def test_money_that_comes_after_all_buys_the_goods_and_no_mail_is_sent(app: Flas
         item = db.session.query(AttentionItem).one()
         assert item.kind == "mail_failed"
         assert "the buyer's address was erased" in item.note
-        assert list(findings(newest=None)) == []
+        assert list(discrepancies(newest=None)) == []
 
 
 def test_an_erased_order_is_not_paid_anew(app: Flask) -> None:

@@ -1,13 +1,11 @@
-"""What can never be true of the books, and is looked for all the same.
+"""Statements that find what can never be true of the books.
 
-Every check is one statement, so it sees one moment even while others write. None mends anything:
+Each is a single one, so it sees one moment even while others write. None mends anything:
 where the books are wrong, the money is a person's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -30,7 +28,7 @@ from sqlalchemy import (
 
 from ..attention.models import LONGEST_REFERENCE, AttentionItem
 from ..catalogue.models import DeliveryKind, Product, ProductFile
-from ..db import UtcDateTime, db, utcnow
+from ..db import UtcDateTime
 from ..fulfilment.files import MISSING
 from ..fulfilment.models import Delivery, DeliveryState, LicenceKey
 from ..orders.models import (
@@ -44,11 +42,8 @@ from ..orders.models import (
     StockHold,
 )
 from ..outbox.models import OutboxMail
-from .models import Payment, PaymentState, Postback
-from .times import TIME_FOR
+from ..payments.models import Payment, PaymentState, Postback
 
-NEWEST = 5000
-"""How many orders a sweep looks at. In all but the largest shops that is more than can still change."""
 HOLD_OF = {
     OrderStatus.PENDING: HoldState.HELD,
     OrderStatus.PAID: HoldState.COMMITTED,
@@ -60,26 +55,6 @@ HOLD_OF = {
 RECENT = Order.id > bindparam("since", type_=Integer)
 Found = Select[*tuple[Any, ...]]
 """Finds rows that begin with the attention item's reference."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, in the terms of an attention item."""
-
-    kind: str
-    reference: str
-    note: str
-
-
-def findings(now: datetime | None = None, *, newest: int | None = NEWEST) -> Iterator[Finding]:
-    """Everything that is wrong with the newest orders (None: with all), and with the stock."""
-    now = now or utcnow()
-    last = db.session.scalar(select(func.max(Order.id))) or 0
-    given: dict[str, Any] = {name: now - time for name, time in TIME_FOR.items()}
-    given["since"] = last - newest if newest else 0
-    for kind, note, check in CHECKS:
-        for row in db.session.execute(check(), given).all():
-            yield Finding(kind, row[0], note.format(*row))
 
 
 def _over(name: str) -> BindParameter[datetime]:
@@ -319,46 +294,3 @@ def history_torn() -> Found:
             )
         )
     )
-
-
-CHECKS: tuple[tuple[str, str, Callable[[], Found]], ...] = (
-    (
-        "money_not_counted",
-        "More was paid for order {0} than its status and the attention list account for.",
-        money_not_counted,
-    ),
-    (
-        "paid_without_money",
-        "Order {0} counts as paid, but no payment of it is.",
-        paid_without_money,
-    ),
-    ("no_payment", "Order {0} has no payment.", no_payment),
-    (
-        "free_not_given",
-        "Order {0} costs nothing, and is not given away or has a payment.",
-        free_not_given,
-    ),
-    ("wrong_amount", "Payment {0} is for another amount than its order.", wrong_amount),
-    ("wrong_total", "The lines of order {0} do not add up to its total.", wrong_total),
-    ("goods_without_money", "Order {0} hands out goods and is not paid.", goods_without_money),
-    ("goods_missing", "A line of order {0} is paid and not handed over.", goods_missing),
-    ("not_delivered", "Order {0} was paid over an hour ago and waits.", not_delivered),
-    ("wrong_keys", "A line of order {1} has not exactly the keys it was sold with.", wrong_keys),
-    ("mail_missing", "No mail will bring the goods of order {0}.", mail_missing),
-    ("wrong_hold", "The units of order {0} are not set aside as its status says.", wrong_hold),
-    (
-        "wrong_stock",
-        "The units of {0} do not add up: {1:+d} taken from stock against what orders hold and have "
-        "bought, {2:+d} in all against what was put on sale.",
-        wrong_stock,
-    ),
-    ("payment_stuck", "Payment {0} is {1}, and nothing will move it.", payment_stuck),
-    (
-        "not_answered",
-        "CryptoCloud has told nothing about invoice {1} for days, and its time is over.",
-        not_answered,
-    ),
-    ("postback_stuck", "The notice about invoice {0} has not been judged.", postback_stuck),
-    ("history_torn", "The history of order {0} is not complete.", history_torn),
-)
-"""What is looked for: the attention item's kind, its note, and the statement that finds it."""

@@ -12,6 +12,8 @@ from sqlalchemy import Executable, delete, insert, select, text, update
 from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
+from shop.books.checks import CHECKS, discrepancies
+from shop.books.service import check
 from shop.catalogue.models import DeliveryKind, Product
 from shop.checkout.service import place_order
 from shop.db import db, end_read, transaction, utcnow
@@ -21,10 +23,8 @@ from shop.orders.models import HoldState, Order, OrderEvent, OrderLine, OrderSta
 from shop.outbox.models import OutboxMail
 from shop.payments.by_hand import refund_order
 from shop.payments.checking import refresh
-from shop.payments.invariants import CHECKS, findings
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.opening import start_payment
-from shop.payments.sweep import sweep
 from tests.factories import (
     gateway,
     make_buyer,
@@ -117,7 +117,7 @@ def shop(app: Flask) -> Shop:
 
 def found(**later: float) -> set[tuple[str, str]]:
     moment = utcnow() + timedelta(**later)
-    return {(finding.kind, finding.reference) for finding in findings(moment)}
+    return {(finding.kind, finding.reference) for finding in discrepancies(moment)}
 
 
 def test_a_healthy_shop_in_every_ordinary_state_has_nothing_to_report(
@@ -387,7 +387,7 @@ def test_what_a_person_has_resolved_is_told_again_only_when_it_is_something_else
     def spoil(units: int) -> list[str]:
         with transaction() as session:
             session.execute(update(Product).values(available=Product.available + units))
-        sweep(gateway(app), utcnow())
+        check()
         return [item.kind for item in open_attention()]
 
     with app.app_context():
@@ -406,6 +406,6 @@ def test_a_sweep_looks_at_the_newest_orders_only(app: Flask) -> None:
             session.execute(text("DELETE FROM order_events"))
         make_order(app)
 
-        assert {finding.reference for finding in findings(newest=1)} == set()
-        assert {finding.reference for finding in findings(newest=2)} == {old.number}
-        assert {finding.reference for finding in findings(newest=None)} == {old.number}
+        assert {finding.reference for finding in discrepancies(newest=1)} == set()
+        assert {finding.reference for finding in discrepancies(newest=2)} == {old.number}
+        assert {finding.reference for finding in discrepancies(newest=None)} == {old.number}

@@ -11,7 +11,9 @@ from sqlalchemy import select
 
 from shop import failpoints
 from shop.attention.queries import open_attention
-from shop.books import SETTLED_AFTER, compare
+from shop.books.checks import discrepancies
+from shop.books.service import compare
+from shop.books.with_journal import SETTLED_AFTER
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.copies import KeysRefused
@@ -27,7 +29,6 @@ from shop.payments.checking import refresh
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.cryptocloud import Postback as Notice
 from shop.payments.inbox import receive_postback
-from shop.payments.invariants import findings
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import find_payment_by_invoice
 from shop.payments.settling import settle
@@ -214,7 +215,7 @@ def test_a_key_that_was_handed_out_is_not_sold_again(app: Flask, *, swept: bool)
         assert "key_sold_before" in kinds()
         shelf = db.session.get_one(Product, product.id, populate_existing=True)
         assert (shelf.available, shelf.taken) == (1, 1)
-        assert [f.kind for f in findings()] == []
+        assert [f.kind for f in discrepancies()] == []
 
 
 @pytest.mark.parametrize("swept", [False, True], ids=["at once", "after a sweep"])
@@ -352,7 +353,7 @@ def test_a_withdrawal_that_dies_is_made_whole_by_the_next_or_by_the_journal(
         end_read()
         assert keys_in_stock(product.id) == []
         assert db.session.get_one(Product, product.id, populate_existing=True).available == 0
-        assert [f.kind for f in findings()] == []
+        assert [f.kind for f in discrepancies()] == []
 
 
 @pytest.mark.parametrize("when", ["before", "inside", "after"])

@@ -9,7 +9,8 @@ import responses
 from flask import Flask
 
 from shop.attention.queries import open_attention
-from shop.books import MOST_QUESTIONS, compare
+from shop.books.service import compare
+from shop.books.with_provider import MOST_QUESTIONS
 from shop.db import end_read, utcnow
 from shop.ops import journal
 from tests.factories import gateway, provider
@@ -18,7 +19,7 @@ from tests.factories import gateway, provider
 @pytest.fixture(autouse=True)
 def judged_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the clock need not be set ahead for each line."""
-    monkeypatch.setattr("shop.books.SETTLED_AFTER", timedelta(0))
+    monkeypatch.setattr("shop.books.with_journal.SETTLED_AFTER", timedelta(0))
 
 
 def note(*numbers: int) -> None:
