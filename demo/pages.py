@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from demo.surroundings import ROOT
-from shop.legal.texts import PLACEHOLDER, SHIPPED
+from shop.site.texts import PLACEHOLDER, SHIPPED
 
 ANSWERS = ROOT / "demo" / "pages.toml"
 

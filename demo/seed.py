@@ -13,7 +13,7 @@ from demo.pages import write_pages
 from demo.surroundings import ROOT
 from shop import create_app
 from shop.config import load
-from shop.legal.texts import own_folder
+from shop.site.texts import own_folder
 
 DEMO = ROOT / "demo"
 RATES = ("EUR=0.92", "GBP=0.79", "RUB=96.50", "UAH=41.30")

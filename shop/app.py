@@ -16,8 +16,6 @@ from .checkout.views import bp as checkout_pages
 from .components import bp as component_pages
 from .config import ROOT, ConfigurationError, Settings, load, unknown_names
 from .fulfilment.views import bp as download_pages
-from .legal.texts import warn_of_unfinished
-from .legal.views import bp as legal_pages
 from .mail import warn_of_no_server
 from .ops import logs
 from .ops.health import bp as health_pages
@@ -26,6 +24,8 @@ from .ops.vitals import worker_words
 from .outbox.queries import waiting_words
 from .payments.gateway import EXTENSION, open_gateway
 from .payments.views import bp as postback_pages
+from .site.texts import warn_of_unfinished
+from .site.views import bp as site_pages
 from .unusable import OWN_DATA_DIR, user
 from .web import errors, filters, former, own_templates, security, static
 
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         owner_pages,
         postback_pages,
         download_pages,
-        legal_pages,
+        site_pages,
         health_pages,
     ):
         app.register_blueprint(blueprint)

@@ -12,8 +12,8 @@ from .config import Settings, current_settings
 from .db import end_read, utcnow
 from .doctor.address import public_address
 from .doctor.machine import disk
-from .legal.texts import unreadable
 from .ops.isolation import each
+from .site.texts import unreadable
 from .web.own_files import UnreadableFile
 from .web.own_templates import OwnTemplates
 from .web.theme import own_styles

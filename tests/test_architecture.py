@@ -53,9 +53,9 @@ READERS = {
     "catalogue.index",
     "catalogue.media",
     "catalogue.product",
-    "catalogue.robots",
+    "site.robots",
     "catalogue.search",
-    "catalogue.sitemap",
+    "site.sitemap",
     "components.components",  # in development only
     "checkout.cart",
     "checkout.checkout",
@@ -68,7 +68,7 @@ READERS = {
     "owners.prove",
     "fulfilment.download",
     "fulfilment.file",  # counts
-    "legal.page",
+    "site.legal_page",
     "ops.healthz",
     "ops.readyz",
 }

@@ -20,7 +20,7 @@ from tests.buyer import Buyer
 from tests.factories import make_product
 
 FOLDER = ROOT / "shop" / "translations"
-LEGAL = ROOT / "shop" / "legal" / "pages"
+LEGAL = ROOT / "shop" / "site" / "pages"
 OTHERS = [code for code in LANGUAGES if code != "en"]
 AGAIN = "run `python3 dev.py translate`, then translate what is new"
 TAG = re.compile(r"</?[a-z]+")

@@ -22,7 +22,7 @@ from ..config import current_settings
 from ..web.caching import public
 from ..web.errors import http_error
 from ..web.head import in_full
-from . import crawlers, former, pages, queries
+from . import former, pages, queries
 from .addresses import LAST_PAGE, ListAddress, address_at_hand, currency_asked, typed_query
 from .images import NAME
 from .images import media as media_folder
@@ -120,19 +120,6 @@ def product(slug: str) -> Response:
         currency_links=pages.currency_links(replace(address, sort=Sort.SHOP)),
     )
     return public(page)
-
-
-@bp.get("/robots.txt")
-def robots() -> Response:
-    """What crawlers may ask for."""
-    return public(crawlers.robots_txt(), "text/plain")
-
-
-@bp.get("/sitemap.xml")
-def sitemap() -> Response:
-    """Every public page."""
-    page = render_template("catalogue/sitemap.xml", entries=crawlers.sitemap())
-    return public(page, "application/xml")
 
 
 @bp.get("/media/<name>")

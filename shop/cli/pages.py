@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..config import current_settings
-from ..legal.texts import export as copy_texts
+from ..site.texts import export as copy_texts
 from .group import CommandGroup
 
 pages = CommandGroup("pages", help="The texts of terms, privacy, refunds and contact.")

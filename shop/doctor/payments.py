@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from ..attention.queries import open_attention
 from ..config import Settings
 from ..db import utcnow
-from ..legal.texts import unfinished, unreadable
 from ..ops.vitals import ago
 from ..payments import queries
 from ..payments.cryptocloud import (
@@ -23,6 +22,7 @@ from ..payments.cryptocloud import (
 from ..payments.gateway import gateway
 from ..payments.models import Payment
 from ..payments.refusals import MEANINGS, meaning
+from ..site.texts import unfinished, unreadable
 from .address import follow, postback_url
 from .findings import Finding, Level
 

@@ -11,15 +11,17 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from shop.catalogue.crawlers import PRIVATE, TEXTS
 from shop.catalogue.models import Category
 from shop.catalogue.service import set_rates
+from shop.site.crawlers import PRIVATE
+from shop.site.texts import NAMES
 from tests.factories import make_product
 from tests.web.test_hostile_input import HOSTILE
 
 from .conftest import ImportText, ProductText
 
 SHOP = "http://localhost"
+TEXTS = tuple(f"/{name}" for name in NAMES)
 
 
 @pytest.fixture
@@ -217,7 +219,7 @@ def test_robots_are_kept_from_what_is_not_theirs(client: FlaskClient) -> None:
 def test_every_route_that_is_not_public_is_kept_from_robots(app: Flask) -> None:
     public = (
         "catalogue.",
-        "legal.",
+        "site.",
         "ops.",
         "payments.postback",
         "components.",

@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..catalogue.queries import last_changes
 from ..config import current_settings
 from ..i18n import prefix_of
 from ..web.head import in_full
-from .queries import last_changes
+from .texts import NAMES
 
 PRIVATE = ("/cart", "/checkout", "/orders", "/payment", "/mailbox", "/downloads", "/admin")
 """How the addresses start that are one buyer's or the operator's; `/payments` is among them."""
-
-
-TEXTS = ("/terms", "/privacy", "/refunds", "/contact")
-"""Pages of shop/legal; nobody notes when their files change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ def robots_txt() -> str:
     return "\n".join([*lines, "", f"Sitemap: {in_full('/sitemap.xml')}", ""])
 
 
-def sitemap() -> list[SitemapEntry]:
+def sitemap_entries() -> list[SitemapEntry]:
     """The index, the categories, the products and the texts, each in every language."""
     rows = last_changes()
     changed: dict[str, datetime | None] = {"/": _latest([row.updated_at for row in rows])}
@@ -43,7 +40,7 @@ def sitemap() -> list[SitemapEntry]:
         dates = [row.updated_at for row in rows if row.category == slug]
         changed[f"/categories/{slug}"] = _latest(dates)
     changed |= {f"/products/{row.slug}": row.updated_at for row in rows}
-    changed |= dict.fromkeys(TEXTS)
+    changed |= {f"/{name}": None for name in NAMES}  # nobody notes when their files change
     return [
         SitemapEntry(in_full(prefix_of(code) + path), at)
         for path, at in changed.items()

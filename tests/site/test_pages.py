@@ -13,7 +13,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from demo.pages import write_pages
 from shop import create_app
 from shop.config import LANGUAGES, Settings, load
-from shop.legal.texts import NAMES, PLACEHOLDER, SHIPPED, own_folder, read_page, unfinished
+from shop.site.texts import NAMES, PLACEHOLDER, SHIPPED, own_folder, read_page, unfinished
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import make_product

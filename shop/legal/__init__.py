@@ -1,1 +1,0 @@
-"""Terms, privacy, refunds and contact: pages whose texts are the operator's own files."""
