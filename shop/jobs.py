@@ -8,12 +8,12 @@ import structlog
 
 from .attention.service import keep_attention
 from .books import service as books
-from .checkout.limits import forget_placements
 from .db import transaction, utcnow
 from .fulfilment.files import Looks, close_found_files, look_at_some
 from .fulfilment.letters import compose
 from .fulfilment.queries import undelivered_orders
 from .fulfilment.service import deliver_order
+from .limits.service import forget_placements
 from .moments import set_right
 from .ops.isolation import each
 from .ops.rations import forget_past

@@ -18,10 +18,10 @@ from sqlalchemy import ColumnElement, Table, and_, exists, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .catalogue.models import ExchangeRate
-from .checkout.models import Placement
 from .config import LONGEST_INVOICE_HOURS, current_settings
 from .db import db, end_read, rows_changed, transaction, utcnow
 from .fulfilment.models import Delivery
+from .limits.models import Placement
 from .ops.models import JobRun, Silence
 from .orders.models import Order, OrderStatus
 from .outbox.models import MailState, OutboxMail

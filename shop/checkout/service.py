@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..db import transaction, utcnow
+from ..limits.service import OverLimit, admit
 from ..money import Money
 from ..orders.models import Order, OrderLine, StockHold, new_number
 from ..orders.queries import find_order_by_checkout_key
@@ -21,7 +22,6 @@ from ..payments.queries import find_payment_by_reference
 from ..payments.settling import settle_free
 from .cart import Cart
 from .forms import Buyer
-from .limits import OverLimit, admit
 
 log = structlog.get_logger()
 
@@ -104,7 +104,7 @@ def place_test_order(amount: Money, email: str, reference: str | None = None) ->
 
 
 def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
-    placement, now = admit(session, cart, buyer), utcnow()
+    now = utcnow()
     order = Order(
         number=new_number(),
         checkout_key=buyer.checkout_key,
@@ -132,6 +132,7 @@ def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment |
         StockHold(product_id=line.offer.id, quantity=line.quantity) for line in cart.lines
     ]
     order.record("placed", str(order.total))
+    placement = admit(session, order, client=buyer.client, proven=buyer.proven)
     payment = None if order.is_free else new_payment(order, 1, now)
     session.add_all([order, payment] if payment else [order])
     session.flush()

@@ -24,6 +24,8 @@ from ..catalogue.queries import MAX_QUANTITY, find_offer
 from ..config import current_settings
 from ..fulfilment.service import deliver_order
 from ..i18n import readable_seconds
+from ..limits.refusals import words_for
+from ..limits.service import OverLimit, TooManyOrders, admit_again
 from ..orders.links import (
     find_order_by_old_token,
     find_order_by_token,
@@ -50,7 +52,6 @@ from ..payments.queries import find_payment_by_reference
 from ..web.security import csrf
 from . import cart as carts
 from .forms import CheckoutForm
-from .limits import OverLimit, TooManyOrders, admit_again
 from .owners import is_owner, offer_proof
 from .page import (
     CLOSED,
@@ -61,7 +62,6 @@ from .page import (
     order_page,
     payment_to_ask_about,
 )
-from .refusals import words_for
 from .remembered import remember, remembered_orders
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
 from .waiting import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often

@@ -10,9 +10,9 @@ from typing import Any
 import click
 import structlog
 
-from ..checkout.limits import counted_for, lift_limits
-from ..checkout.models import Placement
 from ..db import transaction
+from ..limits.models import Placement
+from ..limits.service import counted_for, lift_limits
 from ..mailbox import mailbox
 from ..ops.rations import give_back, new_day, subject, used
 from ..outbox.on_request import AGAIN, OWN_SEARCHES, SEARCHES, TO_AN_ADDRESS

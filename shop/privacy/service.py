@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from ..checkout.models import Placement
 from ..config import current_settings
 from ..db import transaction, utcnow
+from ..limits.models import Placement
 from ..mail import forget_written
 from ..ops import journal
 from ..ops.isolation import each

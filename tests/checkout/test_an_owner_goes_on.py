@@ -14,11 +14,11 @@ from sqlalchemy import update
 
 from shop.catalogue.models import Product
 from shop.checkout import owners
-from shop.checkout.limits import HoldsTooMuch, TooManyOrders, admit_again
-from shop.checkout.models import Placement
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
+from shop.limits.models import Placement
+from shop.limits.service import HoldsTooMuch, TooManyOrders, admit_again
 from shop.ops.rations import subject, take
 from shop.orders.links import order_path
 from shop.orders.models import Order

@@ -19,14 +19,14 @@ from shop.attention.queries import open_attention
 from shop.books.checks import discrepancies
 from shop.books.service import compare
 from shop.catalogue.models import DeliveryKind, Product
-from shop.checkout.limits import HasItAlready, HoldsTooMuch, TooManyOrders, forget_placements
-from shop.checkout.models import Placement
-from shop.checkout.refusals import words_for
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.service import deliver_order
+from shop.limits.models import Placement
+from shop.limits.refusals import words_for
+from shop.limits.service import HasItAlready, HoldsTooMuch, TooManyOrders, forget_placements
 from shop.mail import MailRefused
 from shop.orders.links import order_path
 from shop.orders.models import IllegalTransition, Order, OrderStatus
@@ -342,7 +342,7 @@ def test_one_network_gets_no_more_than_its_share_of_a_free_stock(
 def test_a_network_may_have_fifty_free_orders(
     app: Flask, nobody: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shop.checkout.limits.UNPAID_PER_CLIENT", 1)
+    monkeypatch.setattr("shop.limits.service.UNPAID_PER_CLIENT", 1)
     with app.app_context():
         product = free()
         for number in range(10):

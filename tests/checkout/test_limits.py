@@ -17,17 +17,12 @@ from sqlalchemy import func, select, update
 
 from shop import create_app
 from shop.catalogue.models import Product
-from shop.checkout import limits
-from shop.checkout.limits import (
-    HoldsTooMuch,
-    TooManyOrders,
-    admit_again,
-    forget_placements,
-)
-from shop.checkout.models import Placement
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
+from shop.limits import service as limits
+from shop.limits.models import Placement
+from shop.limits.service import HoldsTooMuch, TooManyOrders, admit_again, forget_placements
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.orders.service import release_holds

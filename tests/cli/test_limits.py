@@ -9,10 +9,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from shop.checkout.limits import TooManyOrders
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import end_read, transaction
+from shop.limits.service import TooManyOrders
 from shop.ops.rations import subject, take
 from shop.outbox.on_request import AGAIN, SEARCHES, TO_AN_ADDRESS
 from shop.payments.models import Payment

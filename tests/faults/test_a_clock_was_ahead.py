@@ -15,12 +15,12 @@ from shop import jobs, moments
 from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind, ExchangeRate, Product
 from shop.catalogue.queries import rates_with_faults
-from shop.checkout.models import Placement
 from shop.config import Settings
 from shop.db import Base, UtcDateTime, db, end_read, transaction, utcnow
 from shop.doctor import machine
 from shop.fulfilment.goods import download_url, find_download
 from shop.fulfilment.models import Delivery, DeliveryState
+from shop.limits.models import Placement
 from shop.moments import CLOCKS_DIFFER, bounds, set_right
 from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import GOODS_MAIL, PLACED_MAIL, MailState, OutboxMail

@@ -11,9 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from shop.attention.queries import open_attention
-from shop.checkout.limits import admit_again
 from shop.config import Settings
 from shop.db import transaction, utcnow
+from shop.limits.service import admit_again
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.payments.checking import refresh

@@ -12,10 +12,10 @@ from flask import Flask
 
 import shop.payments.opening as opening
 from shop.attention.queries import open_attention
-from shop.checkout import limits
-from shop.checkout.limits import TooManyOrders, admit_again
 from shop.checkout.service import place_order
 from shop.db import transaction, utcnow
+from shop.limits import service as limits
+from shop.limits.service import TooManyOrders, admit_again
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.payments.models import SAID_OVER, Payment

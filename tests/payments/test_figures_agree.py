@@ -9,10 +9,10 @@ from flask import Flask
 from sqlalchemy import update
 
 from shop import db as database
-from shop.checkout.limits import forget_placements
-from shop.checkout.models import Placement
 from shop.config import LONGEST_LATE_HOURS, WATCH_MARGIN, Settings
 from shop.db import transaction, utcnow
+from shop.limits.models import Placement
+from shop.limits.service import forget_placements
 from shop.orders.models import Order, OrderStatus
 from shop.payments.asking import AT_ONCE, LEAST_SECONDS, SECONDS_FOR_CALLS
 from shop.payments.cryptocloud.calls import CALL_SECONDS, CALLS_AT_ONCE

@@ -16,9 +16,9 @@ from shop.attention.models import AttentionItem
 from shop.attention.service import raise_attention
 from shop.books.checks import discrepancies
 from shop.catalogue.models import DeliveryKind
-from shop.checkout.models import Placement
 from shop.config import Settings
 from shop.db import Base, db, end_read, transaction, utcnow
+from shop.limits.models import Placement
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderEvent, OrderStatus
 from shop.outbox.models import GOODS_MAIL, MailState, OutboxMail

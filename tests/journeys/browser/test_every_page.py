@@ -12,8 +12,8 @@ from playwright.sync_api import Page
 from sqlalchemy import update
 
 from shop.catalogue.models import Price
-from shop.checkout.limits import TooManyOrders
 from shop.db import transaction, utcnow
+from shop.limits.service import TooManyOrders
 from tests.journeys.browser.kinds import KINDS, World
 from tests.journeys.browser.watch import Watch, origin
 from tests.journeys.till import Till

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_babel import gettext, ngettext
 
 from ..i18n import readable_wait
-from .limits import HoldsTooMuch, OverLimit, TooManyOrders
+from .service import HoldsTooMuch, OverLimit, TooManyOrders
 
 
 def words_for(refused: OverLimit) -> str:

@@ -26,8 +26,6 @@ from ..outbox.on_request import MailboxUsedUp, take_mail
 from ..payments.models import FRUITLESS, Payment
 from ..payments.times import A_DAY, price_stands_for
 from ..web.clients import mailbox_key
-from .cart import Cart
-from .forms import Buyer
 from .models import Placement
 
 log = structlog.get_logger()
@@ -76,30 +74,29 @@ class HasItAlready(OverLimit):
         super().__init__("has it already")
 
 
-def admit(session: Session, cart: Cart, buyer: Buyer) -> Placement:
-    """The note of who places this order, if they may; OverLimit if not.
+def admit(session: Session, order: Order, *, client: str, proven: bool) -> Placement:
+    """The note of who places this order, which is not stored yet, if they may; OverLimit if not.
 
+    `client` is the hash of the buyer's network; `proven` says whether the address was shown to be theirs.
     First in the order's transaction: it lets those who are counted together in one after the other.
     """
     placement = Placement(
-        buyer=mailbox_key(buyer.email),
-        proven=buyer.proven,
-        client=buyer.client,
-        placed_at=utcnow(),
+        buyer=mailbox_key(order.email), proven=proven, client=client, placed_at=utcnow()
     )
     one_at_a_time(session, placement)
-    if cart.is_free:
+    if order.is_free:
         _limit_free_orders(session, placement)
-        _limit_mails(session, buyer)
+        _limit_mails(session, order.email, proven=proven)
     else:
         _limit_orders(session, placement)
     if placement.client:
         _limit_pace(session, placement)
-    for line in cart.lines:
-        free = not line.unit.minor
-        if free:
-            _limit_free(session, placement, line.offer.id, line.title)
-        _limit_units(session, placement, line.offer.id, line.quantity, line.title, free=free)
+    for line in order.lines:
+        if line.product_id:
+            free = not line.unit_minor
+            if free:
+                _limit_free(session, placement, line.product_id, line.title)
+            _limit_units(session, placement, line.product_id, line.quantity, line.title, free=free)
     return placement
 
 
@@ -208,10 +205,10 @@ def _limit_free(session: Session, placement: Placement, product_id: int, title: 
         raise HasItAlready(title)
 
 
-def _limit_mails(session: Session, buyer: Buyer) -> None:
+def _limit_mails(session: Session, email: str, *, proven: bool) -> None:
     """Goods that cost nothing must be no way to fill a stranger's mailbox."""
     try:
-        take_mail(session, buyer.email, owner=buyer.proven)
+        take_mail(session, email, owner=proven)
     except MailboxUsedUp as used:
         raise TooManyOrders("mails", used.until) from None
 
