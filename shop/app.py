@@ -9,9 +9,6 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
 from . import cli, db, failpoints, i18n, jobs, schema, signing
 from .catalogue.views import bp as catalogue_pages
-from .checkout.finding import bp as finding_pages
-from .checkout.order_mail import bp as order_mail_pages
-from .checkout.owners import bp as owner_pages
 from .checkout.views import bp as checkout_pages
 from .components import bp as component_pages
 from .config import ROOT, ConfigurationError, Settings, load, unknown_names
@@ -21,6 +18,7 @@ from .ops import logs
 from .ops.health import bp as health_pages
 from .ops.journal import has_lines
 from .ops.vitals import worker_words
+from .orderpage.views import bp as order_pages
 from .outbox.queries import waiting_words
 from .payments.gateway import EXTENSION, open_gateway
 from .payments.views import bp as postback_pages
@@ -69,9 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in (
         catalogue_pages,
         checkout_pages,
-        order_mail_pages,
-        finding_pages,
-        owner_pages,
+        order_pages,
         postback_pages,
         download_pages,
         site_pages,

@@ -15,8 +15,8 @@ from wtforms.fields.choices import SelectChoice
 from .catalogue.addresses import address_at_hand
 from .catalogue.pages import Card, ChoiceLink, Picture, currency_links
 from .checkout.forms import CheckoutForm
-from .checkout.page import PageState
 from .money import Money
+from .orderpage.page import PageState
 
 bp = Blueprint("components", __name__)
 

@@ -42,7 +42,7 @@ MOST_NAMES = 5
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and halves of characters."""
-FIT_ANY_NAME = ("catalogue.product", "catalogue.category", "fulfilment.download")
+FIT_ANY_NAME = ("/products/<slug>", "/categories/<slug>", "/downloads/<token>")
 """Routes to which only some names are a page."""
 
 former: Table = FormerAddress.__table__  # type: ignore[assignment]
@@ -201,12 +201,12 @@ def _is_page(old: Old, taken: Collection[str], pages: MapAdapter) -> bool:
     if old.path == "/":
         return not AT_HOME & {name for name, _ in parse_qsl(old.query)}
     try:
-        endpoint, _ = pages.match(old.path)
+        rule, _ = pages.match(old.path, return_rule=True)
     except NotFound:
         return False
     except HTTPException:  # it redirects, or is there for forms only
         return True
-    return endpoint not in FIT_ANY_NAME or old.path in taken
+    return rule.rule not in FIT_ANY_NAME or old.path in taken
 
 
 def remember(session: Session, leading: Mapping[Old, str]) -> None:

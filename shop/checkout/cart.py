@@ -15,6 +15,7 @@ from ..catalogue.pages import Picture, media_prefix, picture
 from ..catalogue.queries import MAX_QUANTITY, Offer, find_offers, price_list
 from ..config import current_settings
 from ..money import Money
+from ..web.remembered import chosen_currency, quantities
 
 MAX_LINES = 30
 """Keeps the session cookie well under the 4 KB that browsers accept."""
@@ -116,12 +117,6 @@ def load_cart(currency: str | None = None, carried: Mapping[str, int] | None = N
     return Cart(lines, chosen, totals, seen, notices, carried is not None)
 
 
-def chosen_currency() -> str:
-    """The currency that this browser's buyer has chosen, or the base currency."""
-    settings, kept = current_settings(), session.get("currency")
-    return kept if kept in settings.shop_currencies else settings.shop_base_currency
-
-
 def choose_currency(code: str | None, *, by_adding: bool = False) -> None:
     """Remember a currency that the shop has. Putting something in chooses one for an empty cart alone.
 
@@ -131,24 +126,6 @@ def choose_currency(code: str | None, *, by_adding: bool = False) -> None:
     chosen_before = quantities() or (code == settings.shop_base_currency and "currency" in session)
     if code in settings.shop_currencies and not (by_adding and chosen_before):
         session["currency"] = code
-
-
-def for_private_pages() -> dict[str, object]:
-    """What the header says to whom it knows: the currency of its links, and how much is in the cart.
-
-    Pages that are the same for everybody are never given it.
-    """
-    kept = chosen_currency()
-    return {
-        "currency_asked": lambda: None if kept == current_settings().shop_base_currency else kept,
-        "cart_units": sum(quantities().values()),
-    }
-
-
-def quantities() -> dict[str, int]:
-    """What the session's cart holds, whatever its state."""
-    stored = session.get("cart")
-    return dict(stored) if isinstance(stored, dict) else {}
 
 
 def changed_since(seen: str) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from functools import partial
-
 import structlog
 from flask import (
     Blueprint,
@@ -23,51 +20,26 @@ from wtforms.validators import ValidationError
 from ..catalogue.queries import MAX_QUANTITY, find_offer
 from ..config import current_settings
 from ..fulfilment.service import deliver_order
-from ..i18n import readable_seconds
 from ..limits.refusals import words_for
-from ..limits.service import OverLimit, TooManyOrders, admit_again
-from ..orders.links import (
-    find_order_by_old_token,
-    find_order_by_token,
-    order_path,
-    order_token,
-)
-from ..orders.models import Order, OrderFlag, OrderStatus
+from ..limits.service import OverLimit, TooManyOrders
+from ..orderpage.page import OrderPage, last_orders, order_at, order_page
+from ..orderpage.routing import to_order, to_payment
+from ..orders.models import Order, OrderStatus
 from ..orders.queries import find_order
 from ..orders.service import SoldOut
 from ..payments.by_hand import NotPossible, cancel_order
-from ..payments.checking import claim_check, refresh
-from ..payments.cryptocloud import CryptoCloudError
 from ..payments.gateway import gateway
 from ..payments.models import Payment
-from ..payments.opening import (
-    NotPayable,
-    PaymentBusy,
-    PaymentInProgress,
-    StillOpen,
-    open_invoice,
-    start_payment,
-)
-from ..payments.queries import find_payment_by_reference
+from ..payments.opening import open_invoice
+from ..web.remembered import for_private_pages, remember_order, remembered_orders
 from ..web.security import csrf
+from ..web.too_often import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often
 from . import cart as carts
 from .forms import CheckoutForm
-from .owners import is_owner, offer_proof
-from .page import (
-    CLOSED,
-    OrderPage,
-    current_payment,
-    last_orders,
-    order_at,
-    order_page,
-    payment_to_ask_about,
-)
-from .remembered import remember, remembered_orders
 from .service import CartChanged, OrderChanged, find_placed_order, place_order
-from .waiting import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often
 
 bp = Blueprint("checkout", __name__)
-bp.context_processor(carts.for_private_pages)
+bp.context_processor(for_private_pages)
 log = structlog.get_logger()
 
 FORM_DAMAGED = lazy_gettext(
@@ -84,14 +56,6 @@ CART_CHANGED = lazy_gettext(
 CHANGED_ELSEWHERE = lazy_gettext(
     "Your cart was changed in another tab or window. Please check what is in it now."
 )
-ASK_AGAIN_AFTER = timedelta(seconds=10)
-"""How often an open order page may have the provider asked, whoever asks."""
-ASK_LATE_AFTER = timedelta(minutes=1)
-"""The same once the order's time is over, while money that comes late would count."""
-SECONDS_TO_ASK = 4.0
-UNPAID = (OrderStatus.PENDING, *CLOSED)
-LONGEST_REFERENCE = 64
-"""What a payment's column holds; of anything longer a browser need not carry more."""
 
 
 @bp.get("/cart")
@@ -99,7 +63,7 @@ def cart() -> ResponseReturnValue:
     """What is in the cart; for a browser that brings no cookie back, why there is none."""
     if one := _carried(request.args.get("added")):
         return render_template(
-            "checkout/no_cookie.html", cart=carts.load_cart(request.args.get("shown"), one)
+            "errors/no_cookie.html", cart=carts.load_cart(request.args.get("shown"), one)
         )
     carts.choose_currency(request.args.get("currency"))
     return render_template(
@@ -235,7 +199,7 @@ def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnVal
             ),
             "info",
         )
-        return _to_order(changed.order)
+        return to_order(changed.order)
     if payment:
         open_invoice(payment, gateway())
     elif order.is_free:
@@ -243,87 +207,8 @@ def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnVal
     # An old form must not empty a cart filled since.
     if not one and (payment or cart.seen == form.seen.data):
         carts.empty()
-    remember(order)
-    return _to_payment(order)
-
-
-@bp.get("/orders/<token>")
-def order(token: str) -> ResponseReturnValue:
-    """Where an order stands, and its goods once it is paid."""
-    order = find_order_by_token(token)
-    if order is None:
-        return _to_new_link(token)
-    page = order_page(order, asking="returned" in request.args)
-    return render_template("checkout/order.html", page=page)
-
-
-@bp.get("/orders/<token>/status")
-def order_status(token: str) -> ResponseReturnValue:
-    """The parts of the order page that change, for its script; asks the provider now and then."""
-    order = order_at(token)
-    _ask(order, at_most_every=ASK_AGAIN_AFTER)
-    page = order_page(order, asking="returned" in request.args)
-    return render_template("checkout/_order.html", page=page)
-
-
-@bp.post("/orders/<token>/check")
-def check(token: str) -> ResponseReturnValue:
-    """Ask the provider now, because the buyer wants to know."""
-    order = order_at(token)
-    before = order.status
-    if not _ask(order, at_most_every=timedelta(seconds=3)):
-        flash(
-            gettext(
-                "Trybit does not answer at the moment. Your order is kept, and we keep asking."
-            ),
-            "info",
-        )
-    elif order.status in UNPAID and order.flag is OrderFlag.NONE:
-        flash(gettext("We have not seen a payment yet. It can take some minutes."), "info")
-    elif order.status is before:
-        flash(gettext("We have asked, and nothing has changed yet."), "info")
-    return _to_order(order)
-
-
-@bp.post("/orders/<token>/pay")
-def pay(token: str) -> ResponseReturnValue:
-    """Pay an unpaid order: the open invoice, or a new one after a failure or expiry."""
-    order = order_at(token)
-    if order.status is OrderStatus.EXPIRED:
-        # By our clock; whether its pay page is closed, the provider knows.
-        _ask(order, at_most_every=ASK_AGAIN_AFTER)
-    try:
-        payment, ours = start_payment(order.id, partial(admit_again, proven=is_owner(order.email)))
-    except OverLimit as refused:
-        log.info("payment_refused", order=order.number, reason=str(refused))
-        if isinstance(refused, TooManyOrders) and refused.whose == "buyer":
-            return offer_proof(words_for(refused), order.email, refused.until)
-        flash(words_for(refused), "warning")
-        return _to_order(order)
-    except SoldOut:
-        flash(
-            gettext("Something in this order has sold out since. Please order what is left anew."),
-            "warning",
-        )
-        return _to_order(order)
-    except PaymentBusy as busy:
-        when = readable_seconds(busy.until)
-        flash(gettext("Your order is kept. You can press again %(when)s.", when=when), "info")
-        return _to_order(order)
-    except StillOpen:
-        flash(
-            gettext(
-                "The pay page of this order is not closed yet. If you have sent money there, it is not lost. "
-                "Otherwise wait a few minutes, and press again."
-            ),
-            "info",
-        )
-        return _to_order(order)
-    except (PaymentInProgress, NotPayable):
-        return _to_order(order)
-    if ours:
-        open_invoice(payment, gateway())
-    return _to_payment(order)
+    remember_order(order.number)
+    return to_payment(order)
 
 
 @bp.post("/orders/<token>/change")
@@ -336,12 +221,12 @@ def change(token: str) -> ResponseReturnValue:
     order = order_at(token)
     page = order_page(order)
     if not (page.can_change or page.can_refill):
-        return _to_order(order)
+        return to_order(order)
     if page.can_change and not _close(order):
         flash(
             gettext("This order cannot be changed at the moment. Here is where it stands."), "info"
         )
-        return _to_order(order)
+        return to_order(order)
     carts.choose_currency(order.currency, by_adding=True)
     carts.refill({line.product.slug: line.quantity for line in order.lines if line.product})
     flash(
@@ -353,28 +238,6 @@ def change(token: str) -> ResponseReturnValue:
         "success",
     )
     return redirect(url_for("checkout.cart"), 303)
-
-
-@bp.get("/payment/success")
-@bp.get("/payment/fail", endpoint="payment_fail")
-def payment_success() -> ResponseReturnValue:
-    """Back from the pay page. The address proves nothing: the provider is asked what is true."""
-    payment = find_payment_by_reference(request.args.get("order_id", ""))
-    if payment is None or payment.order.number not in remembered_orders():
-        return render_template("checkout/returned.html")
-    order = payment.order
-    _ask(order, at_most_every=timedelta(seconds=1))
-    returned = "?returned=1" if request.endpoint == "checkout.payment_success" else ""
-    return redirect(order_path(order) + returned, 303)
-
-
-@bp.post("/payment/<any(success, fail):ending>")
-@csrf.exempt  # nothing is done here, and the cookie of a Lax browser is not even sent along
-def returned_by_post(ending: str) -> ResponseReturnValue:
-    """Back by a form instead of a link, as other providers do it: on to the same page by GET."""
-    endpoint = "checkout.payment_success" if ending == "success" else "checkout.payment_fail"
-    reference = request.values.get("order_id", "")[:LONGEST_REFERENCE]
-    return redirect(url_for(endpoint, order_id=reference or None), 303)
 
 
 @bp.errorhandler(CSRFError)
@@ -391,7 +254,7 @@ def page_too_old(error: CSRFError) -> ResponseReturnValue:
     flash(str(OPEN_TOO_LONG), "warning")
     token = (request.view_args or {}).get("token")
     if token:
-        return redirect(url_for("checkout.order", token=token), 303)
+        return redirect(url_for("orderpage.order", token=token), 303)
     return redirect(url_for("checkout.cart"), 303)
 
 
@@ -442,47 +305,12 @@ def _refuse(form: CheckoutForm, cart: carts.Cart, refused: OverLimit) -> Respons
     return _checkout_again(form, cart, words_for(refused), 409, prove)
 
 
-def _to_payment(order: Order) -> ResponseReturnValue:
-    """To the pay page when there is one; to the order page, which explains, when there is not."""
-    payment = current_payment(order)
-    if payment and payment.pay_url and payment.is_live and order.status is OrderStatus.PENDING:
-        return redirect(payment.pay_url, 303)
-    return _to_order(order)
-
-
-def _to_order(order: Order) -> ResponseReturnValue:
-    return redirect(url_for("checkout.order", token=order_token(order)), 303)
-
-
-def _to_new_link(token: str) -> ResponseReturnValue:
-    """An old link leads the browser that placed the order to the new one; for all others it is dead."""
-    order = find_order_by_old_token(token)
-    if order is None or order.number not in remembered_orders():
-        abort(404)
-    return _to_order(order)
-
-
 def _close(order: Order) -> bool:
     try:
         cancel_order(order, gateway(), why="the buyer changes the order", who="buyer")
     except NotPossible as error:
         log.info("order_not_changed", order=order.number, reason=str(error))
         return order_page(order).can_refill  # the same form was faster
-    return True
-
-
-def _ask(order: Order, *, at_most_every: timedelta) -> bool:
-    """Ask the provider about a payment that may come, if it is time to; False when it cannot say."""
-    payment = payment_to_ask_about(order)
-    if payment and not payment.is_live:
-        at_most_every = max(at_most_every, ASK_LATE_AFTER)
-    if payment is None or not claim_check(payment, at_most_every):
-        return True
-    try:
-        refresh(payment, gateway(), seconds=SECONDS_TO_ASK)
-    except CryptoCloudError as error:
-        log.warning("check_failed", payment=payment.reference, outcome=type(error).__name__)
-        return False
     return True
 
 

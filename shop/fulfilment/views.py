@@ -197,6 +197,5 @@ def _closed(title: str, message: str, advice: str) -> Response:
         title=title,
         message=message,
         advice=advice,
-        home_url=url_for("catalogue.index"),
     )
     return make_response(page, 410)

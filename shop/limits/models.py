@@ -18,9 +18,9 @@ class Placement(Base):
 
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     buyer: Mapped[str] = mapped_column(String(32), index=True)
-    """Of the email address: see limits.py."""
+    """Of the email address: see service.py."""
     proven: Mapped[bool] = mapped_column(default=False)
-    """Whether who placed it had shown that the address is theirs: see owners.py."""
+    """Whether who placed it had shown that the address is theirs: see orderpage/owners.py."""
     client: Mapped[str] = mapped_column(String(32), index=True)
     """Of the network address; empty where it says nothing: see web/clients.py."""
     placed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, index=True)

@@ -2,7 +2,7 @@
 
 Counted are the orders that wait for money, by email address and by network; the units they hold, by
 product; and how fast they come, by network. Who has paid is not held up by what they bought. Anybody
-can type anybody's address: whoever has shown that it is theirs (owners.py) is counted apart.
+can type anybody's address: whoever has shown that it is theirs (orderpage/owners.py) is counted apart.
 
 What is free waits for no money. Orders of nothing else are counted apart, for as long as one would wait for
 money, and keep nobody from buying; each takes one of the few mails that an address gets in a day; and an address

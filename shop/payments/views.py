@@ -8,7 +8,7 @@ import structlog
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from ..web.security import csrf
+from ..web.security import csrf, from_elsewhere
 from .checking import refresh
 from .cryptocloud import (
     ASKED_AT_ONCE,
@@ -32,6 +32,7 @@ SECONDS_TO_ASK = 4.0
 
 @bp.post("/payments/cryptocloud/postback", strict_slashes=False)
 @csrf.exempt  # the provider's server has no page of ours; its signed token is asked for instead
+@from_elsewhere
 def postback() -> ResponseReturnValue:
     """Prove, store, ask the provider what is true, answer.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeGuard
 
 import structlog
-from flask import Flask, Response, make_response, render_template, request, url_for
+from flask import Flask, Response, make_response, render_template, request
 from flask_babel import LazyString, lazy_gettext
 from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -105,7 +105,6 @@ def http_error(error: HTTPException) -> Response:
         title=title,
         message=message,
         advice=advice,
-        home_url=url_for("catalogue.index"),
     )
     response = make_response(page, code)
     for name, value in error.get_headers():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
 
 from flask import Flask, Request, Response, abort, current_app, request
 from flask_wtf import CSRFProtect
@@ -16,8 +17,15 @@ csrf = CSRFProtect()
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 HOST_HEADER = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 HEALTH = {"/healthz", "/readyz"}
-FROM_ELSEWHERE = {"payments.postback", "checkout.returned_by_post"}
-"""Endpoints that other sites may post to: one asks for another proof, the other only leads on to a page."""
+View = TypeVar("View", bound=Callable[..., object])
+FROM_ELSEWHERE: set[object] = set()
+"""Views that other sites may post to."""
+
+
+def from_elsewhere(view: View) -> View:
+    """Let other sites post to this view, because it asks for another proof, or only leads on to a page."""
+    FROM_ELSEWHERE.add(view)
+    return view
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -124,7 +132,7 @@ def _refuse_other_sites() -> None:
     for every other form it comes on top of the token. Programs that send neither header have no
     cookies of a shopper either.
     """
-    if request.method in SAFE_METHODS or request.endpoint in FROM_ELSEWHERE:
+    if request.method in SAFE_METHODS or _view() in FROM_ELSEWHERE:
         return
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -137,6 +145,10 @@ def _refuse_other_sites() -> None:
         )
     if not allowed:
         abort(403)
+
+
+def _view() -> object:
+    return current_app.view_functions.get(request.endpoint or "")
 
 
 def _add_headers(response: Response) -> Response:

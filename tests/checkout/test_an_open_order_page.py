@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from shop.checkout.page import LOOK_AGAIN, LOOK_AGAIN_SLOWLY
 from shop.db import transaction, utcnow
+from shop.orderpage.page import LOOK_AGAIN, LOOK_AGAIN_SLOWLY
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.payments.by_hand import cancel_order, refund_order

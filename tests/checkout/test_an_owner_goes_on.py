@@ -13,7 +13,6 @@ from flask import Flask
 from sqlalchemy import update
 
 from shop.catalogue.models import Product
-from shop.checkout import owners
 from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
@@ -26,6 +25,7 @@ from shop.outbox.models import MailState, OutboxMail
 from shop.outbox.on_request import SEARCHES, TO_AN_ADDRESS
 from shop.outbox.proofs import LINK_LASTS, LINKS_A_DAY, LINKS_OF_CLIENT, proof_url
 from shop.payments.opening import start_payment
+from shop.web.remembered import REMEMBERED_SECONDS
 from tests.buyer import Buyer
 from tests.checkout.test_limits import expires
 from tests.conftest import make_settings
@@ -143,7 +143,7 @@ def test_the_link_lasts_two_days_and_the_proof_a_week(
         calls.invoice_is_made()
         assert locked_out.checks_out().status_code == 303
 
-    shift(owners.REMEMBERED_SECONDS + LINK_LASTS.total_seconds())
+    shift(REMEMBERED_SECONDS + LINK_LASTS.total_seconds())
     locked_out.puts_into_cart(db_slug(app))
     assert locked_out.checks_out().status_code == 429
 

@@ -7,9 +7,9 @@ import re
 import pytest
 from flask import Flask
 
-from shop.checkout.typos import likely_meant
 from shop.db import db
 from shop.mailbox import mailable
+from shop.orderpage.typos import likely_meant
 from shop.orders.models import Order
 from tests.buyer import Buyer
 from tests.factories import make_product, provider

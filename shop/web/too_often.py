@@ -28,7 +28,7 @@ def no_cookie_came() -> bool:
 
 def no_cookie() -> ResponseReturnValue:
     """The page for a button that cannot work without one."""
-    return render_template("checkout/no_cookie.html", cart=None), 400
+    return render_template("errors/no_cookie.html", cart=None), 400
 
 
 def too_often(answer: ResponseReturnValue, until: datetime) -> Response:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from flask_wtf.csrf import CSRFError
 
 from ..config import current_settings
 from ..i18n import readable_wait
 from ..ops.rations import UsedUp
 from ..outbox.on_request import mail_link
-from .cart import for_private_pages
+from ..web.too_often import NO_COOKIE, OPEN_TOO_LONG, no_cookie_came, too_often
 from .forms import FindForm
 from .owners import is_owner
 from .page import last_orders
-from .waiting import NO_COOKIE, OPEN_TOO_LONG, no_cookie_came, too_often
-
-bp = Blueprint("finding", __name__)
-bp.context_processor(for_private_pages)
+from .routing import bp
 
 
 @bp.get("/orders/find")
@@ -53,16 +49,15 @@ def search() -> ResponseReturnValue:
         ),
         "info",
     )
-    return redirect(url_for("finding.find"), 303)
+    return redirect(url_for("orderpage.find"), 303)
 
 
-@bp.errorhandler(CSRFError)
-def page_too_old(error: CSRFError) -> ResponseReturnValue:
-    """Keep what was typed, and let it be sent again."""
+def search_again() -> ResponseReturnValue:
+    """The form as it was filled in, to be sent again: its token has expired, or no cookie came."""
     return _form(FindForm(), str(NO_COOKIE if no_cookie_came() else OPEN_TOO_LONG)), 400
 
 
 def _form(form: FindForm, problem: str | None = None, prove: str = "") -> str:
     return render_template(
-        "checkout/find.html", form=form, problem=problem, prove=prove, orders=last_orders()
+        "orderpage/find.html", form=form, problem=problem, prove=prove, orders=last_orders()
     )

@@ -23,7 +23,7 @@ from ..payments.models import Payment, PaymentState
 from ..payments.opening import MOST_ATTEMPTS, can_start_again
 from ..payments.queries import figures_of, payments_of
 from ..payments.words import figures_in_words
-from .remembered import remembered_orders
+from ..web.remembered import remembered_orders
 from .timeline import Step, timeline
 
 
@@ -120,7 +120,6 @@ class Urls:
     pay: str
     mail: str
     address: str
-    change: str
 
 
 @dataclass(frozen=True)
@@ -153,6 +152,7 @@ class OrderPage:
     final: bool
     """Whether nothing is to come any more, unless a person takes it up anew."""
     look_again: int | None
+    token: str
     number: str
     email: str
     is_free: bool
@@ -232,6 +232,7 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         headline=str(OF_FREE if order.is_free else HEADLINES[state]),
         final=final,
         look_again=None if final else LOOK_AGAIN if state in CHANGING else LOOK_AGAIN_SLOWLY,
+        token=token,
         number=order.number,
         email=order.email,
         is_free=order.is_free,
@@ -259,13 +260,12 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         mail=mail,
         can_correct_address=order.can_correct_address,
         urls=Urls(
-            order=url_for("checkout.order", token=token),
-            status=url_for("checkout.order_status", token=token, returned=1 if asking else None),
-            check=url_for("checkout.check", token=token),
-            pay=url_for("checkout.pay", token=token),
-            mail=url_for("order_mail.again", token=token),
-            address=url_for("order_mail.address", token=token),
-            change=url_for("checkout.change", token=token),
+            order=url_for("orderpage.order", token=token),
+            status=url_for("orderpage.order_status", token=token, returned=1 if asking else None),
+            check=url_for("orderpage.check", token=token),
+            pay=url_for("orderpage.pay", token=token),
+            mail=url_for("orderpage.mail_again", token=token),
+            address=url_for("orderpage.address", token=token),
         ),
     )
 

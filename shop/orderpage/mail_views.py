@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from flask_wtf.csrf import CSRFError
 
 from ..i18n import readable_wait
 from ..ops.rations import UsedUp
 from ..orders.links import order_token
 from ..orders.models import Order
-from ..outbox.on_request import MailboxUsedUp, NotCorrectable, correct_address, send_again
-from .cart import for_private_pages
+from ..outbox import on_request
+from ..outbox.on_request import MailboxUsedUp, NotCorrectable, send_again
+from ..web.too_often import too_often
 from .forms import AddressForm
 from .owners import is_owner, offer_proof
 from .page import order_at
-from .waiting import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often
-
-bp = Blueprint("order_mail", __name__)
-bp.context_processor(for_private_pages)
+from .routing import bp, to_order
 
 
 @bp.post("/orders/<token>/mail")
-def again(token: str) -> ResponseReturnValue:
+def mail_again(token: str) -> ResponseReturnValue:
     """Send the order's mail once more."""
     order = order_at(token)
     try:
@@ -41,7 +38,7 @@ def again(token: str) -> ResponseReturnValue:
             flash(gettext("The mail goes to %(address)s now.", address=order.email), "success")
         else:
             flash(gettext("The mail still waits for our mail server. We keep trying."), "info")
-    return redirect(url_for("checkout.order", token=token), 303)
+    return redirect(url_for("orderpage.order", token=token), 303)
 
 
 @bp.get("/orders/<token>/address")
@@ -54,14 +51,14 @@ def address(token: str) -> ResponseReturnValue:
 
 
 @bp.post("/orders/<token>/address")
-def correct(token: str) -> ResponseReturnValue:
+def correct_address(token: str) -> ResponseReturnValue:
     """Send the order's mails elsewhere from now on. The page moves, because its old link was mailed."""
     order = order_at(token)
     form = AddressForm()
     if order.can_correct_address and not form.validate(not_this=order.email):
         return _form(order, form), 422
     try:
-        correct_address(order.id, form.address, owner=is_owner(form.address))
+        on_request.correct_address(order.id, form.address, owner=is_owner(form.address))
     except NotCorrectable:
         return _too_late(order)
     except UsedUp as used:
@@ -78,27 +75,18 @@ def correct(token: str) -> ResponseReturnValue:
         ),
         "success",
     )
-    return _to_order(order)
-
-
-@bp.errorhandler(CSRFError)
-def page_too_old(error: CSRFError) -> ResponseReturnValue:
-    """The token has expired: say so where the button can be pressed again."""
-    if no_cookie_came():
-        return no_cookie()
-    flash(str(OPEN_TOO_LONG), "warning")
-    return redirect(url_for("checkout.order", **(request.view_args or {})), 303)
+    return to_order(order)
 
 
 def _form(order: Order, form: AddressForm, problem: str | None = None) -> str:
     return render_template(
-        "checkout/address.html",
+        "orderpage/address.html",
         form=form,
         problem=problem,
         number=order.number,
         email=order.email,
-        order_url=url_for("checkout.order", token=order_token(order)),
-        form_url=url_for("order_mail.correct", token=order_token(order)),
+        order_url=url_for("orderpage.order", token=order_token(order)),
+        form_url=url_for("orderpage.correct_address", token=order_token(order)),
     )
 
 
@@ -110,8 +98,4 @@ def _too_late(order: Order) -> ResponseReturnValue:
         ),
         "warning",
     )
-    return _to_order(order)
-
-
-def _to_order(order: Order) -> ResponseReturnValue:
-    return redirect(url_for("checkout.order", token=order_token(order)), 303)
+    return to_order(order)
