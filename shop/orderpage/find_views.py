@@ -45,7 +45,7 @@ def search() -> ResponseReturnValue:
     flash(
         gettext(
             "If this order number and this email address belong together, the link to the order is "
-            "on its way to that address. It can take some minutes; look into the spam folder, too."
+            "on its way to that address. It can take a minute or two; look into the spam folder, too."
         ),
         "info",
     )

@@ -18,7 +18,7 @@ NOT_AN_ADDRESS = lazy_gettext("Enter an email address in the correct format, lik
 
 
 NOT_A_NUMBER = lazy_gettext(
-    "Enter the order number as it stands in your mail or on your receipt, like 7K3M-Q9XD"
+    "Enter the order number as you find it in our mails or on your receipt, like 7K3M-Q9XD"
 )
 NUMBER = rf"[{NUMBER_ALPHABET}]{{4}}-[{NUMBER_ALPHABET}]{{4}}\Z"
 

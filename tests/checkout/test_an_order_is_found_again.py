@@ -129,10 +129,10 @@ def test_an_address_that_has_had_enough_gets_no_more_and_nobody_can_tell(
     [
         ("", "2222-2222", "Enter the email address that you ordered with"),
         ("buyer@", "2222-2222", "Enter an email address in the correct format"),
-        ("a@example.com", "", "Enter the order number as it stands"),
-        ("a@example.com", "2222-222", "Enter the order number as it stands"),
-        ("a@example.com", "0000-1111", "Enter the order number as it stands"),
-        ("a@example.com", "2222-2222\0", "Enter the order number as it stands"),
+        ("a@example.com", "", "Enter the order number as you find it"),
+        ("a@example.com", "2222-222", "Enter the order number as you find it"),
+        ("a@example.com", "0000-1111", "Enter the order number as you find it"),
+        ("a@example.com", "2222-2222\0", "Enter the order number as you find it"),
     ],
 )
 def test_what_cannot_be_meant_is_shown_at_its_field(
