@@ -372,13 +372,13 @@ def test_a_bucket_needs_its_key_and_the_extra(
     no_dotenv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = NEEDED | {"SHOP_GOODS_URL": "s3://for-sale/goods"}
-    monkeypatch.setattr("shop.config.find_spec", lambda name: name)
+    monkeypatch.setattr("shop.config.rules.find_spec", lambda name: name)
     assert problems(given, no_dotenv) == [
         "SHOP_GOODS_KEY_ID is missing, and SHOP_GOODS_URL needs it",
         "SHOP_GOODS_SECRET_KEY is missing, and SHOP_GOODS_URL needs it",
     ]
 
-    monkeypatch.setattr("shop.config.find_spec", lambda name: None)
+    monkeypatch.setattr("shop.config.rules.find_spec", lambda name: None)
     (problem, *_) = problems(given, no_dotenv)
     assert problem == "SHOP_GOODS_URL needs the extra: pip install -c constraints.txt '.[s3]'"
 
@@ -539,7 +539,7 @@ def test_further_hosts_are_kept_as_browsers_send_them(no_dotenv: Path) -> None:
 def test_a_database_whose_driver_is_not_installed_names_the_extra(
     no_dotenv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shop.config.find_spec", lambda _: None)
+    monkeypatch.setattr("shop.config.rules.find_spec", lambda _: None)
 
     (problem,) = problems(NEEDED | {"DATABASE_URL": "postgresql://db.example/shop"}, no_dotenv)
 
