@@ -556,14 +556,14 @@ def test_names_that_look_like_settings_and_are_none_are_found() -> None:
 
 
 def table() -> list[tuple[str, str, str]]:
-    """The README's rows that begin with the name of a setting: name, default, description."""
-    text = (ROOT / "README.md").read_text("utf-8")
+    """The rows of docs/settings.md that begin with the name of a setting: name, default, description."""
+    text = (ROOT / "docs/settings.md").read_text("utf-8").partition("\n## ")[0]
     rows = re.findall(r"^\| `([A-Z][A-Z_]+)` \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
     return [(name, default.strip("`"), description) for name, default, description in rows]
 
 
 def documented(name: str) -> tuple[str, str, str]:
-    """The row that the README should have for a setting. Make the whole table with
+    """The row that docs/settings.md should have for a setting. Make the whole table with
     `python -m tests.test_config`."""
     field = Settings.model_fields[name.lower()]
     default = field.default
@@ -582,8 +582,16 @@ def documented(name: str) -> tuple[str, str, str]:
     )
 
 
-def test_the_readme_has_a_row_for_every_setting_as_the_code_describes_it() -> None:
+def test_the_documents_have_a_row_for_every_setting_as_the_code_describes_it() -> None:
     assert table() == [documented(name) for name in SHOWN]
+
+
+def test_the_documents_have_a_row_for_every_setting_of_the_web_server() -> None:
+    own = (ROOT / "docs/settings.md").read_text("utf-8").partition("\n## ")[2]
+    server = (ROOT / "gunicorn.conf.py").read_text("utf-8")
+
+    rows = re.findall(r"^\| `([A-Z_]+)` \| `(.*?)` \|", own, re.MULTILINE)
+    assert sorted(rows) == sorted(re.findall(r'environ\.get\("([A-Z_]+)", "(.*?)"\)', server))
 
 
 EXAMPLE = re.compile(r"^((?:# .*\n)+?)(# )?([A-Z][A-Z_]+)=(.*)$", re.MULTILINE)

@@ -7,7 +7,9 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from flask import Flask
 
 import dev
 from shop import __version__
@@ -15,6 +17,15 @@ from shop.config import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("findings/*.md")])
 COMMANDS = set(re.findall(r"^  python3 dev\.py (\w+)", dev.__doc__ or "", re.MULTILINE))
+
+
+LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
+"""Also one whose words are an image with a link of its own, or go on in the next line."""
+
+
+@pytest.fixture
+def engine() -> str:
+    return "sqlite"
 
 
 def lines_with(pattern: str) -> Iterator[tuple[str, str]]:
@@ -75,3 +86,88 @@ def test_the_version_is_the_same_wherever_it_stands() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
     assert project["version"] == __version__
+
+
+def anchors_of(path: Path) -> set[str]:
+    """What a link may name behind `#`: the document's headings, as code hosts write them."""
+    headings = re.findall(r"^#+ (.+)$", without_code(path), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def without_code(path: Path) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_of_a_document_leads_to_something_here(document: Path) -> None:
+    for link in LINK.findall(without_code(document)):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        file, _, anchor = link.partition("#")
+        path = (document.parent / file).resolve() if file else document
+        assert path.exists(), link
+        assert path.is_relative_to(ROOT), link
+        assert not anchor or anchor in anchors_of(path), link
+
+
+def test_a_link_to_nowhere_would_be_found(tmp_path: Path) -> None:
+    """The control: broken lines, anchors and links around pictures are seen."""
+    page = tmp_path / "page.md"
+    page.write_text("# One, `two`\n[a\nb](x.md#y) [![c](d.webp)](e.md)\n```\n# no [f](g)\n```\n")
+
+    assert LINK.findall(without_code(page)) == ["x.md#y", "e.md"]
+    assert anchors_of(page) == {"one-two"}
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    found, waiting = set[Path](), [ROOT / "README.md"]
+    while waiting:
+        document = waiting.pop()
+        if document in found or document.suffix != ".md":
+            continue
+        found.add(document)
+        links = (link.partition("#")[0] for link in LINK.findall(without_code(document)))
+        waiting += [(document.parent / link).resolve() for link in links if "://" not in link]
+
+    assert set(DOCUMENTS) <= found
+
+
+def test_every_document_that_the_code_speaks_of_is_there() -> None:
+    for folder in ("shop", "tests", "demo", "benchmarks", "deploy", "templates"):
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.suffix in (".py", ".html", ".txt", ".service", ".yaml"):
+                for name in re.findall(r"docs/\w+\.md", path.read_text("utf-8")):
+                    assert (ROOT / name).is_file(), f"{path.relative_to(ROOT)}: {name}"
+
+
+def commands_of(group: click.Group, *before: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command by its words, but for those that Flask and Alembic bring along."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            if name != "db":
+                yield from commands_of(command, *before, name)
+        elif before or name not in ("run", "shell", "routes"):
+            yield " ".join((*before, name)), command
+
+
+def test_every_command_has_a_row_and_every_row_a_command(app: Flask) -> None:
+    text = (ROOT / "docs/commands.md").read_text("utf-8")
+    cells = re.findall(r"^\| (`.+?) \| ", text, re.MULTILINE)
+    named = [f"{words} " for cell in cells for words in re.findall(r"`(.+?)`", cell)]
+    there = [f"{name} " for name, _ in commands_of(app.cli)]
+
+    assert [name for name in there if not any(each.startswith(name) for each in named)] == []
+    known = (*there, "db upgrade ", "db check ")
+    assert [each for each in named if not each.startswith(known)] == []
+
+
+def test_the_page_of_commands_says_which_want_a_reason_and_a_name(app: Flask) -> None:
+    text = " ".join((ROOT / "docs/commands.md").read_text("utf-8").split())
+    (listed,) = re.findall(r"What a person decides \((.+?)\) wants `--reason` and `--who`", text)
+
+    wanting = [
+        name.rpartition(" ")[2]
+        for name, command in commands_of(app.cli)
+        if {"why", "who"} <= {parameter.name for parameter in command.params}
+    ]
+    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(wanting)

@@ -43,7 +43,7 @@ WATCH_MARGIN = timedelta(days=1)
 
 
 class Settings(ProviderSettings):
-    """Everything an operator can set. The table of settings is made from these descriptions."""
+    """Everything an operator can set. The table in docs/settings.md is made from these descriptions."""
 
     database_url: DatabaseUrl = Field(
         "",

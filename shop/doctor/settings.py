@@ -20,7 +20,7 @@ def unknown_settings(settings: Settings) -> Finding:
             "warn",
             "settings",
             f"unknown: {', '.join(names)}",
-            "Compare them with the README's table.",
+            "Compare them with docs/settings.md.",
         )
     if settings.development and urlsplit(settings.shop_public_url).hostname not in LOOPBACK:
         return Finding(
