@@ -86,7 +86,7 @@ def in_parallel(arguments: list[str]) -> list[str]:
 
 
 def promises(arguments: list[str]) -> None:
-    """Run the tests of the goal sheet, each at its full figure, and write the table."""
+    """Run the tests of docs/promises.md, each at its full figure, and write the table."""
     os.environ["DEV_COMMAND"] = " ".join(["python3 dev.py promises", *arguments])
     # In one word: pytest takes a file that stands alone for tests to run.
     chosen = ["-m", "long or promise", "--promises=docs/promises.md", *in_parallel(arguments)]

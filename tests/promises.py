@@ -1,6 +1,6 @@
 """What the tests of docs/promises.md did, as figures: `pytest --promises FILE` writes the table.
 
-A test of the goal sheet carries `@pytest.mark.promise(row)`, takes the fixture `promise` and counts
+A test of such a row carries `@pytest.mark.promise(row)`, takes the fixture `promise` and counts
 in it. The counts travel with the test's report, so they also arrive from the workers of pytest-xdist.
 
 A line of the table is replaced when all tests of its row and engine have run, so a run that was
@@ -166,11 +166,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def rows_of(item: pytest.Item) -> list[int]:
-    """The rows of the goal sheet that a test shows."""
+    """The rows of docs/promises.md that a test shows."""
     rows = [row for marker in item.iter_markers("promise") for row in marker.args]
     for row in rows:
         if row not in ROWS:
-            raise pytest.UsageError(f"{item.nodeid}: the goal sheet has no row {row!r}")
+            raise pytest.UsageError(f"{item.nodeid}: docs/promises.md has no row {row!r}")
     return rows
 
 

@@ -171,3 +171,28 @@ def test_the_page_of_commands_says_which_want_a_reason_and_a_name(app: Flask) ->
         if {"why", "who"} <= {parameter.name for parameter in command.params}
     ]
     assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(wanting)
+
+
+def sources_of(folder: str) -> str:
+    return "".join(path.read_text("utf-8") for path in sorted((ROOT / folder).rglob("*.py")))
+
+
+def test_the_crash_points_of_the_documents_are_those_that_are_tried_or_explained() -> None:
+    documents = " ".join(path.read_text("utf-8") for path in DOCUMENTS)
+    tried = (ROOT / "tests/faults/test_crash_points.py").read_text("utf-8")
+
+    number = r"\bK[0-9]+c?\b"
+    assert set(re.findall(number, documents)) == set(re.findall(number, tried))
+
+
+def test_the_promises_that_are_explained_are_those_that_are_tested() -> None:
+    text = (ROOT / "docs/promises.md").read_text("utf-8")
+    explained = text.partition("## What the rows do")[2].partition("\n## ")[0]
+    marks = re.findall(r"mark\.promise\(([0-9, ]+)\)", sources_of("tests"))
+
+    rows = re.findall(r"^\| ([0-9, ]+) \|", explained, re.MULTILINE)
+    assert numbers(rows) == numbers(marks)
+
+
+def numbers(texts: list[str]) -> set[int]:
+    return {int(number) for text in texts for number in text.split(",")}

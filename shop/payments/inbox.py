@@ -21,7 +21,7 @@ NUDGE_EVERY = timedelta(minutes=1)
 
 
 def receive_postback(notice: cryptocloud.Postback) -> Payment | None:
-    """Put a proven notice into the inbox (T3), and say which payment it is about, if we know it.
+    """Put a proven notice into the inbox, and say which payment it is about, if we know it.
 
     Raises BadPostback when the notice names another order than ours for this invoice: nothing is
     stored then. What it says is a hint to look; `refresh` finds out what is true.

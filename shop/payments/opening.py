@@ -109,7 +109,7 @@ def open_invoice(payment: Payment, gateway: CryptoCloud) -> None:
 
 
 def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
-    """Tie an invoice to the payment it was made for (T2); False when that has been given up since.
+    """Tie an invoice to the payment it was made for; False when that has been given up since.
 
     Such an invoice is watched all the same, in case somebody pays it, but never shown. Raises
     Untrusted when the invoice belongs to another payment, or a proven notice says so; and when it is

@@ -45,7 +45,7 @@ LOOK_AGAIN = timedelta(minutes=1)
 
 
 def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
-    """Write down what the provider said (T4); True when it left the order paid, to be delivered."""
+    """Write down what the provider said; True when it left the order paid, to be delivered."""
     with transaction("settle") as session:
         order, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.PAID:

@@ -63,7 +63,7 @@ def values(app: Flask) -> list[str]:
 def test_only_keys_that_are_for_sale_are_put_into_stock(
     app: Flask, add: Add, encoding: str, sign: str
 ) -> None:
-    """license-manager-for-woocommerce#59, #158: sold and expired keys were counted as stock."""
+    """In License Manager for WooCommerce, sold and expired keys were counted as stock."""
     text = MANAGER + "".join(
         [
             licence("NEW-1"),
@@ -94,7 +94,7 @@ def test_only_keys_that_are_for_sale_are_put_into_stock(
 
 
 def test_card_secrets_that_are_available_are_taken_letter_for_letter(app: Flask, add: Add) -> None:
-    """acg-faka#52: blank lines and sold cards were counted as stock."""
+    """In acg-faka, blank lines and sold cards were counted as stock."""
     text = CARDS + (
         '1,"ab@c.d----pä&amp;ss, 1",available,3,,,9,2026-01-01\n'
         "\n"

@@ -277,7 +277,7 @@ class Stage:
 
 
 def charges(app: Flask, sandbox: Sandbox) -> Iterator[str]:
-    """Row 5: every second payment for an order is before a person, whom a mail has told; no other is."""
+    """No double charge: every second payment for an order is before a person, whom a mail has told; no other is."""
     paid: dict[str, list[str]] = {}
     for invoice in sandbox.invoices():
         if invoice.status.value in PAID:

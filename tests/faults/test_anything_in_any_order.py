@@ -1,4 +1,4 @@
-"""Row 22: whatever buyers, provider, network, clock, crashes and operator do, in whatever order."""
+"""Row 22 of docs/promises.md: whatever buyers, provider, network, clock, crashes and operator do, in whatever order."""
 
 from __future__ import annotations
 

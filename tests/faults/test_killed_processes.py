@@ -104,7 +104,7 @@ def send_form(app: Flask, web: WebProcess, slug: str) -> threading.Thread:
 def test_a_web_process_killed_while_it_asks_for_the_invoice_loses_no_order(
     app: Flask, sandbox: Sandbox, web: WebProcess
 ) -> None:
-    """Between T1 and T2: the order is stored, the provider has made an invoice, nobody knows its id."""
+    """The order is stored and the provider has made its invoice, but nobody knows its id yet."""
     with app.app_context():
         slug = make_product(stock=5).slug
         end_read()

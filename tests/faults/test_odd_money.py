@@ -1,7 +1,7 @@
-"""Row 20: late, partial, over, twice, out of stock, foreign, not fitting. Each has one right ending.
+"""Row 20 of docs/promises.md: money that is late, partial, too much, twice, foreign, or for goods that are gone.
 
-Buyer, shop and provider are the real ones, in one process and with a clock that is moved by hand
-(tests/faults/world.py); tests/journeys plays some of the same over sockets.
+Each story has one right ending. Buyer, shop and provider are the real ones, in one process and with a clock
+that is moved by hand (tests/faults/world.py); tests/journeys plays some of the same over sockets.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from tests.promises import Promise
 pytestmark = pytest.mark.promise(9)
 
 FULL = pytest.param(30.0, marks=pytest.mark.long)
-"""The goal sheet's lock in seconds; the quick tier's is shorter, and the shop's patience with it."""
+"""The lock of docs/promises.md in seconds; the quick tier's is shorter, and the shop's patience with it."""
 
 
 @pytest.fixture

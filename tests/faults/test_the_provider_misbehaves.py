@@ -1,7 +1,7 @@
 """Whatever CryptoCloud does, at checkout or when asked: no order is lost, and no page is broken.
 
-The goal sheet counts 34 faults of which 26 fit a question about an invoice. Here a reply whose
-fields are missing, null or of another type is three rows, which makes 36 and 28.
+36 faults, of which 28 fit a question about an invoice. A reply whose fields are missing, null or of another type
+is three of them.
 """
 
 from __future__ import annotations

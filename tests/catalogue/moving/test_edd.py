@@ -50,7 +50,7 @@ def test_a_download_arrives_with_all_that_the_file_says_of_it() -> None:
 
 
 def test_backslashes_and_apostrophes_of_the_exporter_are_undone() -> None:
-    """woo#25189: backslashes stayed in descriptions."""
+    """In WooCommerce, backslashes stayed in descriptions."""
     rain = found(SAMPLES / "edd.csv").products[0]
 
     assert rain.description.startswith("Recorded **before dawn**, it's quiet.\n\n- Rain on tin\n")
@@ -71,7 +71,7 @@ def test_one_backslash_is_taken_off_and_no_more(
 
 
 def test_price_options_are_editions_with_their_own_files() -> None:
-    """edd#4969: price options lost their files, and buyers paid and got none."""
+    """In Easy Digital Downloads, price options lost their files, and buyers paid and got none."""
     table = SAMPLES / "edd.csv"
     personal, studio = found(table).products[1:3]
 
@@ -103,7 +103,7 @@ def test_files_of_each_option_go_to_that_option_and_files_of_all_to_all(
 
 
 def test_an_option_that_is_not_there_makes_all_numbers_doubtful_and_is_asked_about() -> None:
-    """edd#7226: numbers of options have gaps, and files went to the wrong ones."""
+    """In Easy Digital Downloads, numbers of options have gaps, and files went to the wrong ones."""
     findings = found(SAMPLES / "edd.csv")
 
     (question,) = findings.questions

@@ -217,7 +217,7 @@ def test_sellauth_keys_stay_where_they_are_and_stock_is_never_unlimited_by_accid
 
 
 def test_a_state_that_is_not_known_is_no_public_one() -> None:
-    """microsoft/BCApps#9321: unlisted products silently became active."""
+    """In Business Central, unlisted products silently became active."""
     products = by_title(found("sellauth"))
 
     assert products["Hidden"].off == "is unlisted"

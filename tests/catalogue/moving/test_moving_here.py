@@ -42,7 +42,7 @@ def report_of(file: Path) -> list[list[str]]:
 
 
 def test_the_plan_is_what_comes_of_it(app: Flask, sample: Sample, bring: Bring) -> None:
-    """medusa#13453 and ofn#3843: an importer promised other numbers than it kept."""
+    """In Medusa and Open Food Network, an importer promised other numbers than it kept."""
     file = sample("woocommerce.csv")
 
     plan = bring(file, "--dry-run").output
@@ -62,7 +62,7 @@ def test_the_plan_is_what_comes_of_it(app: Flask, sample: Sample, bring: Bring) 
 def test_every_record_stands_in_the_report_with_what_became_of_it(
     app: Flask, sample: Sample, bring: Bring
 ) -> None:
-    """vendure#2133: nothing was imported, and nothing said."""
+    """In Vendure, nothing was imported, and nothing said."""
     file = sample("woocommerce.csv")
 
     bring(file)
@@ -245,7 +245,7 @@ def test_a_stock_that_went_down_there_takes_nothing_away_here(
 def test_an_address_stays_when_titles_and_order_change(
     app: Flask, write_table: WriteTable, bring: Bring
 ) -> None:
-    """sylius#301 and magmi#224: the same names clashed, and addresses changed at each run."""
+    """In Sylius and Magmi, the same names clashed, and addresses changed at each run."""
     bring(write_table(record(7, Name="Rain"), record(3, Name="Rain")))
     with app.app_context():
         first = {each.key: each.product.slug for each in db.session.scalars(select(MovedProduct))}
@@ -314,7 +314,7 @@ def test_a_half_finished_product_is_not_put_on_sale_by_what_changes_there(
 def test_a_product_without_its_goods_is_off_sale_and_cannot_be_put_on_sale(
     app: Flask, write_table: WriteTable, bring: Bring
 ) -> None:
-    """edd#4969: buyers paid for files that the importer had lost."""
+    """In Easy Digital Downloads, buyers paid for files that the importer had lost."""
     file = write_table(record(1, Download_1_URL="https://old.example/rain.zip"))
 
     result = bring(file)
@@ -547,7 +547,7 @@ def test_categories_are_made_for_what_is_carried_and_equal_leaves_get_their_pare
 def test_old_addresses_lead_to_the_products_and_categories_that_came(
     app: Flask, client: FlaskClient, write_table: WriteTable, bring: Bring
 ) -> None:
-    """nopCommerce#1833: every link from search engines was lost with the move."""
+    """In nopCommerce, every link from search engines was lost with the move."""
     keyed = {"Meta: lmfwc_licensed_product": "1", "Categories": "Games > At sea"}
 
     result = bring(write_table(record(41, Name="Harbour Rain", **keyed)))

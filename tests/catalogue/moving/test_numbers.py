@@ -48,7 +48,7 @@ def test_the_decimal_sign_is_settled_for_a_whole_file(cells: list[str], sign: st
     ],
 )
 def test_prices_that_could_be_two_figures_are_asked_about(cells: list[str], why: str) -> None:
-    """woo#18100: with a decimal comma 2,4 became 24."""
+    """In WooCommerce, with a decimal comma 2,4 became 24."""
     assert (settle(cells).sign, settle(cells).why) == ("", why)
 
 

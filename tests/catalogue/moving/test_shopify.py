@@ -65,7 +65,7 @@ def test_both_kinds_of_headings_say_the_same(name: str) -> None:
 
 
 def test_pictures_and_variants_belong_to_their_handle_wherever_their_rows_stand() -> None:
-    """solidus_importer#22: rows of pictures were read as variants, and variants as products."""
+    """In Solidus, rows of pictures were read as variants, and variants as products."""
     findings = found(SAMPLES / "shopify.csv")
 
     assert [picture.alt for picture in findings.products[0].pictures] == [
@@ -113,7 +113,7 @@ def test_an_option_of_a_product_with_one_variant_makes_no_edition(write_table: W
 def test_only_what_is_known_to_be_public_is_for_sale(
     write_table: WriteTable, values: dict[str, str], off: str
 ) -> None:
-    """BCApps#9321: unlisted products silently became active ones."""
+    """In Business Central, unlisted products silently became active ones."""
     (product,) = found(write_table(row(**values))).products
 
     assert product.off == off
@@ -122,7 +122,7 @@ def test_only_what_is_known_to_be_public_is_for_sale(
 def test_a_table_from_before_there_was_a_status_goes_by_what_is_published(
     write_table: WriteTable,
 ) -> None:
-    """woo#26860: all products of a Shopify file came as private ones."""
+    """In WooCommerce, all products of a Shopify file came as private ones."""
     first, second = row("a"), row("b", Published="false")
     del first["Status"], second["Status"]
 
@@ -147,7 +147,7 @@ def test_what_is_counted_is_never_unlimited(
 
 
 def test_a_handle_with_two_titles_is_two_merged_files_and_is_left() -> None:
-    """shopify_transporter#138: one product got the variants of another."""
+    """In Shopify's own transporter, one product got the variants of another."""
     reasons = {each.where.row: each.reason for each in found(SAMPLES / "shopify.csv").left}
 
     assert reasons[14] == reasons[15]

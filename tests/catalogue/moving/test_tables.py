@@ -79,7 +79,7 @@ def test_letters_in_two_pieces_become_one() -> None:
 
 
 def test_line_breaks_in_a_text_make_no_record_and_rows_are_those_of_a_spreadsheet() -> None:
-    """woo#16171: each line of a description became a product."""
+    """In WooCommerce, each line of a description became a product."""
     table = read('Name,Regular price\r\n"A\nb\n\nc",1\r\n\r\nD,2\r\n')
 
     assert [(record.row, record.cells[0]) for record in table.records] == [
@@ -89,12 +89,12 @@ def test_line_breaks_in_a_text_make_no_record_and_rows_are_those_of_a_spreadshee
 
 
 def test_a_heading_with_a_line_break_or_a_no_break_space_is_known_all_the_same() -> None:
-    """woo#35880: the column was skipped in silence."""
+    """In WooCommerce, the column was skipped in silence."""
     assert read('Name,"Regular\n price\u00a0"\nA,1\n').heading == ["Name", "Regular price"]
 
 
 def test_a_record_of_too_few_or_too_many_cells_is_named_with_the_likely_cause() -> None:
-    """woo#54019: a missing quote shifted all, and products were called "Product"."""
+    """In WooCommerce, a missing quote shifted all, and products were called "Product"."""
     table = read("Name,Regular price\nA,1\nB\nC,1,2\nD,4,,\n")
 
     assert [record.cells for record in table.records] == [["A", "1"], ["D", "4"]]

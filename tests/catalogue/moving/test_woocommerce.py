@@ -42,7 +42,7 @@ def outline(findings: Findings) -> list[tuple[object, ...]]:
 def test_the_same_shop_is_read_in_each_language_and_from_excel(
     name: str, title: str, category: str, said: str
 ) -> None:
-    """woo#33481: a file that Excel saved with semicolons could not be imported."""
+    """In WooCommerce, a file that Excel saved with semicolons could not be imported."""
     findings = found(SAMPLES / name)
 
     assert outline(findings) == outline(found(SAMPLES / "woocommerce.csv"))
@@ -84,7 +84,7 @@ def test_a_product_arrives_with_all_that_the_file_says_of_it() -> None:
 
 
 def test_variations_are_editions_wherever_their_parent_stands() -> None:
-    """woo#16635: variations came without a price, got lost, or became loose products."""
+    """In WooCommerce, variations came without a price, got lost, or became loose products."""
     findings = found(SAMPLES / "woocommerce.csv")
 
     personal, studio = findings.products[1:3]
@@ -136,7 +136,7 @@ def test_goods_that_only_seem_to_be_sent_are_carried_if_the_merchant_says_so() -
 def test_what_was_not_public_there_is_not_public_here(
     write_table: WriteTable, values: dict[str, str], off: str
 ) -> None:
-    """woo#17722, #19158: drafts were published, and -1 and 0 mixed up."""
+    """In WooCommerce, drafts were published, and -1 and 0 mixed up."""
     assert only(write_table(record(1, **values))).off == off
 
 
@@ -181,7 +181,7 @@ def test_stock_is_never_unlimited_by_accident(
 
 @pytest.mark.parametrize("cell", ["", "-1", "'-1", "0"])
 def test_no_limit_of_downloads_is_none(write_table: WriteTable, cell: str) -> None:
-    """woo#20039: limits of '-1."""
+    """In WooCommerce, limits came as '-1."""
     product = only(write_table(record(1, Download_limit=cell, Download_expiry_days=cell)))
 
     assert (product.downloads, product.days) == (None, None)
@@ -272,7 +272,7 @@ def test_dates_of_a_sale_are_in_the_zone_of_the_old_shop(write_table: WriteTable
 
 
 def test_prices_that_could_be_two_figures_are_asked_about(write_table: WriteTable) -> None:
-    """woo#18100: 2,4 became 24."""
+    """In WooCommerce, 2,4 became 24."""
     file = write_table(record(1, Regular_price="1.299"), record(2, Regular_price="15"), sign=";")
 
     with pytest.raises(MovingError, match=r"1\.299 could be two figures\. Say --decimal \."):
@@ -324,7 +324,7 @@ def test_what_is_not_carried_is_counted_by_column() -> None:
 
 
 def test_columns_of_plugins_are_counted_too(write_table: WriteTable) -> None:
-    """woo#35880: a column was skipped in silence."""
+    """In WooCommerce, a column was skipped in silence."""
     findings = found(write_table(record(1, **{"Meta: _own\nfield": "x"})))
 
     assert findings.not_carried["Meta: _own field"] == 1
