@@ -380,7 +380,7 @@ def test_a_bucket_needs_its_key_and_the_extra(
 
     monkeypatch.setattr("shop.config.rules.find_spec", lambda name: None)
     (problem, *_) = problems(given, no_dotenv)
-    assert problem == "SHOP_GOODS_URL needs the extra: pip install -c constraints.txt '.[s3]'"
+    assert problem == "SHOP_GOODS_URL needs the extra: pip install -c constraints.txt -e '.[s3]'"
 
 
 def test_another_life_of_invoices_needs_version_2(no_dotenv: Path) -> None:
@@ -543,7 +543,7 @@ def test_a_database_whose_driver_is_not_installed_names_the_extra(
 
     (problem,) = problems(NEEDED | {"DATABASE_URL": "postgresql://db.example/shop"}, no_dotenv)
 
-    assert problem == "DATABASE_URL needs the extra: pip install -c constraints.txt '.[postgres]'"
+    assert problem == "DATABASE_URL needs the extra: pip install -c constraints.txt -e '.[postgres]'"
 
 
 def test_names_that_look_like_settings_and_are_none_are_found() -> None:

@@ -196,3 +196,14 @@ def test_the_promises_that_are_explained_are_those_that_are_tested() -> None:
 
 def numbers(texts: list[str]) -> set[int]:
     return {int(number) for text in texts for number in text.split(",")}
+
+
+def test_whoever_installs_the_shop_is_told_to_do_it_from_the_clone() -> None:
+    """A package of it has no templates and no styles: it would seem to work in the clone alone."""
+    documents = "".join(path.read_text("utf-8") for path in DOCUMENTS)
+    told = re.findall(
+        r"pip install.* '?\.(?:\[[a-z0-9,]+\])?'?(?![\w/.])", documents + sources_of("shop")
+    )
+
+    assert len(told) >= 5
+    assert [line for line in told if " -e " not in line] == []

@@ -171,7 +171,7 @@ def _bucket(value: str) -> str:
     if value and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[\w./-]*)?", value, re.ASCII):
         raise ValueError("must look like s3://bucket or s3://bucket/folder, or be empty")
     if value and find_spec("boto3") is None:
-        raise ValueError("needs the extra: pip install -c constraints.txt '.[s3]'")
+        raise ValueError("needs the extra: pip install -c constraints.txt -e '.[s3]'")
     return value
 
 
@@ -195,7 +195,7 @@ def _database(value: str) -> str:
     if backend == "sqlite" and make_url(value).database in (None, "", ":memory:"):
         raise ValueError("names no file: sqlite:////srv/shop/shop.db, or leave it empty")
     if backend == "postgresql" and find_spec("psycopg") is None:
-        raise ValueError("needs the extra: pip install -c constraints.txt '.[postgres]'")
+        raise ValueError("needs the extra: pip install -c constraints.txt -e '.[postgres]'")
     return value
 
 

