@@ -8,7 +8,7 @@ from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
 from . import cli, db, failpoints, i18n, jobs, schema, signing
-from .catalogue.views import bp as catalogue_pages
+from .catalogue.storefront.views import bp as catalogue_pages
 from .checkout.views import bp as checkout_pages
 from .components import bp as component_pages
 from .config import ROOT, ConfigurationError, Settings, load, unknown_names

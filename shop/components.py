@@ -12,8 +12,8 @@ from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 from wtforms.fields.choices import SelectChoice
 
-from .catalogue.addresses import address_at_hand
-from .catalogue.pages import Card, ChoiceLink, Picture, currency_links
+from .catalogue.storefront.addresses import address_at_hand
+from .catalogue.storefront.pages import Card, ChoiceLink, Picture, currency_links
 from .checkout.forms import CheckoutForm
 from .money import Money
 from .orderpage.page import PageState

@@ -543,7 +543,9 @@ def test_a_database_whose_driver_is_not_installed_names_the_extra(
 
     (problem,) = problems(NEEDED | {"DATABASE_URL": "postgresql://db.example/shop"}, no_dotenv)
 
-    assert problem == "DATABASE_URL needs the extra: pip install -c constraints.txt -e '.[postgres]'"
+    assert (
+        problem == "DATABASE_URL needs the extra: pip install -c constraints.txt -e '.[postgres]'"
+    )
 
 
 def test_names_that_look_like_settings_and_are_none_are_found() -> None:

@@ -289,6 +289,6 @@ def test_a_mistake_of_ours_stays_one(
         raise IntegrityError("INSERT", {}, Exception())
 
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    monkeypatch.setattr("shop.catalogue.views._list", lambda *_, **__: mistaken())
+    monkeypatch.setattr("shop.catalogue.storefront.views._list", lambda *_, **__: mistaken())
 
     assert client.get("/").status_code == 500

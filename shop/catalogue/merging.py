@@ -11,10 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from ..db import utcnow
+from .files.importing import CategoryEntry, Entry
+from .files.reading import CatalogueFileError, Problem
 from .images import BadImage
-from .importing import CategoryEntry, Entry
 from .models import Category, DeliveryKind, Price, Product, ProductFile, ProductImage
-from .reading import CatalogueFileError, Problem
 from .storage import StoredFile, storage
 
 

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from ..config import current_settings
 from ..db import transaction, utcnow
 from ..money import CURRENCIES
-from .importing import CatalogueFile, read_catalogue
+from .files.importing import CatalogueFile, read_catalogue
+from .files.reading import CatalogueFileError, Problem
 from .merging import (
     ImportReport,
     arrange,
@@ -24,7 +25,6 @@ from .merging import (
     store_files,
 )
 from .models import RATE_PLACES, ExchangeRate, Product
-from .reading import CatalogueFileError, Problem
 
 RATE = re.compile(rf"\d{{1,9}}(\.\d{{1,{RATE_PLACES}}})?", re.ASCII)
 

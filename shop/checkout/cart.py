@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from flask import session, url_for
 from flask_babel import gettext
 
-from ..catalogue.addresses import currency_query
-from ..catalogue.pages import Picture, media_prefix, picture
 from ..catalogue.queries import MAX_QUANTITY, Offer, find_offers, price_list
+from ..catalogue.storefront.addresses import currency_query
+from ..catalogue.storefront.pages import Picture, media_prefix, picture
 from ..config import current_settings
 from ..money import Money
 from ..web.remembered import chosen_currency, quantities

@@ -16,11 +16,11 @@ import click
 from flask.cli import with_appcontext
 
 from ..catalogue import service
+from ..catalogue.files.reading import CatalogueFileError, is_catalogue
 from ..catalogue.merging import ImportReport
 from ..catalogue.moving.found import Answers, Findings, MovingError
 from ..catalogue.moving.plan import in_words
 from ..catalogue.moving.service import Move, carry_out, plan
-from ..catalogue.reading import CatalogueFileError, is_catalogue
 from ..config import current_settings
 from ..money import CURRENCIES
 from ..unusable import file_trouble

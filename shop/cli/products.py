@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from ..catalogue import queries, service
-from ..catalogue.exporting import export_text, export_to
-from ..catalogue.importing import MISSING_GOODS
+from ..catalogue.files.exporting import export_text, export_to
+from ..catalogue.files.importing import MISSING_GOODS
 from ..catalogue.models import RATE_PLACES
 from ..config import current_settings
 from ..money import CURRENCIES

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shop.catalogue.importing import read_catalogue
-from shop.catalogue.reading import CatalogueFileError
+from shop.catalogue.files.importing import read_catalogue
+from shop.catalogue.files.reading import CatalogueFileError
 
 LINES = ("line", "category_line", "stock_line", "delivery_line")
 

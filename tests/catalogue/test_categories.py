@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from shop.catalogue.exporting import export_text, export_to
+from shop.catalogue.files.exporting import export_text, export_to
+from shop.catalogue.files.reading import CatalogueFileError
 from shop.catalogue.merging import ImportReport
-from shop.catalogue.reading import CatalogueFileError
 from shop.catalogue.service import import_catalogue
 
 from .conftest import ImportText, ProductText, Write

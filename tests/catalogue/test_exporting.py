@@ -12,7 +12,7 @@ import yaml
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from shop.catalogue.exporting import export_text, export_to
+from shop.catalogue.files.exporting import export_text, export_to
 from shop.catalogue.service import import_catalogue
 from tests.factories import make_product
 

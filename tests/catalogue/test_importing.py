@@ -12,9 +12,9 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from shop.catalogue.files.reading import CatalogueFileError
 from shop.catalogue.merging import merged_order
 from shop.catalogue.models import DeliveryKind, Price, Product, ProductImage
-from shop.catalogue.reading import CatalogueFileError
 from shop.catalogue.service import import_catalogue, return_stock, take_stock
 from shop.catalogue.storage import Folder, StoredFile
 from shop.config import Settings

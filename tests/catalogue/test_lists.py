@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from shop.catalogue.listing import PAGE_SIZE, name_key
 from shop.catalogue.models import ExchangeRate, Price
 from shop.catalogue.service import set_rates
+from shop.catalogue.storefront.listing import PAGE_SIZE, name_key
 from shop.db import transaction, utcnow
 from tests.factories import make_product
 

@@ -14,10 +14,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, text, update
 
-from shop.catalogue.listing import Choice, Sort, list_page
 from shop.catalogue.models import Category, Product
-from shop.catalogue.search import MAX_LENGTH, tidy, words
 from shop.catalogue.service import take_stock
+from shop.catalogue.storefront.listing import Choice, Sort, list_page
+from shop.catalogue.storefront.search import MAX_LENGTH, tidy, words
 from shop.db import db, transaction
 from shop.schema import migrations
 from tests.factories import make_product

@@ -14,7 +14,7 @@ import yaml
 from flask import Flask
 from sqlalchemy import select
 
-from shop.catalogue.exporting import export_text
+from shop.catalogue.files.exporting import export_text
 from shop.catalogue.models import Product
 from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of

@@ -25,8 +25,8 @@ from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from shop.catalogue.importing import read_catalogue
-from shop.catalogue.reading import CatalogueFileError
+from shop.catalogue.files.importing import read_catalogue
+from shop.catalogue.files.reading import CatalogueFileError
 from shop.payments.cryptocloud import BadPostback, CryptoCloud, CryptoCloudError, CryptoCloudV2
 from shop.payments.cryptocloud.answers import Answer
 from shop.payments.cryptocloud.calls import Calls

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from ..exporting import Value, as_node
-from ..importing import CatalogueReader, Entry
+from ..files.exporting import Value, as_node
+from ..files.importing import CatalogueReader, Entry
 
 
 class Unfit(Exception):

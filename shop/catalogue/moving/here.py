@@ -15,8 +15,8 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session, selectinload
 
 from ...db import db, end_read
-from ..exporting import Value, entry_of
-from ..importing import MISSING_GOODS, Entry
+from ..files.exporting import Value, entry_of
+from ..files.importing import MISSING_GOODS, Entry
 from ..models import Category, DeliveryKind, MovedProduct, Product
 from .rules import Carried, Here
 

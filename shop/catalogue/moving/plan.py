@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from ...money import Money
-from ..reading import UNPRINTABLE, clipped
+from ..files.reading import UNPRINTABLE, clipped
 from .found import Where
 from .here import Change
 from .service import Move

@@ -11,9 +11,8 @@ from pathlib import Path
 from zlib import crc32
 
 from ...money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
-from ..exporting import Bare, Value
-from ..images import BadImage, prepare
-from ..importing import (
+from ..files.exporting import Bare, Value
+from ..files.importing import (
     LARGEST_STOCK,
     LONGEST_CATEGORY,
     LONGEST_DOWNLOAD_DAYS,
@@ -24,7 +23,8 @@ from ..importing import (
     MOST_DOWNLOADS,
     Entry,
 )
-from ..reading import html_in
+from ..files.reading import html_in
+from ..images import BadImage, prepare
 from .checking import Checker, Unfit
 from .found import TO_BE_SENT, Answers, Findings, FoundProduct, Left, Note, Question, Where
 from .goods import Folder, name_of

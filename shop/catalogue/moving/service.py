@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ...db import db, end_read
-from ..exporting import Value, all_products, as_yaml, write_files
+from ..files.exporting import Value, all_products, as_yaml, write_files
+from ..files.importing import CatalogueFile, CategoryEntry, Entry
 from ..former import AddressPlan
 from ..former import remember as remember_addresses
 from ..images import write_atomically
-from ..importing import CatalogueFile, CategoryEntry, Entry
 from ..merging import ImportReport
 from ..models import Product
 from ..service import import_file

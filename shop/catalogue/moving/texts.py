@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ..files.reading import UNPRINTABLE
 from ..markdown import plain
-from ..reading import UNPRINTABLE
 
 SENTENCE = re.compile(r".+?[.!?…](?=\s|$)", re.DOTALL)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shop.catalogue.importing import read_catalogue
+from shop.catalogue.files.importing import read_catalogue
 from shop.catalogue.markdown import render
 from shop.catalogue.moving.html import ONLY_WORDS, Converted, markdown_of, words_of
 

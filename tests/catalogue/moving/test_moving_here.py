@@ -12,7 +12,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from PIL import Image
 from sqlalchemy import func, select
 
-from shop.catalogue.importing import MISSING_GOODS
+from shop.catalogue.files.importing import MISSING_GOODS
 from shop.catalogue.models import Category, DeliveryKind, MovedProduct, Price, Product
 from shop.catalogue.moving.checking import Checker, Unfit
 from shop.catalogue.moving.found import FoundProduct, MovingError, Where

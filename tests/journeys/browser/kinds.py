@@ -12,9 +12,9 @@ from flask import Flask
 from playwright.sync_api import Page
 from sqlalchemy import delete, update
 
-from shop.catalogue.listing import PAGE_SIZE
 from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
+from shop.catalogue.storefront.listing import PAGE_SIZE
 from shop.checkout.service import place_order
 from shop.db import transaction, utcnow
 from shop.fulfilment.models import Delivery, LicenceKey

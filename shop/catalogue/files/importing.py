@@ -10,12 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from ..config import LONGEST_LATE_HOURS
-from ..money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
-from .images import BadImage, PreparedImage, prepare
-from .markdown import html_pieces
-from .models import SLUG, DeliveryKind
-from .queries import MAX_QUANTITY
+from ...config import LONGEST_LATE_HOURS
+from ...money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
+from ..images import BadImage, PreparedImage, prepare
+from ..markdown import html_pieces
+from ..models import SLUG, DeliveryKind
+from ..queries import MAX_QUANTITY
 from .reading import TAG, CatalogueFileError, Problem, Reader, clipped, compose, is_null, line_of
 
 REQUIRED = ("slug", "title", "summary", "prices", "delivery")

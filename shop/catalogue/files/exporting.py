@@ -11,12 +11,12 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from ..config import current_settings
-from ..db import db, end_read
-from ..money import CURRENCIES
-from .images import originals, write_atomically
-from .models import Category, DeliveryKind, Product, ProductImage
-from .storage import storage
+from ...config import current_settings
+from ...db import db, end_read
+from ...money import CURRENCIES
+from ..images import originals, write_atomically
+from ..models import Category, DeliveryKind, Product, ProductImage
+from ..storage import storage
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
 STRING = "tag:yaml.org,2002:str"

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from ..config import current_settings
+from ...config import current_settings
 from . import search
 from .listing import Sort
 

@@ -18,17 +18,18 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from ..config import current_settings
-from ..web.caching import public
-from ..web.errors import http_error
-from ..web.head import in_full
-from . import former, pages, queries
+from ...config import current_settings
+from ...web.caching import public
+from ...web.errors import http_error
+from ...web.head import in_full
+from .. import former, queries
+from ..images import NAME
+from ..images import media as media_folder
+from ..queries import StoredCategory
+from . import pages
 from .addresses import LAST_PAGE, ListAddress, address_at_hand, currency_asked, typed_query
-from .images import NAME
-from .images import media as media_folder
 from .linked_data import linked_product
 from .listing import Choice, Sort, list_page
-from .queries import StoredCategory
 from .search import words as words_of
 
 log = structlog.get_logger()

@@ -11,12 +11,11 @@ from typing import Any
 
 from sqlalchemy import Float, Select, and_, bindparam, case, cast, func, select
 
-from ..config import current_settings
-from ..db import db, utcnow
-from ..money import LARGEST_PRICE, exponent
-from . import search
-from .models import RATE_PLACES
-from .queries import (
+from ...config import current_settings
+from ...db import db, utcnow
+from ...money import LARGEST_PRICE, exponent
+from ..models import RATE_PLACES
+from ..queries import (
     IN_SHOP_ORDER,
     Offer,
     base_price,
@@ -28,6 +27,7 @@ from .queries import (
     rates,
     read_offers,
 )
+from . import search
 
 PAGE_SIZE = 24
 

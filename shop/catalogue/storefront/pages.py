@@ -10,16 +10,16 @@ from flask import request, url_for
 from flask_babel import gettext, ngettext
 from markupsafe import Markup
 
-from ..config import current_settings
-from ..i18n import currency_name, readable_size
-from ..money import Money
+from ...config import current_settings
+from ...i18n import currency_name, readable_size
+from ...money import Money
+from ..images import WIDTHS, widths
+from ..markdown import plain, render
+from ..models import DeliveryKind
+from ..queries import Offer, StoredCategory, StoredImage
+from ..storage import storage
 from .addresses import ListAddress, currency_query
-from .images import WIDTHS, widths
 from .listing import ListPage, Sort
-from .markdown import plain, render
-from .models import DeliveryKind
-from .queries import Offer, StoredCategory, StoredImage
-from .storage import storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The catalogue as a file: reading one, and writing it."""
