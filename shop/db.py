@@ -18,17 +18,15 @@ from flask_sqlalchemy_lite import SQLAlchemy
 from sqlalchemy import (
     Connection,
     CursorResult,
-    DateTime,
     Engine,
     ExceptionContext,
     Executable,
     MetaData,
     Table,
-    TypeDecorator,
     event,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -69,28 +67,6 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC; a naive one is refused, because nobody can say what it means."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store UTC; SQLite's column has no zone, so it keeps the bare figures."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment needs a time zone")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Hand out UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 db = SQLAlchemy(session_options={"expire_on_commit": False})

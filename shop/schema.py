@@ -12,8 +12,9 @@ import click
 from flask import Flask, current_app
 from sqlalchemy import inspect, text
 
+from .columns import UtcDateTime
 from .config import current_settings
-from .db import Base, UtcDateTime, db, end_read
+from .db import Base, db, end_read
 from .sqlite_file import DatabaseFile
 from .unusable import said_in_a_sentence
 

@@ -97,7 +97,7 @@ def _the_database_is_given_time() -> None:
 @pytest.fixture(autouse=True)
 def _a_part_is_a_part_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody pays in full and waits for the blockchain, but in the tests that are about just that."""
-    monkeypatch.setattr("shop.payments.settling.CONFIRMING_FOR", timedelta(0))
+    monkeypatch.setattr("shop.payments.partial.CONFIRMING_FOR", timedelta(0))
 
 
 def make_settings(folder: Path, database_url: str = "", **values: object) -> Settings:

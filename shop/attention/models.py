@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, UtcDateTime, utcnow
+from ..columns import UtcDateTime
+from ..db import Base, utcnow
 
 _open = text("resolved_at IS NULL")
 

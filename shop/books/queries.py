@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from ..attention.models import LONGEST_REFERENCE, AttentionItem
 from ..catalogue.models import DeliveryKind, Product, ProductFile
-from ..db import UtcDateTime
+from ..columns import UtcDateTime
 from ..fulfilment.files import MISSING
 from ..fulfilment.models import Delivery, DeliveryState, LicenceKey
 from ..orders.models import (

@@ -28,9 +28,9 @@ from ..ops.models import JournalMark
 from ..orders.models import Order
 from ..orders.queries import find_order
 from ..orders.service import lock_order
+from ..payments.judging import bind_found
 from ..payments.models import Payment, Postback
 from ..payments.queries import find_payment_by_reference, invoices_without_payment
-from ..payments.sweep import bind_found
 from ..privacy.service import StillNeeded, erase_order
 
 log = structlog.get_logger()

@@ -15,9 +15,9 @@ from ..ops.isolation import each
 from ..ops.models import JobRun
 from ..ops.vitals import note_run
 from ..payments.cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, InvoiceStatus
+from ..payments.judging import bind_found
 from ..payments.models import SAID_PAID
 from ..payments.queries import find_payment_by_reference, invoices_without_payment
-from ..payments.sweep import bind_found
 
 log = structlog.get_logger()
 

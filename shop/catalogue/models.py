@@ -7,10 +7,11 @@ import re
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ..db import Base, UtcDateTime, utcnow
+from ..columns import UtcDateTime, enum_column
+from ..db import Base, utcnow
 from ..money import Money
 
 
@@ -70,14 +71,7 @@ class Product(Base):
     most_per_order: Mapped[int | None]
     """How many units one order may have; None is as many as any order line."""
     delivery_kind: Mapped[DeliveryKind] = mapped_column(
-        Enum(
-            DeliveryKind,
-            native_enum=False,
-            create_constraint=True,
-            length=10,
-            values_callable=lambda kinds: [kind.value for kind in kinds],
-            name="delivery_kind",
-        )
+        enum_column(DeliveryKind, "delivery_kind", length=10)
     )
     delivery_text: Mapped[str] = mapped_column(Text, default="")
     """What the buyer reads: the goods themselves for a text, instructions otherwise."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from ..config import current_settings
+from ..db import utcnow
 from ..money import LARGEST_PRICE, Money, MoneyError
 from .models import RATE_PLACES
 
@@ -17,6 +19,19 @@ from .models import RATE_PLACES
 def is_fresh(set_at: datetime, max_age_days: int, now: datetime) -> bool:
     """Whether a rate set at `set_at` is still young enough to price with."""
     return now - set_at <= timedelta(days=max_age_days)
+
+
+def why_unused(base_currency: str, set_at: datetime) -> str:
+    """Why a rate that was set then, for one unit of this currency, is not used; empty for one that is."""
+    settings = current_settings()
+    if not base_currency:
+        return "its base currency is not known"
+    if base_currency != settings.shop_base_currency:
+        return (
+            f"it is for 1 {base_currency}, and the base currency is {settings.shop_base_currency}"
+        )
+    fresh = is_fresh(set_at, settings.shop_rate_max_age_days, utcnow())
+    return "" if fresh else "too old"
 
 
 def listed(minor: int | None, currency: str) -> Money | None:

@@ -23,7 +23,7 @@ from .models import (
     ProductFile,
     ProductImage,
 )
-from .pricing import PriceList, is_fresh, listed, unit_price
+from .pricing import PriceList, is_fresh, listed, unit_price, why_unused
 
 MAX_QUANTITY = 99
 """How many units of one product a cart line may have."""
@@ -243,17 +243,7 @@ RateRow = Row[Any]
 def rates_with_faults() -> list[tuple[RateRow, str]]:
     """Every exchange rate, and why it is not used; empty for one that is."""
     rows = db.session.connection().execute(select(rates).order_by(rates.c.currency))
-    return [(row, _why_unused(row)) for row in rows]
-
-
-def _why_unused(rate: RateRow) -> str:
-    settings = current_settings()
-    if not rate.base_currency:
-        return "its base currency is not known"
-    if rate.base_currency != settings.shop_base_currency:
-        return f"it is for 1 {rate.base_currency}, and the base currency is {settings.shop_base_currency}"
-    fresh = is_fresh(rate.set_at, settings.shop_rate_max_age_days, utcnow())
-    return "" if fresh else "too old"
+    return [(row, why_unused(row.base_currency, row.set_at)) for row in rows]
 
 
 def _real(slugs: Iterable[str]) -> list[str]:

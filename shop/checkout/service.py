@@ -12,7 +12,8 @@ from ..config import current_settings
 from ..db import transaction, utcnow
 from ..limits.service import OverLimit, admit
 from ..money import Money
-from ..orders.models import Order, OrderLine, StockHold, new_number
+from ..orders.models import Order, OrderLine, StockHold
+from ..orders.numbers import new_number
 from ..orders.queries import find_order_by_checkout_key
 from ..orders.service import take_holds
 from ..outbox.on_request import plan_placed

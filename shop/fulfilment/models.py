@@ -11,8 +11,9 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..catalogue.models import DeliveryKind
-from ..db import Base, UtcDateTime, utcnow
-from ..orders.models import Order, OrderLine, enum_column
+from ..columns import UtcDateTime, enum_column
+from ..db import Base, utcnow
+from ..orders.models import Order, OrderLine
 from .given import blocks, copies_left
 from .keys import key_hash
 

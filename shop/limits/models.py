@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ..db import Base, UtcDateTime, utcnow
+from ..columns import UtcDateTime
+from ..db import Base, utcnow
 from ..orders.models import Order
 
 

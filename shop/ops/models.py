@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, UtcDateTime
+from ..columns import UtcDateTime
+from ..db import Base
 
 
 class JobRun(Base):

@@ -10,8 +10,7 @@ from wtforms import EmailField, HiddenField, StringField
 from wtforms.validators import DataRequired, Length, Regexp, StopValidation, ValidationError
 
 from ..mailbox import NotAnAddress, OtherLetters, SeveralAddresses, cleaned, mailable
-from ..orders.models import NUMBER_ALPHABET
-from ..orders.queries import as_number
+from ..orders.numbers import NUMBER_ALPHABET, as_number
 from .typos import likely_meant
 
 NOT_AN_ADDRESS = lazy_gettext("Enter an email address in the correct format, like name@example.com")

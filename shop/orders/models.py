@@ -7,14 +7,12 @@ the database, by triggers that the first migration made from the same table.
 from __future__ import annotations
 
 import enum
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Enum,
     ForeignKey,
     Index,
     String,
@@ -25,7 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship
 
 from ..catalogue.models import DeliveryKind, Product
-from ..db import Base, UtcDateTime, utcnow
+from ..columns import UtcDateTime, enum_column
+from ..db import Base, utcnow
 from ..money import Money
 
 
@@ -95,30 +94,9 @@ UNDELIVERED = frozenset(
 )
 """Statuses of an order that may still deliver, and has not."""
 
-NUMBER_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""No 0/O, 1/I/L or U: order numbers are read out on the telephone."""
-
 
 class IllegalTransition(Exception):
     """Somebody tried to move an order or payment along an edge that is not in its table."""
-
-
-def new_number() -> str:
-    """A random order number such as 7K3M-Q9XD; random, so that nobody can count a shop's sales."""
-    letters = "".join(secrets.choice(NUMBER_ALPHABET) for _ in range(8))
-    return f"{letters[:4]}-{letters[4:]}"
-
-
-def enum_column(kind: type[enum.StrEnum], name: str) -> Enum:
-    """A text column with a CHECK on the enum's values, the same on both engines."""
-    return Enum(
-        kind,
-        native_enum=False,
-        create_constraint=True,
-        length=20,
-        name=name,
-        values_callable=lambda members: [member.value for member in members],
-    )
 
 
 class Order(Base):

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from unicodedata import category
 
 from sqlalchemy import select
 
 from ..db import db
 from .models import Order, OrderStatus
+from .numbers import as_number
 
 
 def find_order(number: str) -> Order | None:
     """The order of this number, written with or without its dash, in any case."""
     return db.session.scalar(select(Order).where(Order.number == as_number(number)))
-
-
-def as_number(text: str) -> str:
-    """The order number that was typed or pasted: with or without its dash, in any case, and whatever else."""
-    signs = {char for char in text if category(char)[0] in "PSZ" or category(char) == "Cf"}
-    letters = "".join("".join(char for char in text if char not in signs).split()).upper()
-    return f"{letters[:4]}-{letters[4:]}"
 
 
 def find_order_by_checkout_key(checkout_key: str) -> Order | None:

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ..db import Base, UtcDateTime
-from ..orders.models import Order, OrderFlag, OrderStatus, enum_column
+from ..columns import UtcDateTime, enum_column
+from ..db import Base
+from ..orders.models import Order, OrderFlag, OrderStatus
 
 GOODS_MAIL = "order-delivered"
 """The mail that carries the goods."""

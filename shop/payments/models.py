@@ -24,9 +24,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ..db import Base, UtcDateTime, utcnow
+from ..columns import UtcDateTime, enum_column
+from ..db import Base, utcnow
 from ..money import Money
-from ..orders.models import IllegalTransition, Order, enum_column
+from ..orders.models import IllegalTransition, Order
 from .cryptocloud import surplus
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from ..attention.service import raise_attention, raise_attention_once, resolve_attention
+from ..attention.service import resolve_attention
 from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
 from ..fulfilment.service import plan_deliveries
@@ -24,7 +24,9 @@ from ..orders.service import SoldOut, commit_holds, lock_order, release_holds, t
 from ..outbox.service import plan_mail
 from .cryptocloud import InvoiceInfo, InvoiceStatus, same_to_the_cent
 from .models import Payment, PaymentState, Postback, alike
+from .partial import give_up_on_the_rest, note_partial, note_partial_of_an_old_one
 from .queries import find_live_payment, find_payment_by_reference, payments_of
+from .review import ask_a_person, to_review
 from .times import GIVE_UP_ASKING_AFTER, HOUR
 from .watching import late_time
 from .words import figures_for_buyer
@@ -38,10 +40,6 @@ ANSWERED = (
     OrderFlag.PAID_LATE,
 )
 """What needs nobody any more once the order is sold; attention items have the flags' names."""
-CONFIRMING_FOR = timedelta(minutes=5)
-"""So long may `partial` stand for a whole payment that the blockchain has not confirmed yet."""
-LOOK_AGAIN = timedelta(minutes=1)
-"""At such a payment."""
 
 
 def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
@@ -62,7 +60,7 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
             wrong = _mismatch(order, payment, info)
             take_money(session, order, payment, now, over=info.is_over, wrong=wrong)
         elif info.status is InvoiceStatus.PARTIAL:
-            _note_partial(session, order, payment, info, now)
+            note_partial(session, order, payment, info, now)
         elif info.status is InvoiceStatus.CANCELED:
             _note_canceled(session, order, payment)
     if payment.state is not was:
@@ -103,8 +101,8 @@ def take_money(
         _note_second_payment(session, order, payment)
     elif _too_late(order, now):
         order.raise_flag(OrderFlag.PAID_LATE, f"the money came when the order was {order.status}")
-        _to_review(session, order, "the money came long after its time")
-        _ask_a_person(session, order, payment, "paid_late", "was paid long after its end.")
+        to_review(session, order, "the money came long after its time")
+        ask_a_person(session, order, payment, "paid_late", "was paid long after its end.")
     else:
         complete(session, order, payment, now, over=over, why=f"{payment.name} is paid")
 
@@ -123,8 +121,8 @@ def complete(
     before = order.status
     if not _hold_again(session, order):
         order.raise_flag(OrderFlag.NO_STOCK, "paid when the goods were sold out")
-        _to_review(session, order, "the money came when the goods were sold out")
-        _ask_a_person(
+        to_review(session, order, "the money came when the goods were sold out")
+        ask_a_person(
             session, order, payment, "no_stock", "was paid late and its goods are sold out."
         )
         return
@@ -165,7 +163,7 @@ def _compare_with_a_person(
         what = (
             f"was confirmed by {payment.confirmed_by}, and now {payment.name} {came} as well{but}."
         )
-        _ask_a_person(session, order, payment, "confirmed_and_paid", what)
+        ask_a_person(session, order, payment, "confirmed_and_paid", what)
 
 
 def _note_mismatch(session: Session, order: Order, payment: Payment, wrong: str) -> None:
@@ -173,19 +171,19 @@ def _note_mismatch(session: Session, order: Order, payment: Payment, wrong: str)
         what = f"was paid already when {payment.name} was: {wrong}."
     else:
         order.raise_flag(OrderFlag.AMOUNT_MISMATCH, wrong)
-        _to_review(session, order, "what was paid does not fit the order")
+        to_review(session, order, "what was paid does not fit the order")
         what = f"was not sold: {wrong}."
-    _ask_a_person(session, order, payment, "amount_mismatch", what)
+    ask_a_person(session, order, payment, "amount_mismatch", what)
 
 
 def _note_second_payment(session: Session, order: Order, payment: Payment) -> None:
     if any(p.state is PaymentState.PAID and not p.is_closed for p in payments_of(order.id)):
         what = f"was confirmed by hand, and now {payment.name} is paid: is it the same money?"
-        _ask_a_person(session, order, payment, "confirmed_and_paid", what)
+        ask_a_person(session, order, payment, "confirmed_and_paid", what)
         return
     order.raise_flag(OrderFlag.PAID_TWICE, f"{payment.name} was paid as well")
     what = f"was paid already when {payment.name} was: that payment goes back to the buyer."
-    _ask_a_person(session, order, payment, "paid_twice", what)
+    ask_a_person(session, order, payment, "paid_twice", what)
     plan_mail(session, order, "payment-twice", payment.reference)
 
 
@@ -201,15 +199,6 @@ def end_unpaid(session: Session, order: Order) -> None:
         order.expires_at = now  # a clock was behind when its end was written, or nobody swept
     order.expires_at = min(order.expires_at, now)  # late money is late from now on
     release_holds(session, order)
-
-
-def give_up_on_the_rest(session: Session, order: Order, payment: Payment) -> None:
-    """A part of the money came and the time for the rest is over: a person decides, nothing expires."""
-    if order.status in (OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.CANCELLED):
-        if order.flag is not OrderFlag.PAID_PARTIAL:
-            order.raise_flag(OrderFlag.PAID_PARTIAL, f"only a part of {payment.name} has arrived")
-        _to_review(session, order, "only a part of the money came, and its time is over")
-    _ask_about_part(session, order, payment)
 
 
 def lock_payment(session: Session, order_id: int, payment_id: int) -> tuple[Order, Payment]:
@@ -248,24 +237,6 @@ def _is_sold(order: Order, payment: Payment) -> bool:
     return order.status in SETTLED or any(other.state is PaymentState.PAID for other in others)
 
 
-def _to_review(session: Session, order: Order, why: str) -> None:
-    """Leave it to a person, and tell the buyer, who reads the flag's words for `why`."""
-    if order.status is not OrderStatus.REVIEW:
-        order.move(OrderStatus.REVIEW, why=why)
-        plan_mail(session, order, "order-review")
-
-
-def _ask_a_person(session: Session, order: Order, payment: Payment, kind: str, what: str) -> None:
-    note = f"Order {order.number} {what} {payment.figures or ''}".strip()
-    raise_attention(session, kind, payment.reference, note)
-
-
-def _ask_about_part(session: Session, order: Order, payment: Payment) -> None:
-    """A part that buys nothing is somebody's money. Asked once, however often the provider repeats it."""
-    note = f"Order {order.number} was paid in part only, by {payment.name}. {payment.figures or ''}"
-    raise_attention_once(session, OrderFlag.PAID_PARTIAL, payment.reference, note.strip())
-
-
 def _hold_again(session: Session, order: Order) -> bool:
     """Whether the order's units are set aside for it, after trying to take released ones again."""
     if all(hold.state is not HoldState.RELEASED for hold in order.holds):
@@ -285,48 +256,12 @@ def note_unclear(payment: Payment, why: str, now: datetime) -> None:
     payment.unclear_because = why[:300]
 
 
-def _is_confirming(payment: Payment, info: InvoiceInfo, now: datetime) -> bool:
-    """Whether `partial` may be a whole payment that waits for the blockchain: nothing is known to miss."""
-    if info.surplus is not None:
-        return info.surplus >= 0
-    return payment.partial_since is None or now < payment.partial_since + CONFIRMING_FOR
-
-
-def _note_partial(
-    session: Session, order: Order, payment: Payment, info: InvoiceInfo, now: datetime
-) -> None:
-    if payment.state is PaymentState.PARTIAL:
-        return
-    if payment.state is PaymentState.OPEN and _is_confirming(payment, info, now):
-        soon = now + LOOK_AGAIN
-        payment.next_check_at = min(payment.next_check_at or soon, soon)
-        return
-    live = find_live_payment(order.id)
-    if live and live is not payment:
-        _note_partial_of_an_old_one(session, order, payment)
-        return
-    payment.move(PaymentState.PARTIAL)
-    if order.status is OrderStatus.PENDING:
-        order.raise_flag(OrderFlag.PAID_PARTIAL, "a part of the amount has arrived")
-        words = figures_for_buyer(order, payment)
-        plan_mail(session, order, "payment-partial", payment.reference, words)
-        return
-    give_up_on_the_rest(session, order, payment)
-
-
-def _note_partial_of_an_old_one(session: Session, order: Order, payment: Payment) -> None:
-    """The buyer has another invoice by now, and one payment is live at most: this one stays closed."""
-    if order.status is OrderStatus.PENDING:
-        order.raise_flag(OrderFlag.PAID_PARTIAL, f"a part of {payment.name} came late")
-    _ask_about_part(session, order, payment)
-
-
 def _note_canceled(session: Session, order: Order, payment: Payment) -> None:
     was_live = payment.is_live
     if payment.state in (PaymentState.OPEN, PaymentState.PARTIAL):
         payment.move(PaymentState.CANCELED)
     if payment.part_came and find_live_payment(order.id):
-        _note_partial_of_an_old_one(session, order, payment)
+        note_partial_of_an_old_one(session, order, payment)
     elif payment.part_came:
         give_up_on_the_rest(session, order, payment)
     elif was_live and order.status is OrderStatus.PENDING:

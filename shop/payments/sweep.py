@@ -5,47 +5,44 @@ Each row is its own small transaction, and every step is correct even when two s
 
 from __future__ import annotations
 
-import platform
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from sqlalchemy import ColumnElement, case, null, update
 
-from ..attention.service import keep_attention, raise_attention, raise_attention_once
+from ..attention.service import raise_attention_once
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..ops.isolation import each
-from ..ops.vitals import ago
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order
 from .asking import Calls
 from .checking import Question, question_about
-from .cryptocloud import CryptoCloud, InvoiceInfo, Untrusted
-from .models import SAID_PAID, Payment, PaymentState, Postback
+from .clock import compare_clocks
+from .cryptocloud import CryptoCloud, Untrusted
+from .judging import judge_postbacks
+from .models import Payment, PaymentState
 from .opening import bind, note_failure
+from .partial import give_up_on_the_rest
 from .queries import (
     due_checks,
     find_live_payment,
     find_payment_by_invoice,
-    find_payment_by_reference,
     is_due,
     overdue_orders,
-    postbacks_not_done,
     stale,
     unclear_payments,
 )
-from .settling import end_unpaid, give_up_on_the_rest, lock_payment
+from .settling import end_unpaid, lock_payment
 from .silence import tell_of_silence
 from .times import (
     A_DAY,
     ABANDON_UNKNOWN_AFTER,
-    BELIEVE_WITHIN,
     CHECK_AGAIN_AFTER,
     GIVE_UP_ASKING_AFTER,
     HOUR,
-    MATCH_WITHIN,
     STOP_ASKING_AFTER,
     UNCLEAR_AGAIN_AFTER,
     UNCLEAR_FOR,
@@ -53,8 +50,6 @@ from .times import (
 from .watching import is_watched, next_check
 
 log = structlog.get_logger()
-
-CLOCK_WRONG = timedelta(minutes=2)
 
 
 def sweep(gateway: CryptoCloud, now: datetime | None = None) -> None:
@@ -177,88 +172,6 @@ def _note_told(
         rows_changed(session, these.where(Payment.id.in_(ids - told)).values(next_check_at=later))
 
 
-def judge_postbacks(calls: Calls, now: datetime) -> None:
-    """Close notices whose payment is settled; put those that lead nowhere before a person."""
-    each(
-        [notice.invoice_id for notice in postbacks_not_done()],
-        lambda invoice_id: _judge(invoice_id, calls, now),
-        "postbacks",
-    )
-
-
-def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
-    payment, said = find_payment_by_invoice(invoice_id), ""
-    if payment is None:
-        payment, said = _match(invoice_id, calls)
-    leads_nowhere = payment is None and not calls.silent  # as far as the provider says
-    with transaction("judge") as session:
-        notice = session.get_one(Postback, invoice_id)
-        if payment and payment.is_closed:
-            notice.done_at, notice.verdict = now, "paid"
-        elif leads_nowhere and notice.first_at < now - MATCH_WITHIN:
-            notice.done_at, notice.verdict = now, "unmatched"
-            raise_attention(
-                session,
-                "unmatched_invoice",
-                invoice_id,
-                f"A notice that CryptoCloud signed is about invoice {invoice_id}, which no order of "
-                f"this shop has. {said}",
-            )
-        if notice.done_at is None and notice.first_at < now - BELIEVE_WITHIN:
-            notice.done_at, notice.verdict = now, "not confirmed"
-            raise_attention(
-                session,
-                "not_confirmed",
-                invoice_id,
-                f"A notice said that invoice {invoice_id} was paid, "
-                "and the provider's API has not confirmed it for a day.",
-            )
-
-
-def _match(invoice_id: str, calls: Calls) -> tuple[Payment | None, str]:
-    """The payment that an unknown invoice was made for, and what CryptoCloud says about that invoice.
-
-    By what the API says (v2), never by the notice.
-    """
-    end_read()
-    infos = calls.make(lambda: calls.gateway.invoice_infos([invoice_id]), invoice_id)
-    info = infos.get(invoice_id) if infos else None
-    payment = find_payment_by_reference(info.reference) if info and info.reference else None
-    return bind_found(invoice_id, payment) if payment else None, _in_words(info)
-
-
-def _in_words(info: InvoiceInfo | None) -> str:
-    """What the API says about an invoice that is not ours, as far as it is true."""
-    if info is None:
-        return "CryptoCloud's API does not know it either: look for it in your account."
-    if info.status in SAID_PAID:
-        return "CryptoCloud's API says that it was paid: it may have been made in your account by hand."
-    said = info.problem or f"its status is {info.status}"
-    return f"CryptoCloud's API does not say that it was paid: {said}."
-
-
-def bind_found(invoice_id: str, payment: Payment) -> Payment | None:
-    """The payment, with the invoice that was made for it; None where it has, or may yet get, another."""
-    if payment.invoice_id:
-        return None
-    with transaction("match") as session:
-        order, payment = lock_payment(session, payment.order_id, payment.id)
-        if payment.invoice_id or payment.state not in (
-            PaymentState.UNKNOWN,
-            PaymentState.ABANDONED,
-        ):
-            return None  # its own process is about to bind it, or the provider had said no: for a person
-        if payment.state is PaymentState.UNKNOWN:
-            payment.move(PaymentState.ABANDONED)
-        payment.invoice_id, payment.pay_url = (
-            invoice_id,
-            "",
-        )  # never shown, so its link is not needed
-        payment.next_check_at = utcnow()
-        order.record("invoice_found", f"{payment.name} was made although no answer came")
-    return payment
-
-
 def tell_of_unclear_answers(calls: Calls, now: datetime) -> None:
     """Put before a person what for minutes CryptoCloud has told nothing about that can be used."""
     told = [
@@ -311,24 +224,6 @@ def _expire(order_id: int, told: set[int], now: datetime) -> None:
             live.move(PaymentState.CANCELED)  # still watched, in case the money comes late
         end_unpaid(session, order)
     log.info("payment_time_over", order=order.number, status=order.status)
-
-
-def compare_clocks(calls: Calls, now: datetime) -> None:
-    """Have a person told for as long as this machine's clock is wrong, by the dates of the answers."""
-    ahead = calls.gateway.clock_ahead
-    if ahead is not None:
-        keep_attention("clock_wrong", platform.node(), _clock_in_words(ahead))
-
-
-def _clock_in_words(ahead: float) -> str:
-    if abs(ahead) < CLOCK_WRONG.total_seconds():
-        return ""
-    off, side = ago(timedelta(seconds=abs(ahead))), "behind" if ahead > 0 else "ahead of"
-    return (
-        f"The clock of the machine {platform.node()} is {off} {side} CryptoCloud's. Its notices are signed "
-        "for five minutes, so genuine ones are refused (the shop asks instead), and orders end at the "
-        "wrong time. Let NTP set the clock (`timedatectl set-ntp true`); the item closes by itself."
-    )
 
 
 def _claim(payment_id: int, again_at: datetime | None, now: datetime) -> bool:

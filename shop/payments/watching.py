@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 
 from ..catalogue.models import Product
+from ..columns import UtcDateTime
 from ..config import WATCH_MARGIN, current_settings
-from ..db import UtcDateTime, db
+from ..db import db
 from ..orders.models import Order, OrderLine
 from .models import Payment
 from .times import A_DAY, CHECK_AFTER, HOUR, PART_OF_AGE, WATCH_PARTIAL

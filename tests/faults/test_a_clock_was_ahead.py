@@ -15,8 +15,9 @@ from shop import jobs, moments
 from shop.attention.queries import open_attention
 from shop.catalogue.models import DeliveryKind, ExchangeRate, Product
 from shop.catalogue.queries import rates_with_faults
+from shop.columns import UtcDateTime
 from shop.config import Settings
-from shop.db import Base, UtcDateTime, db, end_read, transaction, utcnow
+from shop.db import Base, db, end_read, transaction, utcnow
 from shop.doctor import machine
 from shop.fulfilment.goods import download_url, find_download
 from shop.fulfilment.models import Delivery, DeliveryState

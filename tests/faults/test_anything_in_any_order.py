@@ -121,7 +121,7 @@ def mutant(target: str, replacement: object, found: str = "lost:", *, quick: boo
         # what is sold out is sold all the same
         mutant("shop.payments.settling._hold_again", always(True)),
         # money that buys nothing is shown to nobody
-        mutant("shop.payments.settling._ask_a_person", always(None)),
+        mutant("shop.payments.review.ask_a_person", always(None)),
         # the inbox says yes and keeps nothing
         mutant("shop.payments.inbox.insert_if_new", always(True)),
         # whoever got the money back still has the goods

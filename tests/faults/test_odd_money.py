@@ -798,9 +798,9 @@ MUTANTS: dict[str, tuple[Callable[..., object], str]] = {
     "settling._mismatch": (always(""), "another amount"),
     "settling._is_sold": (always(False), "twice, for goods that are gone"),
     "settling._hold_again": (always(True), "late and sold out"),
-    "settling._ask_a_person": (always(None), "twice"),
-    "settling._to_review": (always(None), "a part, then nothing"),
-    "sweep.raise_attention": (always(None), "of nobody's invoice"),
+    "settling.ask_a_person": (always(None), "twice"),
+    "partial.to_review": (always(None), "a part, then nothing"),
+    "judging.raise_attention": (always(None), "of nobody's invoice"),
 }
 
 

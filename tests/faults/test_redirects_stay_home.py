@@ -179,7 +179,7 @@ def test_a_way_back_that_went_where_the_link_says_would_be_found_out(
     def obliging(*given: object, **more: object) -> Response:
         return redirect(sent(request.args["next"]), 303)
 
-    monkeypatch.setattr("shop.checkout.views.redirect", obliging)
+    monkeypatch.setattr("shop.orderpage.views.redirect", obliging)
     addresses = HOSTILE[::step]
 
     found = returns(app, buyer, addresses)

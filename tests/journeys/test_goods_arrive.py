@@ -14,7 +14,8 @@ from sqlalchemy import update
 
 from shop import jobs
 from shop.catalogue.models import DeliveryKind, Product
-from shop.db import Base, UtcDateTime, transaction, utcnow
+from shop.columns import UtcDateTime
+from shop.db import Base, transaction, utcnow
 from shop.orders.models import Order
 from tests.buyer import Buyer
 from tests.factories import add_keys, make_product

@@ -348,7 +348,7 @@ class TestAWholePaymentThatIsNotConfirmedYet:
 
     @pytest.fixture(autouse=True)
     def _it_takes_minutes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("shop.payments.settling.CONFIRMING_FOR", timedelta(minutes=5))
+        monkeypatch.setattr("shop.payments.partial.CONFIRMING_FOR", timedelta(minutes=5))
 
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...db import db, end_read
 from ..former import AddressPlan, plan_addresses
-from .rules import Settled
+from .carried import Settled
 from .slugs import slug_of
 
 

@@ -18,7 +18,7 @@ from ...db import db, end_read
 from ..files.exporting import Value, entry_of
 from ..files.importing import MISSING_GOODS, Entry
 from ..models import Category, DeliveryKind, MovedProduct, Product
-from .rules import Carried, Here
+from .carried import Carried, Here
 
 Prices = Mapping[str, Value]
 Said = dict[str, str]

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
+from .carried import Carried
 from .found import Fates, Findings, Where
-from .rules import Carried
 
 HEADING = ("row", "id", "title", "what", "why", "in full")
 

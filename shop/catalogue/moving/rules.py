@@ -3,79 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from zlib import crc32
 
 from ...money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
 from ..files.exporting import Bare, Value
 from ..files.importing import (
     LARGEST_STOCK,
-    LONGEST_CATEGORY,
     LONGEST_DOWNLOAD_DAYS,
     LONGEST_SUMMARY,
     LONGEST_TEXT,
     LONGEST_TITLE,
     MISSING_GOODS,
     MOST_DOWNLOADS,
-    Entry,
 )
 from ..files.reading import html_in
 from ..images import BadImage, prepare
+from .carried import Carried, Here, Settled
+from .categories import settle_categories
 from .checking import Checker, Unfit
 from .found import TO_BE_SENT, Answers, Findings, FoundProduct, Left, Note, Question, Where
 from .goods import Folder, name_of
 from .slugs import Slugs, slug_of
 from .texts import cut, first_sentence, tidy
-
-NO_CATEGORY = {
-    *("uncategorized", "uncategorised", "unkategorisiert", "без категории", "без рубрики"),
-    *("без категорії", "home"),
-}
-"""What systems put products under that are in no category."""
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """What the shop has already."""
-
-    slugs: frozenset[str] = frozenset()
-    """Of all products."""
-    bound: Mapping[str, str] = field(default_factory=dict)
-    """The slugs of products that came from this system, by their key there."""
-    categories: Mapping[str, str] = field(default_factory=dict)
-    """Titles by slug."""
-
-
-@dataclass(slots=True)
-class Carried:
-    """A product as the catalogue file will have it."""
-
-    found: FoundProduct
-    values: dict[str, Value]
-    entry: Entry
-    missing: str = ""
-    """The goods that the merchant must still put in."""
-
-    @property
-    def slug(self) -> str:
-        """Its name in addresses."""
-        return self.entry.slug
-
-
-@dataclass(slots=True)
-class Settled:
-    """All that will be carried. What cannot be is among the findings' left ones."""
-
-    findings: Findings
-    carried: list[Carried]
-    categories: dict[str, str]
-    """Titles of new categories by slug."""
-    paths: dict[tuple[str, ...], str]
-    """The slugs of all categories by their paths in the old shop."""
 
 
 def settle(findings: Findings, answers: Answers, here: Here, folder: Path) -> Settled:
@@ -95,7 +46,7 @@ def settle(findings: Findings, answers: Answers, here: Here, folder: Path) -> Se
         except Unfit as reason:
             findings.left.append(Left(product.where, str(reason)))
     findings.products = [each.found for each in fit]
-    return Settled(findings, fit, *_categories(fit, here))
+    return Settled(findings, fit, *settle_categories(fit, here))
 
 
 def _ask_for_currency(findings: Findings, answers: Answers) -> None:
@@ -282,37 +233,3 @@ def _fitting(product: FoundProduct, what: str, text: str, limit: int) -> str:
     if short != text:
         product.notes.append(Note(f"the {what} is cut at {limit} characters", text))
     return short
-
-
-def _categories(
-    carried: Iterable[Carried], here: Here
-) -> tuple[dict[str, str], dict[tuple[str, ...], str]]:
-    """Put each product into the category at the end of its path; the new ones by slug, and all by path."""
-    paths = list(
-        dict.fromkeys(each.found.category for each in carried if _is_one(each.found.category))
-    )
-    leaves = Counter(path[-1].casefold() for path in paths)
-    known = {title.casefold(): slug for slug, title in here.categories.items()}
-    new: dict[str, str] = {}
-    found: dict[tuple[str, ...], str] = {}
-    for each in carried:
-        path = each.found.category
-        if not _is_one(path):
-            continue
-        parents = path[-2:-1] if leaves[path[-1].casefold()] > 1 else ()
-        title = cut(tidy(": ".join((*parents, path[-1]))), LONGEST_CATEGORY)
-        slug = (
-            known.get(title.casefold()) or slug_of(title) or f"category-{crc32(title.encode()):08x}"
-        )
-        if slug not in here.categories:
-            new.setdefault(slug, title)
-        found[path] = slug
-        rest = dict(list(each.values.items())[3:])
-        each.values = dict(list(each.values.items())[:3]) | {"category": slug} | rest
-        each.entry = replace(each.entry, category=slug)
-    return new, found
-
-
-def _is_one(path: tuple[str, ...]) -> bool:
-    leaf = path[-1].casefold().strip() if path else ""
-    return bool(leaf) and leaf not in NO_CATEGORY and not html_in(" ".join(path))

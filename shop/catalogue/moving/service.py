@@ -19,11 +19,12 @@ from ..merging import ImportReport
 from ..models import Product
 from ..service import import_file
 from .addresses import addresses_of
+from .carried import Settled
 from .checking import Checker, Unfit
 from .found import Answers, Fates, Findings, MovingError, fates
 from .here import Comparison, compare, look, merged, remember
 from .report import as_csv
-from .rules import Settled, settle
+from .rules import settle
 
 
 @dataclass(slots=True)

@@ -200,7 +200,7 @@ def our_own_mistake(world: World) -> str:
     def fail(*_: object) -> None:
         raise RuntimeError("a test")
 
-    world.monkeypatch.setattr("shop.checkout.views.find_payment_by_reference", fail)
+    world.monkeypatch.setattr("shop.orderpage.views.find_payment_by_reference", fail)
     return f"{world.shop}/payment/success?order_id=1"
 
 

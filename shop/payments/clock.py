@@ -1,0 +1,30 @@
+"""This machine's clock beside the provider's: whose is wrong, a person has to say."""
+
+from __future__ import annotations
+
+import platform
+from datetime import datetime, timedelta
+
+from ..attention.service import keep_attention
+from ..ops.vitals import ago
+from .asking import Calls
+
+CLOCK_WRONG = timedelta(minutes=2)
+
+
+def compare_clocks(calls: Calls, now: datetime) -> None:
+    """Have a person told for as long as this machine's clock is wrong, by the dates of the answers."""
+    ahead = calls.gateway.clock_ahead
+    if ahead is not None:
+        keep_attention("clock_wrong", platform.node(), _clock_in_words(ahead))
+
+
+def _clock_in_words(ahead: float) -> str:
+    if abs(ahead) < CLOCK_WRONG.total_seconds():
+        return ""
+    off, side = ago(timedelta(seconds=abs(ahead))), "behind" if ahead > 0 else "ahead of"
+    return (
+        f"The clock of the machine {platform.node()} is {off} {side} CryptoCloud's. Its notices are signed "
+        "for five minutes, so genuine ones are refused (the shop asks instead), and orders end at the "
+        "wrong time. Let NTP set the clock (`timedatectl set-ntp true`); the item closes by itself."
+    )

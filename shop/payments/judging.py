@@ -1,0 +1,97 @@
+"""Notices that nobody has judged yet: which invoice each is about, and what is true of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..attention.service import raise_attention
+from ..db import end_read, transaction, utcnow
+from ..ops.isolation import each
+from .asking import Calls
+from .cryptocloud import InvoiceInfo
+from .models import SAID_PAID, Payment, PaymentState, Postback
+from .queries import find_payment_by_invoice, find_payment_by_reference, postbacks_not_done
+from .settling import lock_payment
+from .times import BELIEVE_WITHIN, MATCH_WITHIN
+
+
+def judge_postbacks(calls: Calls, now: datetime) -> None:
+    """Close notices whose payment is settled; put those that lead nowhere before a person."""
+    each(
+        [notice.invoice_id for notice in postbacks_not_done()],
+        lambda invoice_id: _judge(invoice_id, calls, now),
+        "postbacks",
+    )
+
+
+def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
+    payment, said = find_payment_by_invoice(invoice_id), ""
+    if payment is None:
+        payment, said = _match(invoice_id, calls)
+    leads_nowhere = payment is None and not calls.silent  # as far as the provider says
+    with transaction("judge") as session:
+        notice = session.get_one(Postback, invoice_id)
+        if payment and payment.is_closed:
+            notice.done_at, notice.verdict = now, "paid"
+        elif leads_nowhere and notice.first_at < now - MATCH_WITHIN:
+            notice.done_at, notice.verdict = now, "unmatched"
+            raise_attention(
+                session,
+                "unmatched_invoice",
+                invoice_id,
+                f"A notice that CryptoCloud signed is about invoice {invoice_id}, which no order of "
+                f"this shop has. {said}",
+            )
+        if notice.done_at is None and notice.first_at < now - BELIEVE_WITHIN:
+            notice.done_at, notice.verdict = now, "not confirmed"
+            raise_attention(
+                session,
+                "not_confirmed",
+                invoice_id,
+                f"A notice said that invoice {invoice_id} was paid, "
+                "and the provider's API has not confirmed it for a day.",
+            )
+
+
+def _match(invoice_id: str, calls: Calls) -> tuple[Payment | None, str]:
+    """The payment that an unknown invoice was made for, and what CryptoCloud says about that invoice.
+
+    By what the API says (v2), never by the notice.
+    """
+    end_read()
+    infos = calls.make(lambda: calls.gateway.invoice_infos([invoice_id]), invoice_id)
+    info = infos.get(invoice_id) if infos else None
+    payment = find_payment_by_reference(info.reference) if info and info.reference else None
+    return bind_found(invoice_id, payment) if payment else None, _in_words(info)
+
+
+def _in_words(info: InvoiceInfo | None) -> str:
+    """What the API says about an invoice that is not ours, as far as it is true."""
+    if info is None:
+        return "CryptoCloud's API does not know it either: look for it in your account."
+    if info.status in SAID_PAID:
+        return "CryptoCloud's API says that it was paid: it may have been made in your account by hand."
+    said = info.problem or f"its status is {info.status}"
+    return f"CryptoCloud's API does not say that it was paid: {said}."
+
+
+def bind_found(invoice_id: str, payment: Payment) -> Payment | None:
+    """The payment, with the invoice that was made for it; None where it has, or may yet get, another."""
+    if payment.invoice_id:
+        return None
+    with transaction("match") as session:
+        order, payment = lock_payment(session, payment.order_id, payment.id)
+        if payment.invoice_id or payment.state not in (
+            PaymentState.UNKNOWN,
+            PaymentState.ABANDONED,
+        ):
+            return None  # its own process is about to bind it, or the provider had said no: for a person
+        if payment.state is PaymentState.UNKNOWN:
+            payment.move(PaymentState.ABANDONED)
+        payment.invoice_id, payment.pay_url = (
+            invoice_id,
+            "",
+        )  # never shown, so its link is not needed
+        payment.next_check_at = utcnow()
+        order.record("invoice_found", f"{payment.name} was made although no answer came")
+    return payment

@@ -1,0 +1,29 @@
+"""Leaving money to a person, and telling them what came."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from ..attention.service import raise_attention, raise_attention_once
+from ..orders.models import Order, OrderFlag, OrderStatus
+from ..outbox.service import plan_mail
+from .models import Payment
+
+
+def to_review(session: Session, order: Order, why: str) -> None:
+    """Leave it to a person, and tell the buyer, who reads the flag's words for `why`."""
+    if order.status is not OrderStatus.REVIEW:
+        order.move(OrderStatus.REVIEW, why=why)
+        plan_mail(session, order, "order-review")
+
+
+def ask_a_person(session: Session, order: Order, payment: Payment, kind: str, what: str) -> None:
+    """Put before a person `what` became of the order, with what is known of the payment."""
+    note = f"Order {order.number} {what} {payment.figures or ''}".strip()
+    raise_attention(session, kind, payment.reference, note)
+
+
+def ask_about_part(session: Session, order: Order, payment: Payment) -> None:
+    """A part that buys nothing is somebody's money. Asked once, however often the provider repeats it."""
+    note = f"Order {order.number} was paid in part only, by {payment.name}. {payment.figures or ''}"
+    raise_attention_once(session, OrderFlag.PAID_PARTIAL, payment.reference, note.strip())
