@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
-from sqlalchemy import Update, or_, update
+from sqlalchemy import Update, case, or_, update
 from sqlalchemy.orm import Session
 
 from ..config import current_settings
@@ -61,7 +61,7 @@ def import_file(file: CatalogueFile, also: Also = lambda *_: None) -> ImportRepo
     stored = store_files(file.products, current_settings().shop_data_dir)
     report = ImportReport()
     problems: list[Problem] = []
-    with transaction() as session:
+    with transaction("import") as session:
         products, categories = lock_products(session), lock_categories(session)
         merge_categories(session, categories, file.categories, report)
         arrange(categories, [entry.slug for entry in file.categories])
@@ -84,7 +84,7 @@ def set_rates(given: Mapping[str, str], *, sure: bool = False) -> None:
     if problems:
         raise BadRates(problems)
     now = utcnow()
-    with transaction() as session:
+    with transaction("rates") as session:
         doubts = [d for code in given if (d := _doubt(session, code, given[code], base))]
         if doubts and not sure:
             raise BadRates(doubts)
@@ -119,6 +119,13 @@ def return_stock(session: Session, product_id: int, quantity: int) -> None:
         .values(available=Product.available + quantity, taken=Product.taken - quantity)
     )
     _rows(session, statement)
+
+
+def put_on_sale(session: Session, product_id: int, quantity: int, *, most: int) -> None:
+    """Put new units on the shelf; not so many that more than `most` are for sale, for orders may wait for some."""
+    more = Product.available + quantity
+    statement = update(Product).where(Product.id == product_id)
+    _rows(session, statement.values(available=case((more > most, most), else_=more)))
 
 
 def take_off_sale(session: Session, product_id: int, quantity: int) -> bool:

@@ -62,7 +62,7 @@ def import_addresses(file: Path, dry_run: bool) -> None:
         _say(file, plan)
         click.echo("Nothing was changed.")
         return
-    with transaction() as session:
+    with transaction("addresses") as session:
         plan = plan_addresses(session, pairs)
         if not plan.refused:
             remember(session, plan.new | plan.changed)
@@ -92,7 +92,7 @@ def export_addresses(file: Path | None, force: bool) -> None:
 @click.argument("old", nargs=-1, required=True)
 def remove_addresses(old: tuple[str, ...]) -> None:
     """Have each OLD address lead nowhere again."""
-    with transaction() as session:
+    with transaction("addresses") as session:
         for text in old:
             if not forget(session, _known(text)):
                 raise click.ClickException(f"{text} leads nowhere. Nothing was changed.")

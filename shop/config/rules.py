@@ -25,8 +25,8 @@ LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українськ�
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
-PAPER = "#f6f8f7"
-"""The colour of the page in the light scheme, as static/css/tokens.css has it."""
+ACCENT, PAPER = "#0d5c63", "#f6f8f7"
+"""The colours of buttons and of the page in the light scheme, as static/css/tokens.css has them."""
 
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 HOST = re.compile(rf"{LABEL}(?:\.{LABEL})*|\[[0-9a-f:.]+\]")

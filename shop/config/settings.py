@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from ..money import CURRENCIES
 from .provider import ProviderSettings
 from .rules import (
+    ACCENT,
     LANGUAGES,
     BareEmail,
     Bucket,
@@ -274,6 +275,11 @@ class Settings(ProviderSettings):
         """The part behind the @ of what the shop makes up itself; an IPv6 address cannot stand there."""
         host = urlsplit(self.shop_public_url).hostname or ""
         return "localhost" if ":" in host else host
+
+    @property
+    def accent(self) -> str:
+        """The colour of buttons and links where no style sheet is, as in mails."""
+        return self.shop_accent or ACCENT
 
     @property
     def alert_email(self) -> str:

@@ -11,14 +11,14 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from ..attention.models import AttentionItem
 from ..attention.service import raise_attention, resolve_attention
 from ..catalogue.models import DeliveryKind, Product
-from ..catalogue.service import take_off_sale
-from ..db import insert_all_new, insert_if_new, rows_changed, transaction, utcnow
+from ..catalogue.service import put_on_sale, take_off_sale
+from ..db import insert_all_new, insert_if_new, transaction, utcnow
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order
 from ..outbox.models import FILE_MAIL, GOODS_MAIL, KEY_MAIL
@@ -162,7 +162,7 @@ def look_at_keys(
 ) -> tuple[int, int]:
     """What `put_keys` would say, or refuse, by its own rules; nothing is changed."""
     product_id = product.id
-    with suppress(_OnlyLooked), transaction() as session:
+    with suppress(_OnlyLooked), transaction("look") as session:
         counts = _put_keys(session, product_id, keys, case_sensitive)
         raise _OnlyLooked
     return counts
@@ -177,7 +177,7 @@ def put_keys(product: Product, keys: Mapping[str, int], *, case_sensitive: bool)
     product_id = product.id
     with transaction("keys") as session:
         new, known = _put_keys(session, product_id, keys, case_sensitive)
-        _put_on_sale(session, product_id, new)
+        put_on_sale(session, product_id, new, most=max(free_keys(product_id), 0))
         if not _few_keys(session, product_id):
             resolve_attention(
                 session, [_shelf(product_id)], kinds=["keys_low"], why="keys were added", who="shop"
@@ -248,14 +248,6 @@ def withdraw_keys(product: Product, numbers: Collection[int] | None, *, why: str
         report_few_keys(session, session.get_one(Product, product_id, populate_existing=True))
     log.info("keys_withdrawn", product=slug, keys=len(keys), who=who)
     return len(keys)
-
-
-def _put_on_sale(session: Session, product_id: int, new: int) -> None:
-    """What may still be sold grows by these, but for those that orders wait for whose keys are gone."""
-    product = update(Product).where(Product.id == product_id)
-    rows_changed(session, product.values(available=Product.available + new))
-    free = max(free_keys(product_id), 0)
-    rows_changed(session, product.where(Product.available > free).values(available=free))
 
 
 def _one_import_at_a_time(session: Session) -> None:

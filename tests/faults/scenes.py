@@ -239,6 +239,24 @@ def set_rates(stage: Stage) -> Task:
     return Task(command=("rates", "set", "EUR=1.1"))
 
 
+def import_products(stage: Stage) -> Task:
+    """A person imports a product, while somebody buys."""
+    stage.orders()
+    file = stage.settings.shop_data_dir / "products.yaml"
+    file.write_text(
+        "products:\n- {slug: new, title: New, summary: A new one, prices: {USD: 5}, delivery: {text: It}}\n"
+    )
+    return Task(command=("products", "import", str(file)))
+
+
+def import_addresses(stage: Stage) -> Task:
+    """A person has an old address lead to a product, while somebody buys."""
+    stage.orders()
+    file = stage.settings.shop_data_dir / "addresses.csv"
+    file.write_text(f"/old/,/products/{stage.slugs[0]}\n")
+    return Task(command=("addresses", "import", str(file)))
+
+
 def orphan_is_paid(stage: Stage) -> None:
     """The invoice whose answer was lost is paid, and the provider's notice arrives."""
     (orphan,) = stage.sandbox.invoices()

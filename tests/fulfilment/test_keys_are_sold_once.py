@@ -212,6 +212,18 @@ def test_an_upgrade_takes_unsold_copies_off_sale_and_tells_of_them(app: Flask) -
         assert bought.fulfilled_at
 
 
+def test_new_keys_are_no_change_of_the_product(app: Flask) -> None:
+    """Search engines and caches would ask for a page anew whose words are the same."""
+    with app.app_context():
+        rain = make_keyed(1)
+        changed = rain.updated_at
+
+        add_keys(rain, ["NEW-1", "NEW-2"])
+
+        db.session.refresh(rain)
+        assert (stock(rain), rain.updated_at) == ((3, 3), changed)
+
+
 def test_a_copy_that_an_order_holds_is_replaced_by_the_next_key_and_the_stock_adds_up(
     app: Flask,
 ) -> None:

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from shop import create_app
 from shop.colour import READABLE, contrast
 from shop.config import PAPER, ROOT, ConfigurationError, Settings, load
+from shop.mail import render_mail
 from shop.web.theme import DARK_SURFACE, palette
 from tests.test_config import NEEDED
 
@@ -60,6 +61,25 @@ def test_an_accent_goes_into_the_style_sheet_and_no_page(settings: Settings) -> 
     assert "--accent: #7c2d92;" in styles(coloured)
     assert "--accent: #7c2d92;" not in styles(plain)
     assert "#7c2d92" not in coloured.get("/terms").text
+
+
+def test_an_accent_is_the_colour_of_a_mails_button_and_links(settings: Settings) -> None:
+    def mail(**values: object) -> str:
+        app = create_app(settings.model_copy(update=values))
+        with app.app_context(), app.test_request_context():
+            return render_mail(
+                "mailbox-link",
+                to="ann@example.com",
+                message_id="<1@shop.example>",
+                order=None,
+                proof_url="https://shop.example/mailbox/x",
+            ).html
+
+    coloured = mail(shop_accent="#7c2d92")
+    assert "background:#7c2d92" in coloured
+    assert "#0d5c63" not in coloured
+    assert "background:#0d5c63" in mail()
+    assert "--accent: #0d5c63;" in TOKENS, "which the mails have it from"
 
 
 @pytest.mark.parametrize(
