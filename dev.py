@@ -174,7 +174,7 @@ def check() -> None:
             attempt("import contracts", ["lint-imports"], tool),
             attempt("migrations, SQLite", ["flask", "--app", "wsgi", "db", "upgrade"], sqlite),
             attempt("models, SQLite", ["flask", "--app", "wsgi", "db", "check"], sqlite),
-            attempt("both on PostgreSQL", [str(PYTHON), "-m", "tests.postgres"], sqlite),
+            attempt("both on PostgreSQL", [str(PYTHON), "-m", "tests.support.postgres"], sqlite),
         ]
     failed = passed.count(False)
     sys.exit(f"{failed} of {len(passed)} checks failed." if failed else 0)

@@ -23,13 +23,13 @@ import shop.db
 from shop import create_app
 from shop.config import Settings
 from shop.db import db
-from shop.sandbox.live import running_sandbox
 from shop.sandbox.state import Sandbox
 from shop.schema import migrations
-from tests.browsing import CHROMIUM, browser_arguments
-from tests.postgres import NoPostgres, postgres_database, postgres_server
+from tests.support.browsing import CHROMIUM, browser_arguments
+from tests.support.live_sandbox import running_sandbox
+from tests.support.postgres import NoPostgres, postgres_database, postgres_server
 
-pytest_plugins = ["tests.promises"]
+pytest_plugins = ["tests.support.promises"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.machine import POINTS
+from tests.support.machine import POINTS
 
 ROOT = Path(__file__).resolve().parent.parent
 

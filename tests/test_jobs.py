@@ -11,7 +11,7 @@ from shop.ops.models import JobRun
 from shop.outbox.models import MailState
 from shop.payments.checking import refresh
 from tests.factories import gateway, make_open_order, provider
-from tests.fulfilment.sold import goods_mails
+from tests.support.sold import goods_mails
 
 
 @pytest.mark.parametrize("part", ["payments.sweep", "undelivered_orders"])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from shop.money import CURRENCIES, LARGEST_MINOR, Money, MoneyError, exponent, format_money
 from shop.payments.cryptocloud import CryptoCloud
 from shop.payments.models import Payment
-from tests.promises import Promise
+from tests.support.promises import Promise
 
 PLACES = {"USD": 2, "RUB": 2, "EUR": 2, "GBP": 2, "UAH": 2, "JPY": 0, "KWD": 3}
 NBSP = "\N{NO-BREAK SPACE}"

@@ -23,9 +23,9 @@ from shop.sqlite_file import PARTS, DatabaseFile, DatabaseFileLost
 from shop.watch import Watch
 from tests.conftest import make_settings, migrate
 from tests.factories import make_open_order, make_order, make_product
-from tests.faults.crowd import fill_in, outcome
 from tests.faults.test_the_database_cannot_be_written import changed_modes, without_rights
 from tests.ops.test_doctor_mail import Post, listening
+from tests.support.crowd import fill_in, outcome
 
 pytestmark = [
     pytest.mark.promise(10),

@@ -24,9 +24,9 @@ from shop.ops.models import JobRun
 from shop.watch import Watch
 from tests.conftest import make_settings
 from tests.factories import send_due_mails
-from tests.faults.processes import GUNICORN, PATIENCE, WebProcess, until
 from tests.faults.test_the_database_cannot_be_written import BREAKAGES, Breakage, read_only_file
 from tests.ops.test_doctor_mail import Post, listening
+from tests.support.processes import GUNICORN, PATIENCE, WebProcess, until
 
 FIVE = 300.0
 """Minutes, in seconds."""

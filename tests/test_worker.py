@@ -22,7 +22,7 @@ from shop.ops.models import JobRun
 from shop.queue import wake
 from shop.worker import ENDS_AFTER, Work
 from tests.conftest import make_settings
-from tests.faults.processes import PATIENCE, ROOT, environment, unit, until
+from tests.support.processes import PATIENCE, ROOT, environment, unit, until
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import find_payment_by_invoice
 from shop.payments.settling import settle
 from shop.privacy.service import erase_order
-from tests.copies import Copy
 from tests.factories import add_keys, gateway, make_open_order, make_order, make_product, provider
-from tests.fulfilment.sold import sell
+from tests.support.copies import Copy
+from tests.support.sold import sell
 
 LATER = SETTLED_AFTER + timedelta(seconds=2)
 WHO = {"why": "asked", "who": "ann"}

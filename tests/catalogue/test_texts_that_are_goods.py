@@ -23,7 +23,7 @@ from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.schema import migrations
 from tests.factories import make_product, send_due_mails
-from tests.fulfilment.sold import sell
+from tests.support.sold import sell
 
 from .conftest import ImportText, ProductText
 

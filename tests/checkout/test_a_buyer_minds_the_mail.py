@@ -40,10 +40,10 @@ from shop.outbox.queries import mail_of
 from shop.outbox.sending import note_bounce
 from tests.buyer import Buyer
 from tests.factories import add_keys, make_open_order, make_product, send_due_mails
-from tests.faults.crowd import at_once
-from tests.faults.mutants import Killed, dies_here
-from tests.fulfilment.sold import sell, templates
 from tests.fulfilment.test_mails import part, written
+from tests.support.crowd import at_once
+from tests.support.mutants import Killed, dies_here
+from tests.support.sold import sell, templates
 
 only_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 OLD, NEW = "buyer@example.com", "right@example.com"

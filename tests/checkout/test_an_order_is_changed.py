@@ -16,7 +16,7 @@ from shop.payments.checking import refresh
 from shop.payments.models import Payment
 from tests.buyer import Buyer
 from tests.factories import gateway, make_order, make_product, provider
-from tests.faults.mutants import Killed, dies_here
+from tests.support.mutants import Killed, dies_here
 
 
 @pytest.fixture

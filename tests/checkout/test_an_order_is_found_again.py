@@ -15,8 +15,8 @@ from shop.orders.models import Order
 from shop.outbox.on_request import SEARCHES, TO_AN_ADDRESS
 from tests.buyer import Buyer
 from tests.factories import make_buyer, make_cart, make_order, make_product, send_due_mails
-from tests.fulfilment.sold import sell, templates
 from tests.fulfilment.test_mails import part, written
+from tests.support.sold import sell, templates
 
 SAID = "If this order number and this email address belong together"
 

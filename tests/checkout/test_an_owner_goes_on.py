@@ -30,8 +30,8 @@ from tests.buyer import Buyer
 from tests.checkout.test_limits import expires
 from tests.conftest import make_settings
 from tests.factories import make_buyer, make_cart, make_product, provider, send_due_mails
-from tests.fulfilment.sold import sell, templates
 from tests.fulfilment.test_mails import part, written
+from tests.support.sold import sell, templates
 
 VICTIM = "buyer@example.com"
 OFFER = "Mail me a link that lets me go on"

@@ -39,7 +39,6 @@ from shop.payments.sweep import sweep
 from shop.schema import migrations
 from tests.buyer import Buyer, Form
 from tests.conftest import make_settings
-from tests.copies import Copy
 from tests.factories import (
     Provider,
     add_keys,
@@ -50,8 +49,9 @@ from tests.factories import (
     make_product,
     provider,
 )
-from tests.faults.crowd import at_once, fill_in
 from tests.journeys.books import Books
+from tests.support.copies import Copy
+from tests.support.crowd import at_once, fill_in
 
 WHO = {"why": "a test", "who": "ann"}
 

@@ -41,7 +41,7 @@ from tests.factories import (
     make_product,
     provider,
 )
-from tests.faults.crowd import at_once
+from tests.support.crowd import at_once
 
 Kind = Callable[[Flask, Product], list[Callable[[], object]]]
 

@@ -20,7 +20,7 @@ from shop.payments.models import Payment
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
 from tests.factories import make_buyer, make_cart, make_product
-from tests.faults.crowd import at_once, fill_in
+from tests.support.crowd import at_once, fill_in
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from flask.testing import FlaskCliRunner
 
 from shop.attention.service import raise_attention
 from shop.db import transaction
-from tests.cli.deciding import does, items
+from tests.support.deciding import does, items
 
 BY = ("--reason", "Paid back by hand", "--who", "Ann")
 

@@ -22,8 +22,8 @@ from shop.orders.models import Order
 from shop.outbox.models import OutboxMail
 from tests.conftest import make_settings
 from tests.factories import send_due_mails
-from tests.fulfilment.sold import sell_file
 from tests.ops.test_doctor_address import Web, running
+from tests.support.sold import sell_file
 
 
 @pytest.fixture

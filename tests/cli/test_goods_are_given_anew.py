@@ -16,10 +16,10 @@ from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.queries import unsold_keys
 from shop.orders.links import order_path
 from shop.orders.queries import find_order
-from tests.cli.deciding import BY, does, found, history, letters
 from tests.factories import add_keys, make_open_order, make_product, send_due_mails
-from tests.faults.crowd import at_once
-from tests.fulfilment.sold import download_link, make_file, press, sell, sell_file
+from tests.support.crowd import at_once
+from tests.support.deciding import BY, does, found, history, letters
+from tests.support.sold import download_link, make_file, press, sell, sell_file
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read
 from shop.fulfilment.keyfiles import masked, read_keys
 from shop.fulfilment.models import LicenceKey
-from tests.cli.deciding import product_named
 from tests.factories import make_open_order, make_product
-from tests.fulfilment.sold import sell
+from tests.support.deciding import product_named
+from tests.support.sold import sell
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from shop.fulfilment.models import DeliveryState, LicenceKey
 from shop.fulfilment.queries import deliveries_of
 from shop.payments.models import PaymentState
 from shop.payments.queries import payments_of
-from tests.cli.deciding import (
+from tests.factories import make_open_order, make_order, make_product, provider
+from tests.support.deciding import (
     BY,
     PROOF,
     add_units,
@@ -32,7 +33,6 @@ from tests.cli.deciding import (
     reading,
     state,
 )
-from tests.factories import make_open_order, make_order, make_product, provider
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from shop.ops.models import JobRun
 from shop.orders.models import OrderStatus
 from shop.orders.queries import find_order
 from shop.payments.checking import refresh
-from tests.cli.deciding import product_named
 from tests.conftest import make_settings
 from tests.factories import gateway, make_open_order, make_product, provider
+from tests.support.deciding import product_named
 
 
 @pytest.fixture

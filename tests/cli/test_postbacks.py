@@ -18,7 +18,6 @@ from shop.payments.inbox import reopen_postback
 from shop.payments.models import Payment, Postback
 from shop.payments.queries import find_payment_by_invoice
 from shop.payments.sweep import sweep
-from tests.cli.deciding import does, items, letters, state
 from tests.factories import (
     as_json,
     gateway,
@@ -27,6 +26,7 @@ from tests.factories import (
     make_token,
     provider,
 )
+from tests.support.deciding import does, items, letters, state
 
 URL = "/payments/cryptocloud/postback"
 

@@ -39,7 +39,7 @@ from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
 from tests.factories import gateway, make_open_order, make_order, make_product, send_due_mails
 from tests.faults.test_clocks import A_MINUTE, Clocks
-from tests.fulfilment.sold import sell
+from tests.support.sold import sell
 
 DAY, YEAR = timedelta(days=1), timedelta(days=365)
 

@@ -23,11 +23,11 @@ from shop.payments.models import Payment
 from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import make_order, make_product, make_token
-from tests.faults.forgeries import ADDRESS
-from tests.faults.ledger import tally, violations
-from tests.faults.processes import until
-from tests.faults.standin import StandIn, believe_old_news, history, not_once, stand_in
-from tests.promises import Promise
+from tests.support.forgeries import ADDRESS
+from tests.support.ledger import tally, violations
+from tests.support.processes import until
+from tests.support.promises import Promise
+from tests.support.standin import StandIn, believe_old_news, history, not_once, stand_in
 
 POLLED_AFTER = [timedelta(seconds=16), timedelta(minutes=4), timedelta(seconds=31)]
 """A poll may find the call running, given up for lost, or past the end of its lease."""

@@ -16,9 +16,9 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from shop.config import Settings
 from shop.orders.models import OrderStatus
 from tests.conftest import make_settings
-from tests.faults.machine import AnythingInAnyOrder, Lost
-from tests.faults.world import PAY_ORIGINS, PROVIDER, SHOP, World, running_world
-from tests.promises import Promise
+from tests.support.machine import AnythingInAnyOrder, Lost
+from tests.support.promises import Promise
+from tests.support.world import PAY_ORIGINS, PROVIDER, SHOP, World, running_world
 
 
 @pytest.fixture(params=["1", "2"])

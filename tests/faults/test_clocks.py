@@ -27,9 +27,9 @@ from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
 from tests.factories import gateway, make_order, make_postback, make_product, make_token
-from tests.faults.forgeries import ADDRESS, Target, forged
-from tests.faults.ledger import tally, truth_of, violations
-from tests.promises import Promise
+from tests.support.forgeries import ADDRESS, Target, forged
+from tests.support.ledger import tally, truth_of, violations
+from tests.support.promises import Promise
 
 pytestmark = pytest.mark.promise(15)
 

@@ -24,16 +24,16 @@ from shop.db import db
 from shop.payments import settling
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.models import Payment, PaymentState
-from shop.sandbox.live import running_sandbox
 from tests.conftest import make_settings
-from tests.faults import scenes
-from tests.faults.crashing import Fresh, Nursery, Task, own_clock
-from tests.faults.ledger import tally
-from tests.faults.mutants import Killed, dies_here, mutant
-from tests.faults.processes import ROOT
-from tests.faults.stage import Stage
-from tests.postgres import postgres_database
-from tests.promises import Promise
+from tests.support import scenes
+from tests.support.crashing import Fresh, Nursery, Task, own_clock
+from tests.support.ledger import tally
+from tests.support.live_sandbox import running_sandbox
+from tests.support.mutants import Killed, dies_here, mutant
+from tests.support.postgres import postgres_database
+from tests.support.processes import ROOT
+from tests.support.promises import Promise
+from tests.support.stage import Stage
 
 OPERATOR = "operator@shop.example"
 MORE = {"SHOP_ALERT_EMAIL": OPERATOR}

@@ -18,17 +18,17 @@ from shop.config import Settings
 from shop.db import db, end_read, utcnow
 from shop.orders.models import Order
 from shop.outbox.models import OutboxMail
-from shop.sandbox.live import Sandbox, running_sandbox
 from tests.conftest import make_settings
 from tests.factories import make_product
-from tests.faults.crashing import Nursery, Task
-from tests.faults.ledger import UNSENT, tally, truth_of, violations
-from tests.faults.processes import ROOT, WebProcess, free_port
-from tests.faults.stage import charges
-from tests.faults.storm import Storm
-from tests.promises import Promise
+from tests.support.crashing import Nursery, Task
+from tests.support.ledger import UNSENT, tally, truth_of, violations
+from tests.support.live_sandbox import Sandbox, running_sandbox
+from tests.support.processes import ROOT, WebProcess, free_port
+from tests.support.promises import Promise
+from tests.support.stage import charges
+from tests.support.storm import Storm
 
-GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "tests/faults/preloaded.conf.py", "wsgi:app")
+GUNICORN = (sys.executable, "-m", "gunicorn", "-c", "tests/support/preloaded.conf.py", "wsgi:app")
 CHANCE = 0.05
 OPERATOR = "operator@shop.example"
 SWEEPS = (5, 10)

@@ -22,9 +22,9 @@ from shop.config import Settings
 from shop.db import db, end_read
 from shop.fulfilment.models import Delivery
 from shop.web.attachments import DOWNLOADS_AT_ONCE
-from tests.faults.crowd import at_once
-from tests.faults.processes import WebProcess, until
-from tests.fulfilment.sold import goods_file, sell_file
+from tests.support.crowd import at_once
+from tests.support.processes import WebProcess, until
+from tests.support.sold import goods_file, sell_file
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # it is not about it
 

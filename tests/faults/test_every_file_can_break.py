@@ -15,19 +15,10 @@ from time import monotonic
 import pytest
 
 from shop.config import ROOT
-from tests.faults.broken_files import (
-    FAULTS,
-    FILES,
-    WEB,
-    World,
-    backup,
-    full,
-    remove,
-    world_in,
-)
-from tests.faults.ledger import tally
-from tests.faults.processes import PATIENCE, until
-from tests.promises import Promise
+from tests.support.broken_files import FAULTS, FILES, WEB, World, backup, full, remove, world_in
+from tests.support.ledger import tally
+from tests.support.processes import PATIENCE, until
+from tests.support.promises import Promise
 
 pytestmark = [pytest.mark.promise(10), pytest.mark.long]
 

@@ -31,9 +31,9 @@ from shop.payments.models import Payment, Postback
 from shop.payments.sweep import sweep
 from tests.conftest import make_settings
 from tests.factories import Provider, gateway, make_open_order, make_product, provider
-from tests.faults.forgeries import ADDRESS, RETIRED, Request, Target, forged, lying, signed
 from tests.payments.wire import make_client
-from tests.promises import Promise
+from tests.support.forgeries import ADDRESS, RETIRED, Request, Target, forged, lying, signed
+from tests.support.promises import Promise
 
 SECRET = secrets.token_urlsafe(64)
 """Long enough for HS512: else a forgery with it would be refused for the key's length."""

@@ -25,9 +25,9 @@ from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
 from tests.factories import add_keys, gateway, make_product
-from tests.faults.crowd import FilledForm, at_once, fill_in, outcome
-from tests.faults.ledger import tally, truth_of, violations
-from tests.promises import Promise
+from tests.support.crowd import FilledForm, at_once, fill_in, outcome
+from tests.support.ledger import tally, truth_of, violations
+from tests.support.promises import Promise
 
 pytestmark = pytest.mark.promise(7)
 

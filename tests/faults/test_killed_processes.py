@@ -48,8 +48,8 @@ from tests.factories import (
     provider,
     send_due_mails,
 )
-from tests.faults.processes import PATIENCE, ROOT, WebProcess, environment, until
-from tests.fulfilment.sold import goods_mails
+from tests.support.processes import PATIENCE, ROOT, WebProcess, environment, until
+from tests.support.sold import goods_mails
 
 
 @pytest.fixture

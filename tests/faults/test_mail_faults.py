@@ -34,11 +34,11 @@ from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
 from tests.conftest import settings_for
 from tests.factories import as_json, make_postback, make_product, send_due_mails
-from tests.faults.crashing import Nursery, Task
-from tests.faults.ledger import tally
-from tests.faults.mutants import Killed, dies_here, mutant
-from tests.fulfilment.sold import goods_mails, sell
-from tests.promises import Promise
+from tests.support.crashing import Nursery, Task
+from tests.support.ledger import tally
+from tests.support.mutants import Killed, dies_here, mutant
+from tests.support.promises import Promise
+from tests.support.sold import goods_mails, sell
 
 FAULTS = {"refuses": 0.3, "hangs": 0.03, "dies": 0.12}
 """How often each of the server's faults happens; otherwise it takes the mail and says so."""

@@ -1,7 +1,7 @@
 """Row 20 of docs/promises.md: money that is late, partial, too much, twice, foreign, or for goods that are gone.
 
 Each story has one right ending. Buyer, shop and provider are the real ones, in one process and with a clock
-that is moved by hand (tests/faults/world.py); tests/journeys plays some of the same over sockets.
+that is moved by hand (tests/support/world.py); tests/journeys plays some of the same over sockets.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from shop.sandbox.postbacks import _announce, happen
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import gateway, make_product
-from tests.faults.ledger import tally, truth_of, violations
-from tests.faults.world import PAY_ORIGINS, PROVIDER, SHOP, World, running_world
 from tests.journeys.books import Books
-from tests.promises import Promise
+from tests.support.ledger import tally, truth_of, violations
+from tests.support.promises import Promise
+from tests.support.world import PAY_ORIGINS, PROVIDER, SHOP, World, running_world
 
 USDT = COINS["USDT_TRC20"]
 END, HONOURED = 24, 72

@@ -23,9 +23,9 @@ from shop.orders.models import Order, StockHold
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
 from tests.factories import make_product
-from tests.faults.crowd import at_once, fill_in, outcome
-from tests.faults.ledger import tally, truth_of, violations
-from tests.promises import Promise
+from tests.support.crowd import at_once, fill_in, outcome
+from tests.support.ledger import tally, truth_of, violations
+from tests.support.promises import Promise
 
 pytestmark = pytest.mark.promise(7)
 

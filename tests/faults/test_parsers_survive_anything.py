@@ -33,7 +33,7 @@ from shop.payments.cryptocloud.calls import Calls
 from tests.buyer import Buyer, Form
 from tests.factories import make_product, make_token, provider
 from tests.payments.wire import API_KEY, SECRET_KEY, TEN_EUROS
-from tests.promises import Promise
+from tests.support.promises import Promise
 
 SECONDS = 1.0
 MEMORY = 64 * 1024 * 1024

@@ -13,11 +13,11 @@ from shop.config import Settings
 from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import gateway, make_order, make_product, make_token, provider
-from tests.faults.crowd import at_once
-from tests.faults.forgeries import ADDRESS
-from tests.faults.ledger import tally, violations
-from tests.faults.standin import StandIn, believe_old_news, not_once, stand_in
-from tests.promises import Promise
+from tests.support.crowd import at_once
+from tests.support.forgeries import ADDRESS
+from tests.support.ledger import tally, violations
+from tests.support.promises import Promise
+from tests.support.standin import StandIn, believe_old_news, not_once, stand_in
 
 Notices = list[dict[str, str]]
 

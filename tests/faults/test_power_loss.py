@@ -28,8 +28,8 @@ from shop.payments.models import Payment
 from shop.payments.opening import open_invoice
 from tests.conftest import make_settings
 from tests.factories import gateway, make_order, make_product, provider
-from tests.faults.ledger import tally, violations
-from tests.promises import Promise
+from tests.support.ledger import tally, violations
+from tests.support.promises import Promise
 
 pytestmark = [
     pytest.mark.promise(12),

@@ -24,7 +24,7 @@ from shop.payments.models import Payment
 from tests.buyer import Buyer, Form
 from tests.conftest import make_settings
 from tests.factories import Provider, make_product, provider
-from tests.promises import Promise
+from tests.support.promises import Promise
 
 HOME = "http://localhost"
 PAY_HOST = "https://pay.cryptocloud.plus"

@@ -22,14 +22,14 @@ from shop.payments.cryptocloud.calls import CALL_SECONDS
 from shop.payments.models import Postback
 from shop.payments.sweep import sweep
 from shop.sandbox.invoices import Action
-from shop.sandbox.live import running_sandbox
 from shop.sandbox.postbacks import happen
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
 from tests.factories import gateway, make_product
-from tests.faults.ledger import tally, truth_of, violations
-from tests.faults.load import Load
-from tests.faults.processes import (
+from tests.support.ledger import tally, truth_of, violations
+from tests.support.live_sandbox import running_sandbox
+from tests.support.load import Load
+from tests.support.processes import (
     PATIENCE,
     Notifications,
     WebProcess,
@@ -38,7 +38,7 @@ from tests.faults.processes import (
     unit,
     until,
 )
-from tests.promises import Promise
+from tests.support.promises import Promise
 
 SLOW = 0.2  # seconds of the provider for each call, so that every signal meets open calls
 FULL = [

@@ -9,7 +9,7 @@ import pytest
 import requests
 from flask import Flask
 
-from tests.faults.processes import WebProcess
+from tests.support.processes import WebProcess
 
 THREADS = 2
 BEGUN = {

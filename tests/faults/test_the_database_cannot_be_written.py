@@ -36,10 +36,10 @@ from shop.payments.sweep import sweep
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
 from tests.factories import gateway, make_order, make_postback, make_product
-from tests.faults.crowd import fill_in, outcome
-from tests.faults.ledger import tally, truth_of, violations
-from tests.faults.processes import WebProcess
-from tests.promises import Promise
+from tests.support.crowd import fill_in, outcome
+from tests.support.ledger import tally, truth_of, violations
+from tests.support.processes import WebProcess
+from tests.support.promises import Promise
 
 pytestmark = pytest.mark.promise(10)
 

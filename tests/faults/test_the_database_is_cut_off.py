@@ -27,11 +27,11 @@ from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.conftest import migrate, settings_for
 from tests.factories import gateway, make_product, make_token
-from tests.faults.crowd import FilledForm, fill_in, outcome
-from tests.faults.cutter import Cutter, cutter
-from tests.faults.ledger import tally, truth_of, violations
-from tests.postgres import NoPostgres, Server, own_server
-from tests.promises import Promise
+from tests.support.crowd import FilledForm, fill_in, outcome
+from tests.support.cutter import Cutter, cutter
+from tests.support.ledger import tally, truth_of, violations
+from tests.support.postgres import NoPostgres, Server, own_server
+from tests.support.promises import Promise
 
 pytestmark = pytest.mark.promise(11)
 

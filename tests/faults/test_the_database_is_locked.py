@@ -24,10 +24,10 @@ from shop.payments.models import Payment
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
 from tests.factories import gateway, make_order, make_postback, make_product
-from tests.faults.crowd import FilledForm, at_once, fill_in, outcome
-from tests.faults.ledger import tally, truth_of, violations
-from tests.faults.locker import locked
-from tests.promises import Promise
+from tests.support.crowd import FilledForm, at_once, fill_in, outcome
+from tests.support.ledger import tally, truth_of, violations
+from tests.support.locker import locked
+from tests.support.promises import Promise
 
 pytestmark = pytest.mark.promise(9)
 

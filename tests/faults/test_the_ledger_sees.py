@@ -14,8 +14,8 @@ from shop.orders.models import Order, OrderStatus
 from shop.payments.checking import refresh
 from shop.payments.models import Payment, Postback
 from tests.factories import gateway, make_open_order, provider
-from tests.faults.ledger import Truth, tally, violations
-from tests.promises import Promise
+from tests.support.ledger import Truth, tally, violations
+from tests.support.promises import Promise
 
 STRAY = "STRAY001"
 

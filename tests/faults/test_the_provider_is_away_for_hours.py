@@ -14,9 +14,9 @@ from shop.payments.models import Payment
 from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.factories import make_order, make_product
-from tests.faults.ledger import tally, violations
-from tests.faults.standin import StandIn, not_once, stand_in
-from tests.promises import Promise
+from tests.support.ledger import tally, violations
+from tests.support.promises import Promise
+from tests.support.standin import StandIn, not_once, stand_in
 
 AWAY = timedelta(hours=2)
 MINUTE = timedelta(minutes=1)

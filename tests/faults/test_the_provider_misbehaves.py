@@ -37,13 +37,14 @@ from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import payments_of
 from shop.payments.sweep import sweep
 from shop.sandbox.invoices import Action
-from shop.sandbox.live import running_sandbox
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import make_postback, make_product
-from tests.faults.ledger import tally, truth_of, violations
-from tests.faults.misbehaviour import (
+from tests.payments.wire import serving
+from tests.support.ledger import tally, truth_of, violations
+from tests.support.live_sandbox import running_sandbox
+from tests.support.misbehaviour import (
     ERROR,
     HTML,
     PAY_HOST,
@@ -67,9 +68,8 @@ from tests.faults.misbehaviour import (
     silence,
     untrusted,
 )
-from tests.payments.wire import serving
-from tests.postgres import postgres_database
-from tests.promises import Promise
+from tests.support.postgres import postgres_database
+from tests.support.promises import Promise
 
 NO_ANSWER = "Trybit does not answer at the moment"
 THANKS = "Paid, thank you"

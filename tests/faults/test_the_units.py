@@ -16,7 +16,7 @@ import requests
 from shop.config import Settings
 from shop.db import BUSY_SECONDS
 from shop.payments.cryptocloud.calls import CALL_SECONDS
-from tests.faults.processes import (
+from tests.support.processes import (
     PATIENCE,
     ROOT,
     WebProcess,

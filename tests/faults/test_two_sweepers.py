@@ -27,12 +27,12 @@ from shop.payments.opening import open_invoice
 from shop.payments.sweep import sweep
 from tests.conftest import make_settings
 from tests.factories import gateway, make_order, make_product, make_token
-from tests.faults.crowd import at_once
-from tests.faults.forgeries import ADDRESS
-from tests.faults.ledger import tally, violations
-from tests.faults.standin import StandIn, history, not_once, stand_in
 from tests.payments.wire import Script, read_request, serving
-from tests.promises import Promise
+from tests.support.crowd import at_once
+from tests.support.forgeries import ADDRESS
+from tests.support.ledger import tally, violations
+from tests.support.promises import Promise
+from tests.support.standin import StandIn, history, not_once, stand_in
 
 PATIENCE = 60
 DUE = timedelta(seconds=16)

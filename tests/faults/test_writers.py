@@ -21,9 +21,9 @@ from shop.catalogue.models import Product
 from shop.config import Settings, load
 from shop.db import DatabaseBusy, db, end_read, transaction
 from tests.factories import make_product
-from tests.faults.crowd import at_once
-from tests.faults.processes import ROOT, environment
-from tests.promises import Promise
+from tests.support.crowd import at_once
+from tests.support.processes import ROOT, environment
+from tests.support.promises import Promise
 
 pytestmark = [pytest.mark.promise(8), pytest.mark.parametrize("engine", ["sqlite"])]
 

@@ -18,8 +18,8 @@ from shop.fulfilment.goods import LINK_SECONDS, find_download
 from shop.fulfilment.models import Delivery
 from shop.fulfilment.reissue import renew_link
 from tests.factories import make_open_order, make_product
-from tests.faults.mutants import Killed, dies_here
-from tests.fulfilment.sold import download_link, goods_file, make_file, press, sell, sell_file
+from tests.support.mutants import Killed, dies_here
+from tests.support.sold import download_link, goods_file, make_file, press, sell, sell_file
 
 
 def downloads(app: Flask) -> list[int]:

@@ -20,9 +20,9 @@ from shop.i18n import speaking
 from shop.orders.models import Order
 from shop.web.attachments import DOWNLOADS_AT_ONCE
 from tests.factories import send_due_mails
-from tests.faults.crowd import at_once
-from tests.fulfilment.sold import download_link, make_file, press, sell_file
 from tests.fulfilment.test_mails import part, written
+from tests.support.crowd import at_once
+from tests.support.sold import download_link, make_file, press, sell_file
 
 CONTENT = b"0123456789"
 ONCE = "A download that breaks off and is continued counts once."

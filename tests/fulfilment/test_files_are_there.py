@@ -31,14 +31,7 @@ from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.payments.by_hand import refund_order
 from tests.factories import make_product, send_due_mails
-from tests.fulfilment.sold import (
-    download_link,
-    goods_file,
-    make_file,
-    sell,
-    sell_file,
-    templates,
-)
+from tests.support.sold import download_link, goods_file, make_file, sell, sell_file, templates
 
 NAME, CONTENT = "rain.zip", b"the goods"
 

@@ -28,7 +28,7 @@ from tests.factories import (
     provider,
     send_due_mails,
 )
-from tests.fulfilment.sold import make_file, templates
+from tests.support.sold import make_file, templates
 
 
 def pay(app: Flask, *products: Product, quantity: int = 1) -> Order:

@@ -27,10 +27,10 @@ from shop.outbox.on_request import HOLD, NotCorrectable, correct_address, mail_l
 from shop.payments.by_hand import NotPossible, refund_order
 from shop.privacy.export import known_about
 from shop.privacy.queries import why_kept
-from tests.cli.deciding import BY, does, found
 from tests.factories import add_keys, confirm, make_open_order, make_product, send_due_mails
-from tests.fulfilment.sold import make_file, sell
 from tests.fulfilment.test_mails import part, written
+from tests.support.deciding import BY, does, found
+from tests.support.sold import make_file, sell
 
 DOCUMENT = Path("docs/states.md").resolve()
 TABLE = """

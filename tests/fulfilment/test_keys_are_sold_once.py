@@ -21,8 +21,8 @@ from shop.fulfilment.reissue import reissue
 from shop.payments.by_hand import refund_order
 from shop.schema import migrations
 from tests.factories import add_keys, make_open_order, make_product
-from tests.faults.crowd import at_once
-from tests.fulfilment.sold import sell
+from tests.support.crowd import at_once
+from tests.support.sold import sell
 
 BY = {"why": "a test", "who": "Ann"}
 

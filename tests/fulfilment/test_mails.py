@@ -20,7 +20,6 @@ from shop.mail import Mail, _message
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.payments.checking import refresh
-from tests.cli.deciding import product_named
 from tests.conftest import make_settings
 from tests.factories import (
     add_keys,
@@ -30,7 +29,8 @@ from tests.factories import (
     provider,
     send_due_mails,
 )
-from tests.fulfilment.sold import goods_mails, make_file, sell
+from tests.support.deciding import product_named
+from tests.support.sold import goods_mails, make_file, sell
 
 
 def written(app: Flask) -> list[EmailMessage]:

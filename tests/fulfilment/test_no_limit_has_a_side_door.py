@@ -26,7 +26,7 @@ from shop.outbox.on_request import (
     send_again,
 )
 from tests.factories import make_buyer, make_cart, make_open_order, make_product
-from tests.fulfilment.sold import download_link, press, sell_file, templates
+from tests.support.sold import download_link, press, sell_file, templates
 
 CONTENT = b"0123456789"
 

@@ -33,8 +33,8 @@ from shop.outbox.queries import mails_of
 from shop.privacy.export import known_about
 from shop.schema import migrations
 from tests.factories import make_product, send_due_mails
-from tests.fulfilment.sold import goods_file, press, sell
 from tests.fulfilment.test_mails import part, written
+from tests.support.sold import goods_file, press, sell
 
 NAMES = ("rain.zip", "notes.pdf", "cover.png")
 BY = {"why": "asked", "who": "Ann"}

@@ -18,8 +18,8 @@ from shop.outbox.models import MailState, OutboxMail
 from shop.outbox.on_request import HOLD, TO_AN_ADDRESS
 from shop.outbox.queries import mails_of
 from tests.factories import make_buyer, make_cart, make_order, make_product, send_due_mails
-from tests.fulfilment.sold import sell, templates
 from tests.fulfilment.test_mails import part, written
+from tests.support.sold import sell, templates
 
 
 def first(order: Order) -> OutboxMail:

@@ -27,7 +27,7 @@ from shop.outbox.queries import mails_of
 from shop.outbox.sending import LEASE, TRIES, _claim
 from tests.conftest import make_settings
 from tests.factories import make_open_order, send_due_mails
-from tests.fulfilment.sold import goods_mails, sell
+from tests.support.sold import goods_mails, sell
 
 
 class Post:

@@ -27,10 +27,10 @@ from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.web.attachments import PIECE
 from tests.factories import send_due_mails
-from tests.faults.crowd import at_once
-from tests.faults.mutants import Killed, dies_here
-from tests.fulfilment.sold import press, sell_file
 from tests.fulfilment.test_mails import part, written
+from tests.support.crowd import at_once
+from tests.support.mutants import Killed, dies_here
+from tests.support.sold import press, sell_file
 
 SIZE = 1024 * 1024
 PORTION = 2 * PIECE

@@ -33,7 +33,7 @@ from shop.outbox.service import plan_mail
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import make_open_order, make_order, make_product, send_due_mails
-from tests.fulfilment.sold import goods_mails, sell, templates
+from tests.support.sold import goods_mails, sell, templates
 from tests.web.conftest import AtItsOwnAddress, production
 
 only_sqlite = pytest.mark.parametrize("engine", ["sqlite"])

@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer
 from tests.factories import make_product
-from tests.faults.processes import until
 from tests.journeys.books import Books
 from tests.journeys.till import Till
+from tests.support.processes import until
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from flask import Flask
 from shop.payments.cryptocloud.calls import CALL_SECONDS
 from tests.buyer import Buyer
 from tests.factories import make_product
-from tests.faults.processes import until
 from tests.journeys.books import Books
 from tests.journeys.till import Till
+from tests.support.processes import until
 
 # What is known afterwards: no invoice, or perhaps one that nobody was shown.
 FAULTS = {

@@ -18,7 +18,7 @@ from shop.ops.models import JobRun
 from shop.orders.links import find_order_by_token, order_token
 from tests.conftest import make_settings, migrate
 from tests.factories import make_order
-from tests.fulfilment.sold import sell
+from tests.support.sold import sell
 
 
 def test_a_live_process_says_so_without_the_database(app: Flask, client: FlaskClient) -> None:

@@ -23,7 +23,7 @@ from shop.ops.models import JournalMark
 from shop.orders.models import OrderStatus
 from shop.outbox.on_request import correct_address
 from tests.factories import add_keys, gateway, make_open_order, make_product, provider
-from tests.fulfilment.sold import sell
+from tests.support.sold import sell
 
 LATER = SETTLED_AFTER + timedelta(seconds=2)
 

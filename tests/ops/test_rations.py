@@ -13,7 +13,7 @@ import shop.ops.rations as rations
 from shop.db import db, end_read, transaction, utcnow
 from shop.ops.models import Ration
 from shop.ops.rations import UsedUp, forget_past, subject, take
-from tests.faults.crowd import at_once
+from tests.support.crowd import at_once
 
 
 def takes(app: Flask) -> bool:

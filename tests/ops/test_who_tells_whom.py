@@ -26,10 +26,10 @@ from shop.watch import Watch
 from shop.worker import Work
 from tests.conftest import make_settings
 from tests.factories import Provider, make_open_order, provider
-from tests.faults.processes import PATIENCE, until
 from tests.faults.test_the_database_cannot_be_written import full, query_only
-from tests.fulfilment.sold import sell
 from tests.ops.test_doctor_mail import Post, listening
+from tests.support.processes import PATIENCE, until
+from tests.support.sold import sell
 
 PUBLIC = "https://shop.example"
 ELSEWHERE = {"clock"}

@@ -19,7 +19,7 @@ from shop.orders.models import TRANSITIONS, IllegalTransition, Order, OrderStatu
 from shop.payments.models import TRANSITIONS as PAYMENT_TRANSITIONS
 from shop.payments.models import Payment, PaymentState
 from tests.factories import make_order
-from tests.promises import Promise
+from tests.support.promises import Promise
 
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "states.md"
 ORDERS = list(itertools.product(OrderStatus, repeat=2))

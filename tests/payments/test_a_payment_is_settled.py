@@ -26,7 +26,7 @@ from tests.factories import (
     make_product,
     provider,
 )
-from tests.fulfilment.sold import templates
+from tests.support.sold import templates
 
 
 def ask(app: Flask, payment: Payment, status: str) -> None:

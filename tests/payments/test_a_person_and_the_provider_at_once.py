@@ -21,7 +21,7 @@ from shop.payments.by_hand import NotPossible, cancel_order, confirm_order
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.settling import settle
 from tests.factories import gateway, make_open_order, make_product, provider
-from tests.faults.ledger import violations
+from tests.support.ledger import violations
 
 ROUNDS = 4
 

@@ -40,7 +40,7 @@ from tests.factories import (
     make_token,
     provider,
 )
-from tests.fulfilment.sold import templates
+from tests.support.sold import templates
 
 ADDRESS = "/payments/cryptocloud/postback"
 TABLES = (Order, OrderEvent, StockHold, Payment, Postback, Delivery, LicenceKey, OutboxMail)

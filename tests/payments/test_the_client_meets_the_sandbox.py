@@ -25,10 +25,10 @@ from shop.payments.cryptocloud import (
 )
 from shop.sandbox.invoices import Action
 from shop.sandbox.links import pay_page
-from shop.sandbox.live import running_sandbox
 from shop.sandbox.state import Sandbox
-from tests.faults.processes import until
 from tests.payments.wire import TEN_EUROS
+from tests.support.live_sandbox import running_sandbox
+from tests.support.processes import until
 
 VERSIONS = {"1": CryptoCloud, "2": CryptoCloudV2}
 

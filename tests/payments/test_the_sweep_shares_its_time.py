@@ -22,7 +22,7 @@ from shop.payments.models import Payment, PaymentState
 from shop.payments.opening import open_invoice
 from shop.payments.sweep import check_due_payments, expire_orders, sweep
 from tests.factories import make_order, make_product
-from tests.faults.standin import StandIn
+from tests.support.standin import StandIn
 
 MINUTE = timedelta(minutes=1)
 

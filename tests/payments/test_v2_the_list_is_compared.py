@@ -15,8 +15,8 @@ from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.ops import journal
 from shop.payments.models import Payment, PaymentState
-from tests.copies import Copy
 from tests.factories import ProviderV2, gateway, make_open_order, make_order, make_product, provider
+from tests.support.copies import Copy
 
 DAY = timedelta(days=1)
 

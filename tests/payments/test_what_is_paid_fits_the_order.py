@@ -21,7 +21,7 @@ from shop.payments.opening import open_invoice, start_payment
 from shop.payments.settling import settle
 from shop.payments.words import figures_in_words
 from tests.factories import confirm, gateway, make_open_order, make_product, provider
-from tests.fulfilment.sold import goods_mails, templates
+from tests.support.sold import goods_mails, templates
 
 
 def tell(payment: Payment, status: InvoiceStatus = InvoiceStatus.PAID, **facts: Any) -> bool:

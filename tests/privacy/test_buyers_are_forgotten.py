@@ -38,7 +38,7 @@ from tests.factories import (
     provider,
     send_due_mails,
 )
-from tests.fulfilment.sold import sell
+from tests.support.sold import sell
 
 ADDRESS = "buyer@example.com"
 LATER = timedelta(days=731)

@@ -11,9 +11,9 @@ from flask.testing import FlaskCliRunner
 from shop.catalogue.models import DeliveryKind
 from shop.db import db, utcnow
 from shop.orders.models import Order
-from tests.cli.deciding import BY, does
 from tests.factories import make_open_order, make_product, send_due_mails
-from tests.fulfilment.sold import sell
+from tests.support.deciding import BY, does
+from tests.support.sold import sell
 
 ADDRESS = "buyer@example.com"
 

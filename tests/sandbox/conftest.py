@@ -13,8 +13,8 @@ import jwt
 import pytest
 import requests
 
-from shop.sandbox.live import running_sandbox
 from shop.sandbox.state import Sandbox
+from tests.support.live_sandbox import running_sandbox
 
 
 def names(text: str) -> set[str]:

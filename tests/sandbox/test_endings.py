@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import requests
 
-from shop.sandbox.live import running_sandbox
+from tests.support.live_sandbox import running_sandbox
 
 from .conftest import Driver, Listener
 

@@ -5,7 +5,7 @@ import time
 import pytest
 import requests
 
-from tests.faults.processes import until
+from tests.support.processes import until
 
 from .conftest import Driver
 

@@ -9,7 +9,7 @@ import jwt
 import pytest
 import requests
 
-from shop.sandbox.live import running_sandbox
+from tests.support.live_sandbox import running_sandbox
 
 from .conftest import Driver, Listener, names
 

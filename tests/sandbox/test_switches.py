@@ -8,8 +8,8 @@ from enum import StrEnum
 import pytest
 import requests
 
-from shop.sandbox.live import running_sandbox
 from shop.sandbox.switches import Switches
+from tests.support.live_sandbox import running_sandbox
 
 from .conftest import Driver
 

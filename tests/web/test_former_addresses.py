@@ -23,7 +23,7 @@ from tests.factories import (
     make_product,
     provider,
 )
-from tests.fulfilment.sold import sell_file
+from tests.support.sold import sell_file
 from tests.web.conftest import production
 from tests.web.test_languages import order_in
 

@@ -16,7 +16,7 @@ from shop.queue import connect
 from shop.web.clients import keyed_hash, keyed_hashes
 from tests.buyer import Buyer
 from tests.factories import make_open_order, make_product
-from tests.fulfilment.sold import sell_file
+from tests.support.sold import sell_file
 
 NEW_KEY = "n" * 40
 

@@ -10,8 +10,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from shop.catalogue.service import import_catalogue
-from tests.browsing import PATIENCE
 from tests.journeys.browser.watch import Watch
+from tests.support.browsing import PATIENCE
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmütze"
 CATALOGUE = f"""\

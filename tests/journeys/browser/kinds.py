@@ -27,11 +27,11 @@ from shop.payments.models import Payment
 from shop.payments.opening import open_invoice
 from shop.privacy.service import erase_order
 from tests.factories import gateway, make_buyer, make_cart, make_order, make_product, send_due_mails
-from tests.fulfilment.sold import download_link
 from tests.fulfilment.test_several_files import NAMES, make_files
 from tests.journeys.books import Books
 from tests.journeys.browser.test_purchases import put_into_cart
 from tests.journeys.till import Till
+from tests.support.sold import download_link
 
 REFUND_DUE = (OrderStatus.REVIEW, OrderStatus.REFUND_DUE)
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsing import PATIENCE
 from tests.journeys.books import Books
 from tests.journeys.browser.watch import Watch
 from tests.journeys.till import Till
+from tests.support.browsing import PATIENCE
 
 pytestmark = pytest.mark.browser
 

@@ -16,10 +16,10 @@ from babel.support import Translations
 from playwright.sync_api import Browser, Page, expect
 
 import shop
-from tests.browsing import PATIENCE
 from tests.journeys.books import Books
 from tests.journeys.browser.test_every_page import PHONE, problems_on
 from tests.journeys.browser.watch import Watch
+from tests.support.browsing import PATIENCE
 
 pytestmark = pytest.mark.browser
 

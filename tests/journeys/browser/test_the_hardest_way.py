@@ -9,10 +9,10 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, Route, expect
 
 from shop.orders.links import order_path
-from tests.browsing import PATIENCE
 from tests.journeys.books import Books
 from tests.journeys.browser.test_every_page import RESTYLE, TWICE_AS_LARGE
 from tests.journeys.browser.test_on_a_phone import BROKEN_WORDS, PHONE
+from tests.support.browsing import PATIENCE
 
 pytestmark = pytest.mark.browser
 

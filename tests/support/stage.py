@@ -25,10 +25,10 @@ from shop.payments.queries import payments_of
 from shop.sandbox.invoices import Action
 from shop.sandbox.state import Sandbox
 from tests.buyer import Buyer, Form
-from tests.copies import forget_everything
 from tests.factories import make_product, make_token
-from tests.faults.crashing import Clock, End, Fresh, Nursery, Task, speak
-from tests.faults.ledger import PAID, UNSENT, Truth, violations
+from tests.support.copies import forget_everything
+from tests.support.crashing import Clock, End, Fresh, Nursery, Task, speak
+from tests.support.ledger import PAID, UNSENT, Truth, violations
 
 PAYABLE = ("created", "partial")
 STOCK, KEYS = 5, 3

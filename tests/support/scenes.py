@@ -10,8 +10,8 @@ from shop.attention.models import AttentionItem
 from shop.db import db, transaction
 from shop.outbox.models import OutboxMail
 from shop.sandbox.invoices import Action
-from tests.faults.crashing import Task
-from tests.faults.stage import Stage
+from tests.support.crashing import Task
+from tests.support.stage import Stage
 
 SWEEP = Task(command=("jobs", "run", "sweep"))
 MAILS = Task(command=("jobs", "run", "mails"))

@@ -15,9 +15,9 @@ from shop.sandbox.invoices import Action, Mode, WrongMoment
 from shop.sandbox.postbacks import happen
 from shop.sandbox.state import Sandbox
 from tests.buyer import Form
-from tests.faults.crashing import Nursery, Task
-from tests.faults.processes import PATIENCE
-from tests.faults.stage import PAYABLE
+from tests.support.crashing import Nursery, Task
+from tests.support.processes import PATIENCE
+from tests.support.stage import PAYABLE
 
 BREATH = 0.02
 PAYMENTS = (

@@ -12,7 +12,7 @@ from shop.sandbox.invoices import Action
 from shop.sandbox.postbacks import happen
 from shop.sandbox.state import Sandbox
 from tests.buyer import Form
-from tests.faults.processes import PATIENCE, until
+from tests.support.processes import PATIENCE, until
 
 THINKS = 0.05  # seconds from one request to the next: a starting shop must get some processor too
 

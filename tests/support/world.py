@@ -27,7 +27,7 @@ from shop.db import db
 from shop.payments.cryptocloud import answers, v1, v2
 from shop.sandbox import create_app as create_sandbox
 from shop.sandbox.state import Sandbox
-from tests.copies import forget_everything
+from tests.support.copies import forget_everything
 
 SHOP, PROVIDER = "http://localhost", "http://127.0.0.1:5001"
 PAY_ORIGINS = (PROVIDER, "http://localhost:5001")

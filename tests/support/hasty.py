@@ -1,7 +1,7 @@
 """A program of the shop, as itself, whose minutes are seconds, and whose file modes bind it even as root.
 
-    python tests/faults/hasty.py gunicorn -c gunicorn.conf.py wsgi:app
-    python tests/faults/hasty.py flask --app wsgi worker
+    python tests/support/hasty.py gunicorn -c gunicorn.conf.py wsgi:app
+    python tests/support/hasty.py flask --app wsgi worker
 
 With HASTY_FILE_SIZE set, no file may grow beyond so many bytes: a disk that is full at the start.
 """

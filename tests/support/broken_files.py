@@ -34,18 +34,18 @@ from shop.ops.models import JournalMark
 from shop.orders.models import Order
 from shop.payments.sweep import sweep
 from shop.sandbox.invoices import Action
-from shop.sandbox.live import running_sandbox
 from shop.sandbox.postbacks import happen
 from shop.sandbox.state import Sandbox
 from tests.buyer import Form
 from tests.conftest import settings_for
 from tests.factories import gateway, make_product
-from tests.faults.ledger import truth_of, violations
-from tests.faults.processes import PATIENCE, environment, free_port, until
-from tests.fulfilment.sold import download_link, make_file
 from tests.ops.test_doctor_mail import Post, listening
+from tests.support.ledger import truth_of, violations
+from tests.support.live_sandbox import running_sandbox
+from tests.support.processes import PATIENCE, environment, free_port, until
+from tests.support.sold import download_link, make_file
 
-HASTY = (sys.executable, str(ROOT / "tests" / "faults" / "hasty.py"))
+HASTY = (sys.executable, str(ROOT / "tests" / "support" / "hasty.py"))
 UPGRADE = ("flask", "--app", "wsgi", "db", "upgrade")
 WEB = ("gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
 WORKER = ("flask", "--app", "wsgi", "worker")

@@ -33,8 +33,8 @@ from shop.payments.cryptocloud import answers, v1
 from shop.payments.gateway import open_gateway
 from tests.buyer import Buyer
 from tests.factories import make_product
-from tests.faults.processes import PATIENCE, ROOT, WebProcess, environment
 from tests.journeys.till import Till
+from tests.support.processes import PATIENCE, ROOT, WebProcess, environment
 
 FLASK = "from flask.cli import main; main()"
 
@@ -67,7 +67,7 @@ class Nursery:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.crashing"],
+                [sys.executable, "-m", "tests.support.crashing"],
                 cwd=ROOT,
                 env=environment(settings, **more),
                 stdin=subprocess.PIPE,
@@ -128,7 +128,7 @@ class Fresh:
         return self._command(task, environment(self.settings, **self.more, **wanted))
 
     def _command(self, task: Task, given: dict[str, str]) -> End:
-        moved = f"from tests.faults.crashing import move_clock; move_clock({task.ahead!r}); "
+        moved = f"from tests.support.crashing import move_clock; move_clock({task.ahead!r}); "
         done = subprocess.run(
             [sys.executable, "-c", f"{moved}{FLASK}", "--app", "wsgi", *task.command],
             cwd=ROOT,

@@ -37,12 +37,12 @@ from shop.payments.by_hand import NotPossible, cancel_order, confirm_order, refu
 from shop.payments.queries import find_payment_by_invoice, payments_of
 from shop.sandbox.invoices import Action, Invoice, Mode, Status
 from shop.sandbox.postbacks import _announce, happen
-from tests.copies import Copy
 from tests.factories import add_keys, gateway, make_cart, make_product
-from tests.faults.ledger import UNSENT, truth_of, violations
-from tests.faults.world import PAY_ORIGINS, World
-from tests.fulfilment.sold import make_file
 from tests.fulfilment.test_mails import part, written
+from tests.support.copies import Copy
+from tests.support.ledger import UNSENT, truth_of, violations
+from tests.support.sold import make_file
+from tests.support.world import PAY_ORIGINS, World
 
 LANGUAGES = list(config.LANGUAGES)
 ANY = strategies.integers(0, 9)

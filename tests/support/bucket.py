@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 
-from tests.faults.processes import free_port, until
+from tests.support.processes import free_port, until
 
 RCLONE = shutil.which("rclone", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 KEY_ID, SECRET = "SHOPKEY", "canary-bucket-secret-0123456789"
