@@ -97,11 +97,6 @@ def _names_and_sizes(query: Select[str, int | None]) -> list[tuple[str, int | No
     return [(file, size) for file, size in db.session.execute(query.distinct())]
 
 
-def unsold_keys(product_id: int) -> int:
-    """How many licence keys of a product nobody has got yet (those held for orders included)."""
-    return db.session.scalar(select(func.count()).where(in_stock(product_id))) or 0
-
-
 def free_keys(product_id: int) -> int:
     """How many licence keys no order holds, or has paid for and waits for; less than none if keys are gone.
 

@@ -13,13 +13,12 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery, LicenceKey
-from shop.fulfilment.queries import unsold_keys
 from shop.orders.links import order_path
 from shop.orders.queries import find_order
 from tests.factories import add_keys, make_open_order, make_product, send_due_mails
 from tests.support.crowd import at_once
 from tests.support.deciding import BY, does, found, history, letters
-from tests.support.sold import download_link, make_file, press, sell, sell_file
+from tests.support.sold import download_link, make_file, press, sell, sell_file, unsold_keys
 
 
 @pytest.fixture

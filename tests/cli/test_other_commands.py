@@ -15,7 +15,6 @@ from shop.attention.service import raise_attention
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, transaction
 from shop.fulfilment.models import LicenceKey
-from shop.fulfilment.queries import unsold_keys
 from shop.jobs import JOBS
 from shop.ops.models import JobRun
 from shop.orders.models import OrderStatus
@@ -24,6 +23,7 @@ from shop.payments.checking import refresh
 from tests.conftest import make_settings
 from tests.factories import gateway, make_open_order, make_product, provider
 from tests.support.deciding import product_named
+from tests.support.sold import unsold_keys
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
 from shop.db import DatabaseBusy, db, end_read
 from shop.fulfilment.models import Delivery, LicenceKey
-from shop.fulfilment.queries import unsold_keys
 from shop.orders.links import order_url
 from shop.payments.checking import refresh
 from shop.payments.queries import find_payment_by_invoice
@@ -28,6 +27,7 @@ from tests.factories import add_keys, gateway, make_product
 from tests.support.crowd import FilledForm, at_once, fill_in, outcome
 from tests.support.ledger import tally, truth_of, violations
 from tests.support.promises import Promise
+from tests.support.sold import unsold_keys
 
 pytestmark = pytest.mark.promise(7)
 

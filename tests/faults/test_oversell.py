@@ -18,7 +18,6 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.catalogue.service import take_stock
 from shop.config import Settings
 from shop.db import db, end_read, transaction
-from shop.fulfilment.queries import unsold_keys
 from shop.orders.models import Order, StockHold
 from shop.sandbox.state import Sandbox
 from tests.conftest import settings_for
@@ -26,6 +25,7 @@ from tests.factories import make_product
 from tests.support.crowd import at_once, fill_in, outcome
 from tests.support.ledger import tally, truth_of, violations
 from tests.support.promises import Promise
+from tests.support.sold import unsold_keys
 
 pytestmark = pytest.mark.promise(7)
 

@@ -16,7 +16,6 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction
 from shop.fulfilment.goods import goods_of
 from shop.fulfilment.models import Delivery, LicenceKey
-from shop.fulfilment.queries import unsold_keys
 from shop.fulfilment.service import deliver_order
 from shop.orders.models import Order, OrderStatus
 from shop.payments.checking import refresh
@@ -28,7 +27,7 @@ from tests.factories import (
     provider,
     send_due_mails,
 )
-from tests.support.sold import make_file, templates
+from tests.support.sold import make_file, templates, unsold_keys
 
 
 def pay(app: Flask, *products: Product, quantity: int = 1) -> Order:

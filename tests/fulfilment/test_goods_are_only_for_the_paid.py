@@ -19,7 +19,6 @@ from shop.catalogue.models import DeliveryKind, Product
 from shop.catalogue.storage import Bucket
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.models import LicenceKey
-from shop.fulfilment.queries import unsold_keys
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import MailState, OutboxMail
@@ -30,7 +29,7 @@ from shop.privacy.queries import why_kept
 from tests.factories import add_keys, confirm, make_open_order, make_product, send_due_mails
 from tests.fulfilment.test_mails import part, written
 from tests.support.deciding import BY, does, found
-from tests.support.sold import make_file, sell
+from tests.support.sold import make_file, sell, unsold_keys
 
 DOCUMENT = Path("docs/states.md").resolve()
 TABLE = """

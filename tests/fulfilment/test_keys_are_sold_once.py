@@ -16,13 +16,12 @@ from shop.db import db, end_read, transaction
 from shop.fulfilment.copies import NAMED, KeysRefused
 from shop.fulfilment.keys import normal_key
 from shop.fulfilment.models import LicenceKey
-from shop.fulfilment.queries import unsold_keys
 from shop.fulfilment.reissue import reissue
 from shop.payments.by_hand import refund_order
 from shop.schema import migrations
 from tests.factories import add_keys, make_open_order, make_product
 from tests.support.crowd import at_once
-from tests.support.sold import sell
+from tests.support.sold import sell, unsold_keys
 
 BY = {"why": "a test", "who": "Ann"}
 

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
 from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of
+from shop.fulfilment.queries import in_stock
 from shop.orders.models import Order
 from shop.outbox.models import GOODS_MAIL, OutboxMail
 from shop.payments.checking import refresh
@@ -80,3 +81,8 @@ def goods_file(app: Flask, name: str) -> Path:
     """The file behind a product."""
     folder: Path = app.config["SETTINGS"].shop_data_dir
     return folder / "goods" / name
+
+
+def unsold_keys(product_id: int) -> int:
+    """How many licence keys of a product nobody has got yet (those held for orders included)."""
+    return db.session.scalar(select(func.count()).where(in_stock(product_id))) or 0
