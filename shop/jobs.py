@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from .attention.kinds import AttentionKind
 from .attention.service import keep_attention
 from .books import service as books
 from .db import transaction, utcnow
@@ -100,5 +101,6 @@ def run(name: str) -> None:
     with transaction("job_run") as session:
         note_run(session, name, utcnow())
     if name == "sweep":
-        keep_attention("worker_silent", "worker", "")  # the watch has put it before a person
+        # The watch has put it before a person.
+        keep_attention(AttentionKind.WORKER_SILENT, "worker", "")
     log.debug("job_done", job=name)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from flask import current_app
 
+from .attention.kinds import AttentionKind
 from .attention.service import keep_attention
 from .attention.silences import heard, not_heard
 from .config import Settings, current_settings
@@ -54,7 +55,7 @@ def look_at_disk(settings: Settings, now: datetime) -> None:
         f"The disk of the data folder or of the database is nearly full ({found.text}). Make room: once "
         "it is full, nothing can be sold."
     )
-    keep_attention("disk_low", "disk", note if found.level == "fail" else "")
+    keep_attention(AttentionKind.DISK_LOW, "disk", note if found.level == "fail" else "")
 
 
 def look_at_own_files(settings: Settings, now: datetime) -> None:
@@ -65,4 +66,4 @@ def look_at_own_files(settings: Settings, now: datetime) -> None:
     except UnreadableFile as error:
         problems.append(str(error))
     note = "; ".join(problems)[:500]
-    keep_attention("own_files_unreadable", "pages and style", note)
+    keep_attention(AttentionKind.OWN_FILES_UNREADABLE, "pages and style", note)

@@ -19,6 +19,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import update
 
+from .attention.kinds import AttentionKind
 from .attention.models import AttentionItem
 from .attention.queries import attention_mailed_by
 from .attention.service import raise_attention
@@ -154,7 +155,7 @@ def tell_of_the_worker() -> None:
     """Put the worker's silence before a person, by a mail that does not wait for the worker."""
     log.error("worker_silent")
     with transaction("attention") as session:
-        raise_attention(session, "worker_silent", "worker", WORKER_SILENT)
+        raise_attention(session, AttentionKind.WORKER_SILENT, "worker", WORKER_SILENT)
     if not current_settings().alert_email:
         return
     key, sent = f"watch:{secrets.token_hex(8)}", False
@@ -181,7 +182,7 @@ def _mark_as_mailed(old: str, new: str) -> bool:
     """Take the item for this process, so that of all that look only one sends the mail; or give it back."""
     with transaction("alert") as session:
         item = update(AttentionItem).where(
-            AttentionItem.kind == "worker_silent",
+            AttentionItem.kind == AttentionKind.WORKER_SILENT,
             AttentionItem.resolved_at.is_(None),
             AttentionItem.alert_key == old,
         )

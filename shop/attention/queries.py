@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from ..db import db
+from .kinds import AttentionKind
 from .models import AttentionItem
 
 
@@ -16,7 +17,7 @@ def open_attention() -> Sequence[AttentionItem]:
     return db.session.scalars(query.order_by(AttentionItem.id)).all()
 
 
-def waits_for_a_person(kind: str, reference: str) -> bool:
+def waits_for_a_person(kind: AttentionKind, reference: str) -> bool:
     """Whether an item of this kind about this is open."""
     query = select(AttentionItem.id).where(
         AttentionItem.kind == kind,

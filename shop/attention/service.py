@@ -9,19 +9,20 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ..db import insert_if_new, rows_changed, transaction, utcnow
+from .kinds import AttentionKind
 from .models import AttentionItem
 from .queries import waits_for_a_person
 
 log = structlog.get_logger()
 
 
-def raise_attention(session: Session, kind: str, reference: str, note: str) -> None:
+def raise_attention(session: Session, kind: AttentionKind, reference: str, note: str) -> None:
     """Put something before a person; once, however often it is found before it is resolved."""
     if insert_if_new(session, AttentionItem, kind=kind, reference=reference, note=note):
         log.warning("attention", kind=kind, reference=reference)
 
 
-def raise_attention_once(session: Session, kind: str, reference: str, note: str) -> None:
+def raise_attention_once(session: Session, kind: AttentionKind, reference: str, note: str) -> None:
     """The same for what cannot be mended, only seen: resolved once, it stays so until it is another."""
     seen = select(AttentionItem.id).where(
         AttentionItem.kind == kind,
@@ -32,14 +33,19 @@ def raise_attention_once(session: Session, kind: str, reference: str, note: str)
         raise_attention(session, kind, reference, note)
 
 
-def tell_once(kind: str, reference: str, note: str) -> None:
+def tell_once(kind: AttentionKind, reference: str, note: str) -> None:
     """`raise_attention_once` in a transaction of its own."""
     with transaction("attention") as session:
         raise_attention_once(session, kind, reference, note)
 
 
 def resolve_attention(
-    session: Session, references: Collection[str], *, kinds: Collection[str], why: str, who: str
+    session: Session,
+    references: Collection[str],
+    *,
+    kinds: Collection[AttentionKind],
+    why: str,
+    who: str,
 ) -> None:
     """Close what is open of these kinds about these references, because it has been seen to."""
     rows_changed(
@@ -51,7 +57,7 @@ def resolve_attention(
     )
 
 
-def keep_attention(kind: str, reference: str, note: str) -> None:
+def keep_attention(kind: AttentionKind, reference: str, note: str) -> None:
     """Have a fault before a person for as long as it lasts; `note` says what it is, and is empty when there is none."""
     if waits_for_a_person(kind, reference) == bool(note):
         return

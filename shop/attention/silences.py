@@ -9,6 +9,7 @@ from sqlalchemy import delete
 from ..db import db, insert_if_new, rows_changed, transaction
 from ..ops.models import Silence
 from ..ops.vitals import SILENT_AFTER
+from .kinds import AttentionKind
 from .service import raise_attention_once, resolve_attention
 
 
@@ -18,7 +19,7 @@ def heard(name: str) -> None:
         return
     with transaction("attention") as session:
         rows_changed(session, delete(Silence).where(Silence.name == name))
-        kinds = [f"{name}_silent"]
+        kinds = [AttentionKind(f"{name}_silent")]
         resolve_attention(session, [name], kinds=kinds, why="it answers again", who="shop")
 
 
@@ -36,7 +37,7 @@ def not_heard(name: str, note: str, now: datetime) -> None:
         silence.since = min(silence.since, now)  # the clock may have been set back
         if silence.since <= now - SILENT_AFTER:
             text = note.format(since=f"{silence.since:%Y-%m-%d %H:%M} UTC")
-            raise_attention_once(session, f"{name}_silent", name, text)
+            raise_attention_once(session, AttentionKind(f"{name}_silent"), name, text)
 
 
 def is_silent(name: str) -> bool:

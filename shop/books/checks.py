@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from ..attention.kinds import AttentionKind
 from ..db import db, utcnow
 from ..orders.models import Order
 from ..payments.times import TIME_FOR
@@ -41,7 +42,7 @@ NEWEST = 5000
 class Discrepancy:
     """One thing that is wrong, in the terms of an attention item."""
 
-    kind: str
+    kind: AttentionKind
     reference: str
     note: str
 
@@ -59,44 +60,64 @@ def discrepancies(
             yield Discrepancy(kind, row[0], note.format(*row))
 
 
-CHECKS: tuple[tuple[str, str, Callable[[], Found]], ...] = (
+CHECKS: tuple[tuple[AttentionKind, str, Callable[[], Found]], ...] = (
     (
-        "money_not_counted",
+        AttentionKind.MONEY_NOT_COUNTED,
         "More was paid for order {0} than its status and the attention list account for.",
         money_not_counted,
     ),
     (
-        "paid_without_money",
+        AttentionKind.PAID_WITHOUT_MONEY,
         "Order {0} counts as paid, but no payment of it is.",
         paid_without_money,
     ),
-    ("no_payment", "Order {0} has no payment.", no_payment),
+    (AttentionKind.NO_PAYMENT, "Order {0} has no payment.", no_payment),
     (
-        "free_not_given",
+        AttentionKind.FREE_NOT_GIVEN,
         "Order {0} costs nothing, and is not given away or has a payment.",
         free_not_given,
     ),
-    ("wrong_amount", "Payment {0} is for another amount than its order.", wrong_amount),
-    ("wrong_total", "The lines of order {0} do not add up to its total.", wrong_total),
-    ("goods_without_money", "Order {0} hands out goods and is not paid.", goods_without_money),
-    ("goods_missing", "A line of order {0} is paid and not handed over.", goods_missing),
-    ("not_delivered", "Order {0} was paid over an hour ago and waits.", not_delivered),
-    ("wrong_keys", "A line of order {1} has not exactly the keys it was sold with.", wrong_keys),
-    ("mail_missing", "No mail will bring the goods of order {0}.", mail_missing),
-    ("wrong_hold", "The units of order {0} are not set aside as its status says.", wrong_hold),
+    (AttentionKind.WRONG_AMOUNT, "Payment {0} is for another amount than its order.", wrong_amount),
+    (AttentionKind.WRONG_TOTAL, "The lines of order {0} do not add up to its total.", wrong_total),
     (
-        "wrong_stock",
+        AttentionKind.GOODS_WITHOUT_MONEY,
+        "Order {0} hands out goods and is not paid.",
+        goods_without_money,
+    ),
+    (
+        AttentionKind.GOODS_MISSING,
+        "A line of order {0} is paid and not handed over.",
+        goods_missing,
+    ),
+    (AttentionKind.NOT_DELIVERED, "Order {0} was paid over an hour ago and waits.", not_delivered),
+    (
+        AttentionKind.WRONG_KEYS,
+        "A line of order {1} has not exactly the keys it was sold with.",
+        wrong_keys,
+    ),
+    (AttentionKind.MAIL_MISSING, "No mail will bring the goods of order {0}.", mail_missing),
+    (
+        AttentionKind.WRONG_HOLD,
+        "The units of order {0} are not set aside as its status says.",
+        wrong_hold,
+    ),
+    (
+        AttentionKind.WRONG_STOCK,
         "The units of {0} do not add up: {1:+d} taken from stock against what orders hold and have "
         "bought, {2:+d} in all against what was put on sale.",
         wrong_stock,
     ),
-    ("payment_stuck", "Payment {0} is {1}, and nothing will move it.", payment_stuck),
+    (AttentionKind.PAYMENT_STUCK, "Payment {0} is {1}, and nothing will move it.", payment_stuck),
     (
-        "not_answered",
+        AttentionKind.NOT_ANSWERED,
         "CryptoCloud has told nothing about invoice {1} for days, and its time is over.",
         not_answered,
     ),
-    ("postback_stuck", "The notice about invoice {0} has not been judged.", postback_stuck),
-    ("history_torn", "The history of order {0} is not complete.", history_torn),
+    (
+        AttentionKind.POSTBACK_STUCK,
+        "The notice about invoice {0} has not been judged.",
+        postback_stuck,
+    ),
+    (AttentionKind.HISTORY_TORN, "The history of order {0} is not complete.", history_torn),
 )
 """What is looked for: the attention item's kind, its note, and the statement that finds it."""

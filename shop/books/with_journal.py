@@ -17,6 +17,7 @@ from itertools import islice
 import structlog
 from sqlalchemy import select, tuple_, update
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import keep_attention, tell_once
 from ..db import db, insert_if_new, rows_changed, transaction, utcnow
 from ..fulfilment.models import LicenceKey
@@ -44,7 +45,7 @@ WHY = "the journal says that it was done before"
 def compare_with_journal(now: datetime) -> None:
     """Read on in each journal where the last sweep has stopped, and see to what the database does not know."""
     what = f"The journal in {journal.folder()} cannot be written: look at its permissions."
-    keep_attention("journal_failed", "write", "" if journal.is_writable() else what)
+    keep_attention(AttentionKind.JOURNAL_FAILED, "write", "" if journal.is_writable() else what)
     problem = ""
     try:
         found = journal.files()
@@ -54,11 +55,11 @@ def compare_with_journal(now: datetime) -> None:
             while some := list(islice(lines, AT_ONCE)):
                 _see_to([line for line in some if isinstance(line, Line)])
                 if any(isinstance(line, Unreadable) for line in some):
-                    tell_once("journal_damaged", name, _damaged(name, some))
+                    tell_once(AttentionKind.JOURNAL_DAMAGED, name, _damaged(name, some))
                 _move_mark(name, some[-1].end)
     except OSError as error:
         problem = f"The journal in {journal.folder()} cannot be read ({type(error).__name__})."
-    keep_attention("journal_failed", "read", problem)
+    keep_attention(AttentionKind.JOURNAL_FAILED, "read", problem)
 
 
 def _settled_lines(name: str, now: datetime) -> Iterator[Line | Unreadable]:
@@ -103,7 +104,7 @@ def _see_to_invoice(line: Line) -> None:
         f"Invoice {invoice_id} was {happened} on {line.at:%Y-%m-%d at %H:%M} UTC, says the journal, "
         "and the database does not know it. It is asked about every hour."
     )
-    tell_once("unknown_invoice", invoice_id, what)
+    tell_once(AttentionKind.UNKNOWN_INVOICE, invoice_id, what)
 
 
 def _ask_again(ids: Collection[str]) -> None:
@@ -161,7 +162,7 @@ def _see_to_address(number: str) -> None:
             f"put back; now it waits: {', '.join(needed.reasons)}. Erase it again with "
             "`flask privacy erase`."
         )
-        tell_once("erase_again", number, what)
+        tell_once(AttentionKind.ERASE_AGAIN, number, what)
 
 
 def _tell_of_lost_ones(found: Collection[str]) -> None:
@@ -172,7 +173,7 @@ def _tell_of_lost_ones(found: Collection[str]) -> None:
                 "older copy of the database has forgotten cannot be told. Put it back if you can. If it "
                 "is another machine's, resolve this."
             )
-            tell_once("journal_lost", mark.journal, what)
+            tell_once(AttentionKind.JOURNAL_LOST, mark.journal, what)
 
 
 def _damaged(name: str, lines: Sequence[Line | Unreadable]) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import select
 
+from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..attention.service import raise_attention_once, resolve_attention, tell_once
 from ..db import db, end_read, transaction, utcnow
@@ -34,7 +35,7 @@ HAS_MONEY = (*SAID_PAID, InvoiceStatus.PARTIAL)
 def ask_about_unknown_invoices(gateway: CryptoCloud, now: datetime) -> None:
     """Ask about the invoices that only the journal knows, hourly and until a person has seen to each."""
     seen_at = max(now, utcnow())  # those of this very round are younger than its beginning
-    query = select(AttentionItem).where(AttentionItem.kind == "unknown_invoice")
+    query = select(AttentionItem).where(AttentionItem.kind == AttentionKind.UNKNOWN_INVOICE)
     items = db.session.scalars(query.where(AttentionItem.resolved_at.is_(None))).all()
     asked = db.session.get(JobRun, "unknown_invoices")
     new = [item for item in items if asked is None or item.created_at > asked.finished_at]
@@ -82,11 +83,11 @@ def _note_answer(invoice_id: str, info: InvoiceInfo) -> None:
     else:
         return
     with transaction("unknown_invoice") as session:
-        kinds = ["unknown_invoice"]
+        kinds = [AttentionKind.UNKNOWN_INVOICE]
         resolve_attention(session, [invoice_id], kinds=kinds, why=why, who="shop")
         if what:
             note = f"Invoice {invoice_id}, which only the journal knows, {what}."
-            raise_attention_once(session, "unmatched_invoice", invoice_id, note)
+            raise_attention_once(session, AttentionKind.UNMATCHED_INVOICE, invoice_id, note)
 
 
 def _see_to_listed(invoice_id: str, info: InvoiceInfo) -> None:
@@ -94,7 +95,7 @@ def _see_to_listed(invoice_id: str, info: InvoiceInfo) -> None:
     if payment and bind_found(invoice_id, payment):
         return
     told = select(AttentionItem.id).where(
-        AttentionItem.kind == "unmatched_invoice",
+        AttentionItem.kind == AttentionKind.UNMATCHED_INVOICE,
         AttentionItem.reference == invoice_id,
         # Whoever saw to a part payment does not know of the rest.
         AttentionItem.note.contains(f"is {info.status}"),
@@ -103,7 +104,7 @@ def _see_to_listed(invoice_id: str, info: InvoiceInfo) -> None:
         what = (
             f"Invoice {invoice_id} is {info.status}, says CryptoCloud's list, and no order has it."
         )
-        tell_once("unmatched_invoice", invoice_id, what)
+        tell_once(AttentionKind.UNMATCHED_INVOICE, invoice_id, what)
 
 
 def _is_due(name: str, every: timedelta, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..attention.about import what_to_do
 from ..attention.models import AttentionItem
 from ..attention.queries import open_attention, recent_attention
 from ..attention.service import resolve_attention_item
@@ -29,6 +30,8 @@ def list_attention(everything: bool, as_json: bool) -> None:
         click.echo(f"{item.id}  {item.created_at:%Y-%m-%d %H:%M}  {item.kind}: {item.note}")
         if item.resolved_at:
             click.echo(f"    resolved by {item.resolved_by}: {item.resolution}")
+        elif to_do := what_to_do(item.kind):
+            click.echo(f"    to do: {to_do}")
     if not items:
         click.echo("Nothing waits for you.")
 

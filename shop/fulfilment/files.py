@@ -9,6 +9,7 @@ from datetime import datetime
 
 import structlog
 
+from ..attention.kinds import AttentionKind
 from ..attention.models import LONGEST_REFERENCE
 from ..attention.service import raise_attention, resolve_attention
 from ..catalogue.storage import StorageFailed, storage
@@ -17,7 +18,7 @@ from .queries import files_in_use, files_reported, files_to_hand_out
 
 log = structlog.get_logger()
 
-MISSING = "file_missing"
+MISSING = AttentionKind.FILE_MISSING
 """The kind of attention item about a file, by its name."""
 LOOKED_AT = 50
 """Files that a sweep looks at, besides those it needs; in a minute it is the turn of the next ones."""

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..attention.service import raise_attention, resolve_attention
 from ..catalogue.models import DeliveryKind, Product
@@ -90,7 +91,7 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
     if len(keys) < delivery.line.quantity:
         raise_attention(
             session,
-            "keys_short",
+            AttentionKind.KEYS_SHORT,
             _name(delivery),
             f"Order {delivery.order.number} is paid and waits for keys of {product.slug}: "
             f"add some with `flask keys add {product.slug} FILE`.",
@@ -102,7 +103,11 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
         key.delivery_id, key.unit = delivery.id, unit
     report_few_keys(session, product)
     resolve_attention(
-        session, [_name(delivery)], kinds=["keys_short"], why="keys were added", who="shop"
+        session,
+        [_name(delivery)],
+        kinds=[AttentionKind.KEYS_SHORT],
+        why="keys were added",
+        who="shop",
     )
     return True
 
@@ -146,7 +151,9 @@ def _are_there(
 def forget_missing_keys(session: Session, order: Order, *, who: str) -> None:
     """The order waits for keys no more, because its money goes back."""
     names = [_name(delivery) for delivery in deliveries_of(order.id)]
-    resolve_attention(session, names, kinds=["keys_short"], why="a refund is due", who=who)
+    resolve_attention(
+        session, names, kinds=[AttentionKind.KEYS_SHORT], why="a refund is due", who=who
+    )
 
 
 def _name(delivery: Delivery) -> str:
@@ -180,7 +187,11 @@ def put_keys(product: Product, keys: Mapping[str, int], *, case_sensitive: bool)
         put_on_sale(session, product_id, new, most=max(free_keys(product_id), 0))
         if not _few_keys(session, product_id):
             resolve_attention(
-                session, [_shelf(product_id)], kinds=["keys_low"], why="keys were added", who="shop"
+                session,
+                [_shelf(product_id)],
+                kinds=[AttentionKind.KEYS_LOW],
+                why="keys were added",
+                who="shop",
             )
     return new, known
 
@@ -237,7 +248,7 @@ def withdraw_keys(product: Product, numbers: Collection[int] | None, *, why: str
         more = f" and {len(keys) - 20} more" if len(keys) > 20 else ""
         session.add(
             AttentionItem(
-                kind="keys_withdrawn",
+                kind=AttentionKind.KEYS_WITHDRAWN,
                 reference=_shelf(product_id),
                 note=f"{len(keys)} licence keys of {slug} were withdrawn (numbers {numbers_said}{more}).",
                 resolved_at=utcnow(),
@@ -263,7 +274,7 @@ def report_few_keys(session: Session, product: Product) -> None:
             f"Fewer than {product.low_stock} keys of {product.slug} are left for sale: "
             f"add some with `flask keys add {product.slug} FILE`."
         )
-        raise_attention(session, "keys_low", _shelf(product.id), note)
+        raise_attention(session, AttentionKind.KEYS_LOW, _shelf(product.id), note)
 
 
 def _few_keys(session: Session, product_id: int) -> bool:

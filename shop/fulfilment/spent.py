@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention
 from ..catalogue.models import Product
 from ..catalogue.service import take_off_sale
@@ -164,7 +165,7 @@ def withdraw_spent(now: datetime) -> None:
                     f"A licence key of {product.slug} (number {key.id}) was handed out or withdrawn before, says "
                     "the journal, and the database does not know it: it is not for sale any more."
                 )
-                raise_attention(session, "key_sold_before", f"key-{key.id}", note)
+                raise_attention(session, AttentionKind.KEY_SOLD_BEFORE, f"key-{key.id}", note)
 
 
 def _spent_in_stock() -> list[int]:

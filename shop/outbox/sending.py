@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from ..attention.kinds import AttentionKind
 from ..attention.queries import unmailed_attention, waits_for_a_person
 from ..attention.service import keep_attention, raise_attention
 from ..config import current_settings
@@ -43,7 +44,7 @@ def send_due_mails(compose: Compose, now: datetime | None = None) -> int:
     Without a mail server all wait as they are, and no try is counted.
     """
     now = now or utcnow()
-    keep_attention("no_mail_server", "SMTP_URL", _without_server())
+    keep_attention(AttentionKind.NO_MAIL_SERVER, "SMTP_URL", _without_server())
     if current_settings().mails_wait:
         return 0
     _tell_of_refusals(now)
@@ -80,7 +81,7 @@ def _without_server() -> str:
 
 def _tell_of_refusals(now: datetime) -> None:
     """Put before a person that the mail server takes nothing at all, until it does."""
-    in_vain, item = tried_in_vain_for_an_hour(), ("mails_refused", "mail server")
+    in_vain, item = tried_in_vain_for_an_hour(), (AttentionKind.MAILS_REFUSED, "mail server")
     if not in_vain and not waits_for_a_person(*item):
         return
     if has_sent_since(now - AN_HOUR):
@@ -157,4 +158,4 @@ def _tell_a_person(session: Session, mail: OutboxMail, error: str) -> None:
     """A mail that we owe did not get through. Those that anybody can cause are no news: any address can be typed."""
     if mail.template not in ASKED_FOR and not (mail.order and mail.order.is_free):
         note = f"The mail {mail.dedupe_key} could not be sent: {error}."
-        raise_attention(session, "mail_failed", mail.dedupe_key, note)
+        raise_attention(session, AttentionKind.MAIL_FAILED, mail.dedupe_key, note)

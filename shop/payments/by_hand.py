@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.orm import Session
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention, resolve_attention
 from ..db import transaction, utcnow
 from ..fulfilment.queries import deliveries_of
@@ -24,7 +25,7 @@ from .checking import refresh
 from .cryptocloud import CryptoCloud, CryptoCloudError
 from .models import Payment, PaymentState
 from .queries import payments_of
-from .settling import ANSWERED, complete
+from .settling import ANSWERED_ITEMS, complete
 
 log = structlog.get_logger()
 
@@ -107,7 +108,7 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
             if not transaction_id:
                 plan_mail(session, order, "refund-due")
                 note = f"Order {order.number} ({order.total}) is to be paid back: {why}"
-                raise_attention(session, "refund_due", order.number, note)
+                raise_attention(session, AttentionKind.REFUND_DUE, order.number, note)
         elif order.status is not OrderStatus.REFUND_DUE or not transaction_id:
             raise NotPossible(_why_not_refunded(order))
         if transaction_id:
@@ -115,8 +116,8 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
             order.move(OrderStatus.REFUNDED, why=f"transaction {transaction_id}: {why}", who=who)
             references = [payment.reference for payment in _whose_money_goes_back(order_id)]
             done = {"why": f"refunded: {why}", "who": who}
-            resolve_attention(session, references, kinds=ANSWERED, **done)
-            resolve_attention(session, [order.number], kinds=["refund_due"], **done)
+            resolve_attention(session, references, kinds=ANSWERED_ITEMS, **done)
+            resolve_attention(session, [order.number], kinds=[AttentionKind.REFUND_DUE], **done)
     log.info("order_" + order.status, order=order.number)
     return order
 

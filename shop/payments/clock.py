@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from datetime import datetime, timedelta
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import keep_attention
 from ..ops.vitals import ago
 from .asking import Calls
@@ -16,7 +17,7 @@ def compare_clocks(calls: Calls, now: datetime) -> None:
     """Have a person told for as long as this machine's clock is wrong, by the dates of the answers."""
     ahead = calls.gateway.clock_ahead
     if ahead is not None:
-        keep_attention("clock_wrong", platform.node(), _clock_in_words(ahead))
+        keep_attention(AttentionKind.CLOCK_WRONG, platform.node(), _clock_in_words(ahead))
 
 
 def _clock_in_words(ahead: float) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import update
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention_once
 from ..db import insert_if_new, rows_changed, transaction, utcnow
 from ..ops import journal
@@ -87,7 +88,7 @@ def _tell_of_a_mix_up(payment: Payment, named: str) -> None:
         f"({payment.money}), is for order {other.order.number} ({other.money})."
     )
     with transaction("nudge") as session:
-        raise_attention_once(session, "order_mismatch", payment.reference, note)
+        raise_attention_once(session, AttentionKind.ORDER_MISMATCH, payment.reference, note)
 
 
 def nudge(invoice_id: str | None, because: Refusal, now: datetime | None = None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention
 from ..db import end_read, transaction, utcnow
 from ..ops.isolation import each
@@ -37,7 +38,7 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
             notice.done_at, notice.verdict = now, "unmatched"
             raise_attention(
                 session,
-                "unmatched_invoice",
+                AttentionKind.UNMATCHED_INVOICE,
                 invoice_id,
                 f"A notice that CryptoCloud signed is about invoice {invoice_id}, which no order of "
                 f"this shop has. {said}",
@@ -46,7 +47,7 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
             notice.done_at, notice.verdict = now, "not confirmed"
             raise_attention(
                 session,
-                "not_confirmed",
+                AttentionKind.NOT_CONFIRMED,
                 invoice_id,
                 f"A notice said that invoice {invoice_id} was paid, "
                 "and the provider's API has not confirmed it for a day.",

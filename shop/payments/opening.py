@@ -14,6 +14,7 @@ from itertools import takewhile
 import structlog
 from sqlalchemy.orm import Session
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention
 from ..config import current_settings
 from ..db import db, end_read, transaction, utcnow
@@ -161,7 +162,7 @@ def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> Non
                 f"{payment.attempt} attempts to have order {order.number} paid have failed, "
                 f"and no more are made. The last time: {error}."
             )
-            raise_attention(session, "too_many_attempts", order.number, note)
+            raise_attention(session, AttentionKind.TOO_MANY_ATTEMPTS, order.number, note)
     log.warning(
         "invoice_not_opened",
         order=order.number,

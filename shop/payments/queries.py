@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import contains_eager
 
+from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..db import db
 from ..orders.models import Order, OrderStatus
@@ -108,7 +109,7 @@ def unclear_payments(before: datetime) -> Sequence[Payment]:
         proven,
     )
     waits = exists().where(
-        AttentionItem.kind == "answer_unclear",
+        AttentionItem.kind == AttentionKind.ANSWER_UNCLEAR,
         AttentionItem.reference == Payment.reference,
         AttentionItem.resolved_at.is_(None),
     )

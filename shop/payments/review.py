@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention, raise_attention_once
-from ..orders.models import Order, OrderFlag, OrderStatus
+from ..orders.models import Order, OrderStatus
 from ..outbox.service import plan_mail
 from .models import Payment
 
@@ -17,7 +18,9 @@ def to_review(session: Session, order: Order, why: str) -> None:
         plan_mail(session, order, "order-review")
 
 
-def ask_a_person(session: Session, order: Order, payment: Payment, kind: str, what: str) -> None:
+def ask_a_person(
+    session: Session, order: Order, payment: Payment, kind: AttentionKind, what: str
+) -> None:
     """Put before a person `what` became of the order, with what is known of the payment."""
     note = f"Order {order.number} {what} {payment.figures or ''}".strip()
     raise_attention(session, kind, payment.reference, note)
@@ -26,4 +29,4 @@ def ask_a_person(session: Session, order: Order, payment: Payment, kind: str, wh
 def ask_about_part(session: Session, order: Order, payment: Payment) -> None:
     """A part that buys nothing is somebody's money. Asked once, however often the provider repeats it."""
     note = f"Order {order.number} was paid in part only, by {payment.name}. {payment.figures or ''}"
-    raise_attention_once(session, OrderFlag.PAID_PARTIAL, payment.reference, note.strip())
+    raise_attention_once(session, AttentionKind.PAID_PARTIAL, payment.reference, note.strip())

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import resolve_attention
 from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
@@ -39,7 +40,9 @@ ANSWERED = (
     OrderFlag.AMOUNT_MISMATCH,
     OrderFlag.PAID_LATE,
 )
-"""What needs nobody any more once the order is sold; attention items have the flags' names."""
+"""What needs nobody any more once the order is sold."""
+ANSWERED_ITEMS = tuple(map(AttentionKind, ANSWERED))
+"""The attention items of the same names."""
 
 
 def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
@@ -102,7 +105,9 @@ def take_money(
     elif _too_late(order, now):
         order.raise_flag(OrderFlag.PAID_LATE, f"the money came when the order was {order.status}")
         to_review(session, order, "the money came long after its time")
-        ask_a_person(session, order, payment, "paid_late", "was paid long after its end.")
+        ask_a_person(
+            session, order, payment, AttentionKind.PAID_LATE, "was paid long after its end."
+        )
     else:
         complete(session, order, payment, now, over=over, why=f"{payment.name} is paid")
 
@@ -123,7 +128,11 @@ def complete(
         order.raise_flag(OrderFlag.NO_STOCK, "paid when the goods were sold out")
         to_review(session, order, "the money came when the goods were sold out")
         ask_a_person(
-            session, order, payment, "no_stock", "was paid late and its goods are sold out."
+            session,
+            order,
+            payment,
+            AttentionKind.NO_STOCK,
+            "was paid late and its goods are sold out.",
         )
         return
     if over:
@@ -138,7 +147,7 @@ def complete(
     plan_deliveries(session, order, note=figures_for_buyer(order, payment) if over else "")
     # A part that came by another invoice did not buy this: it stays before a person.
     resolve_attention(
-        session, [payment.reference], kinds=ANSWERED, why="the order is paid", who=who
+        session, [payment.reference], kinds=ANSWERED_ITEMS, why="the order is paid", who=who
     )
 
 
@@ -163,7 +172,7 @@ def _compare_with_a_person(
         what = (
             f"was confirmed by {payment.confirmed_by}, and now {payment.name} {came} as well{but}."
         )
-        ask_a_person(session, order, payment, "confirmed_and_paid", what)
+        ask_a_person(session, order, payment, AttentionKind.CONFIRMED_AND_PAID, what)
 
 
 def _note_mismatch(session: Session, order: Order, payment: Payment, wrong: str) -> None:
@@ -173,17 +182,17 @@ def _note_mismatch(session: Session, order: Order, payment: Payment, wrong: str)
         order.raise_flag(OrderFlag.AMOUNT_MISMATCH, wrong)
         to_review(session, order, "what was paid does not fit the order")
         what = f"was not sold: {wrong}."
-    ask_a_person(session, order, payment, "amount_mismatch", what)
+    ask_a_person(session, order, payment, AttentionKind.AMOUNT_MISMATCH, what)
 
 
 def _note_second_payment(session: Session, order: Order, payment: Payment) -> None:
     if any(p.state is PaymentState.PAID and not p.is_closed for p in payments_of(order.id)):
         what = f"was confirmed by hand, and now {payment.name} is paid: is it the same money?"
-        ask_a_person(session, order, payment, "confirmed_and_paid", what)
+        ask_a_person(session, order, payment, AttentionKind.CONFIRMED_AND_PAID, what)
         return
     order.raise_flag(OrderFlag.PAID_TWICE, f"{payment.name} was paid as well")
     what = f"was paid already when {payment.name} was: that payment goes back to the buyer."
-    ask_a_person(session, order, payment, "paid_twice", what)
+    ask_a_person(session, order, payment, AttentionKind.PAID_TWICE, what)
     plan_mail(session, order, "payment-twice", payment.reference)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import ColumnElement, case, null, update
 
+from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention_once
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..ops.isolation import each
@@ -185,7 +186,7 @@ def tell_of_unclear_answers(calls: Calls, now: datetime) -> None:
     ]
     for reference, note in told:
         with transaction("attention") as session:
-            raise_attention_once(session, "answer_unclear", reference, note)
+            raise_attention_once(session, AttentionKind.ANSWER_UNCLEAR, reference, note)
 
 
 def expire_orders(calls: Calls, now: datetime) -> None:

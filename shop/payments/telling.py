@@ -6,6 +6,7 @@ import re
 
 from sqlalchemy.orm import Session
 
+from ..attention.kinds import AttentionKind
 from ..attention.models import LONGEST_REFERENCE
 from ..attention.service import raise_attention
 from ..config import current_settings
@@ -31,16 +32,16 @@ def tell_a_person(session: Session, error: CryptoCloudError, order: str = "") ->
     `order` is the number of an order that cannot be paid for it; without one, it was asked about invoices.
     """
     if isinstance(error, KeyRefused):
-        kind, reference = "key_refused", current_settings().cryptocloud_shop_id
+        kind, reference = AttentionKind.KEY_REFUSED, current_settings().cryptocloud_shop_id
         what = "CryptoCloud refused the API key: nobody can pay. Check CRYPTOCLOUD_API_KEY."
     elif isinstance(error, Untrusted | Unreadable):
-        kind, reference = "reply_refused", _reason(error)
+        kind, reference = AttentionKind.REPLY_REFUSED, _reason(error)
         what = (
             f"CryptoCloud's answer for order {order} was refused, and the buyer was sent nowhere: "
             f"{error}. {_advice(error)}"
         )
     else:
-        kind, reference = "invoice_refused", _reason(error)
+        kind, reference = AttentionKind.INVOICE_REFUSED, _reason(error)
         not_done = (
             f"makes no invoice for order {order}" if order else "does not answer about invoices"
         )
