@@ -25,8 +25,10 @@ from ..payments.models import Payment, PaymentState
 from ..payments.opening import open_invoice
 from ..payments.queries import find_payment_by_invoice
 from .group import CommandGroup
+from .interrupting import interruptible
 from .printing import as_json, payment_facts, refuse, show
-from .watching import STOPPED, ReportFile, Watch, interruptible
+from .report_file import ReportFile
+from .watching import STOPPED, Watch
 
 invoices = CommandGroup("invoices", help="Make and look at invoices at the provider.")
 

@@ -6,18 +6,14 @@ It looks and changes nothing: the web process and the worker act on what comes, 
 from __future__ import annotations
 
 import json
-import os
 import platform
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from time import monotonic, sleep
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -36,7 +32,9 @@ from ..payments.models import Payment, Postback
 from ..payments.queries import find_payment_by_invoice
 from ..payments.recording import Watched, mask_for
 from .printing import refuse
-from .verdicts import CREATE, INFO_V1, INFO_V2, verdicts
+from .report import CREATE, INFO_V1, INFO_V2
+from .report_file import ReportFile
+from .verdicts import verdicts
 
 ABOUT = (
     "What the provider answered about one test invoice, and the notices it sent. Keys, tokens' signatures, "
@@ -57,34 +55,6 @@ STOPPED = "stopped by hand"
 PAID = ("paid", "overpaid")
 ENDED = (*PAID, "canceled", "cancelled")
 MOST_ANSWERS = 100
-
-
-@dataclass
-class ReportFile:
-    """The file for the report, taken before there is anything to write: it overwrites nothing."""
-
-    path: Path
-
-    @classmethod
-    def take(cls, path: Path) -> ReportFile:
-        """Make it, empty, for its owner's eyes only; refuses where there is one already."""
-        try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            refuse(f"{path} exists already; choose another name for the report.")
-        except OSError as error:
-            refuse(f"The report cannot be written to {path}: {error.strerror}.")
-        return cls(path.absolute())
-
-    def write(self, report: dict[str, Any]) -> None:
-        """Write the report into it."""
-        self.path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-
-    def tidy(self) -> None:
-        """Take it away if nothing was written: the next try may have its name."""
-        with suppress(FileNotFoundError):
-            if self.path.stat().st_size == 0:
-                self.path.unlink()
 
 
 @dataclass
@@ -288,30 +258,6 @@ class Watch:
         for verdict in found:
             self.say(f"  {verdict}")
         self.say(f"\nThe report, in which secrets and addresses are masked: {file.path}")
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """A lost connection to the machine, or a polite end, is as good as Ctrl-C: the report is written.
-
-    The first of them counts, for more may come while it is written. One that was ignored is `nohup`'s.
-    """
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {each: signal.getsignal(each) for each in numbers}
-    heeded = [each for each in numbers if before[each] is not signal.SIG_IGN]
-
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        for each in heeded:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for each in heeded:
-        signal.signal(each, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _inbox(invoice_id: str) -> dict[str, Any]:
