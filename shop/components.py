@@ -16,7 +16,7 @@ from .catalogue.storefront.addresses import address_at_hand
 from .catalogue.storefront.pages import Card, ChoiceLink, Picture, currency_links
 from .checkout.forms import CheckoutForm
 from .money import Money
-from .orderpage.page import PageState
+from .orderpage.states import PageState
 
 bp = Blueprint("components", __name__)
 

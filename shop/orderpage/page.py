@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask import abort, url_for
-from flask_babel import lazy_gettext
 
 from ..config import current_settings
 from ..db import utcnow
@@ -19,95 +17,16 @@ from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus
 from ..orders.queries import find_order
 from ..outbox.models import GOODS_MAIL, MailState
 from ..outbox.queries import mail_of
-from ..payments.models import Payment, PaymentState
+from ..payments.models import Payment
 from ..payments.opening import MOST_ATTEMPTS, can_start_again
 from ..payments.queries import figures_of, payments_of
 from ..payments.words import figures_in_words
 from ..web.remembered import remembered_orders
+from .states import CHANGEABLE, CHANGING, CHECKED, CLOSED, HEADLINES, OF_FREE, PageState, state_of
 from .timeline import Step, timeline
 
-
-class PageState(enum.StrEnum):
-    """What the buyer is told; the template has the words for each."""
-
-    OPENING = "opening"
-    WAITING = "waiting"
-    CHECKING = "checking"
-    PARTIAL = "partial"
-    FAILED = "failed"
-    BUSY = "busy"
-    REFUSED = "refused"
-    PAID = "paid"
-    DELIVERED = "delivered"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
-    REVIEW = "review"
-    REFUND_DUE = "refund_due"
-    REFUNDED = "refunded"
-
-
-HEADLINES = {
-    PageState.OPENING: lazy_gettext("Opening the payment page"),
-    PageState.WAITING: lazy_gettext("Waiting for your payment"),
-    PageState.CHECKING: lazy_gettext("We are checking your payment"),
-    PageState.PARTIAL: lazy_gettext("Part of the amount has arrived"),
-    PageState.FAILED: lazy_gettext("The payment page did not open"),
-    PageState.BUSY: lazy_gettext("Payment is busy, your order is kept"),
-    PageState.REFUSED: lazy_gettext("The shop cannot take your payment now"),
-    PageState.PAID: lazy_gettext("Paid, thank you"),
-    PageState.DELIVERED: lazy_gettext("Paid, thank you"),
-    PageState.EXPIRED: lazy_gettext("Payment time is over"),
-    PageState.CANCELLED: lazy_gettext("This order was cancelled"),
-    PageState.REVIEW: lazy_gettext("A person will look at this order"),
-    PageState.REFUND_DUE: lazy_gettext("A refund is due to you"),
-    PageState.REFUNDED: lazy_gettext("Refunded"),
-}
-
-OF_FREE = lazy_gettext("Thank you for your order")
-"""The headline of an order with nothing to pay."""
-
-BY_ORDER = {
-    OrderStatus.PAID: PageState.PAID,
-    OrderStatus.FULFILLED: PageState.DELIVERED,
-    OrderStatus.EXPIRED: PageState.EXPIRED,
-    OrderStatus.CANCELLED: PageState.CANCELLED,
-    OrderStatus.REVIEW: PageState.REVIEW,
-    OrderStatus.REFUND_DUE: PageState.REFUND_DUE,
-    OrderStatus.REFUNDED: PageState.REFUNDED,
-}
-
-BY_PAYMENT = {
-    PaymentState.CREATING: PageState.OPENING,
-    PaymentState.UNKNOWN: PageState.FAILED,
-    PaymentState.OPEN: PageState.WAITING,
-    PaymentState.PARTIAL: PageState.PARTIAL,
-    PaymentState.FAILED: PageState.FAILED,
-    PaymentState.ABANDONED: PageState.FAILED,
-    PaymentState.CANCELED: PageState.EXPIRED,
-    PaymentState.PAID: PageState.CHECKING,
-}
-
-CHANGING = {
-    PageState.OPENING,
-    PageState.WAITING,
-    PageState.CHECKING,
-    PageState.PARTIAL,
-    PageState.PAID,
-}
-"""States that change within minutes, and that a page asks about as often."""
 LOOK_AGAIN, LOOK_AGAIN_SLOWLY = 30, 120
 """After so many seconds a page without scripts looks again: in these states, and in others that can change."""
-
-CHECKED = (CHANGING - {PageState.PAID}) | {
-    *(PageState.EXPIRED, PageState.CANCELLED, PageState.REVIEW)
-}
-"""States in which the buyer may have the provider asked, while there is an invoice to ask about."""
-
-CHANGEABLE = {PageState.WAITING, PageState.FAILED, PageState.BUSY, PageState.REFUSED}
-"""States in which no money has come, and none is said to be on its way."""
-
-CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
-"""Closed without money, which may come late."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +130,7 @@ def last_orders() -> list[tuple[Order, str, PageState]]:
     """The orders that this browser placed, each with the address of its page and where it stands."""
     found = (find_order(number) for number in remembered_orders())
     return [
-        (order, order_path(order), _state(order, current_payment(order), asking=False))
+        (order, order_path(order), state_of(order, current_payment(order), asking=False))
         for order in found
         if order
     ]
@@ -220,7 +139,7 @@ def last_orders() -> list[tuple[Order, str, PageState]]:
 def order_page(order: Order, *, asking: bool = False) -> OrderPage:
     """The page of an order; `asking` while the buyer has just come back and nothing is known yet."""
     payment, mail = current_payment(order), _mail_news(order)
-    state = _state(order, payment, asking=asking)
+    state = state_of(order, payment, asking=asking)
     final = _is_final(state, mail)
     token, now = order_token(order), utcnow()
     payable = state in (PageState.WAITING, PageState.CHECKING, PageState.PARTIAL)
@@ -296,18 +215,3 @@ def _can_pay_again(state: PageState, order: Order, payment: Payment | None) -> b
     if state is PageState.REFUSED:
         return payment is None or payment.retry_at is None or payment.retry_at <= now
     return state in (PageState.FAILED, PageState.BUSY)
-
-
-def _state(order: Order, payment: Payment | None, *, asking: bool) -> PageState:
-    if order.status is not OrderStatus.PENDING:
-        return BY_ORDER[order.status]
-    if payment is None:
-        return PageState.FAILED
-    state = BY_PAYMENT[payment.state]
-    if state is PageState.FAILED and (payment.error_lasts or payment.attempt >= MOST_ATTEMPTS):
-        return PageState.REFUSED
-    if payment.state is PaymentState.FAILED and payment.retry_at:
-        return PageState.BUSY
-    # All of the money may be on its way, waiting for the blockchain.
-    asking = asking or payment.part_came
-    return PageState.CHECKING if asking and state is PageState.WAITING else state

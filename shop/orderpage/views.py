@@ -36,9 +36,10 @@ from . import mail_views  # noqa: F401 - its views are in the blueprint now
 from .find_views import search_again
 from .mailbox_views import go_on
 from .owners import is_owner, offer_proof
-from .page import CLOSED, order_at, order_page, payment_to_ask_about
+from .page import order_at, order_page, payment_to_ask_about
 from .routing import bp as bp  # with all views in it, for the app
 from .routing import to_order, to_payment
+from .states import CLOSED
 
 log = structlog.get_logger()
 

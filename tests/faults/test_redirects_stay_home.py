@@ -236,7 +236,7 @@ def test_no_pay_url_of_a_reply_leads_off_the_list_or_gets_onto_a_page(
 ) -> None:
     monkeypatch.setattr("shop.payments.opening.LASTING_SECONDS", -1)  # the minute is over each time
     monkeypatch.setattr("shop.payments.opening.PAUSES", (0.0,))
-    for module in ("shop.payments.opening", "shop.orderpage.page"):
+    for module in ("shop.payments.opening", "shop.orderpage.page", "shop.orderpage.states"):
         monkeypatch.setattr(f"{module}.MOST_ATTEMPTS", 10_000)
     order, _ = order_of(app)
     calls.invoice_is("canceled")

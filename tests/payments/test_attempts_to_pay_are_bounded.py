@@ -115,7 +115,7 @@ def test_the_attempts_of_one_order_can_never_be_hundreds(
     app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     assert MOST_ATTEMPTS <= 60
-    for module in ("shop.payments.opening", "shop.orderpage.page"):
+    for module in ("shop.payments.opening", "shop.orderpage.page", "shop.orderpage.states"):
         monkeypatch.setattr(f"{module}.MOST_ATTEMPTS", 4)
     with app.app_context():
         order, payment = make_order(app)

@@ -165,3 +165,25 @@ RUSSIAN = {
     "download url": ("URL загрузки #", "Скачать # URL"),
 }
 LANGUAGES = {"English": ENGLISH, "German": GERMAN, "Russian": RUSSIAN}
+
+
+NOT_CARRIED = {
+    "grouped": "sells other products together",
+    "bundle": "sells other products together",
+    "composite": "sells other products together",
+    "woosb": "sells other products together",
+    "external": "is sold on another site",
+    "subscription": "is a subscription",
+    "variable-subscription": "is a subscription",
+    "subscription_variation": "is a subscription",
+    "gift-card": "is a gift card",
+    "pw-gift-card": "is a gift card",
+}
+"""Why records of these types are left."""
+TYPES = {"simple", "variable", "variation", "downloadable", "virtual", *NOT_CARRIED}
+OFF = {
+    "1": "",
+    "0": "is private",
+    "-1": "is a draft, or planned for later",
+    "2": "waits for review",
+}

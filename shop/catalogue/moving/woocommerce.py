@@ -28,28 +28,8 @@ from .numbers import BadValue, whole
 from .prices import Prices, prices_of
 from .slugs import slug_of
 from .table import Table
-from .woo_headings import LANGUAGES
+from .woo_headings import LANGUAGES, NOT_CARRIED, OFF, TYPES
 
-NOT_CARRIED = {
-    "grouped": "sells other products together",
-    "bundle": "sells other products together",
-    "composite": "sells other products together",
-    "woosb": "sells other products together",
-    "external": "is sold on another site",
-    "subscription": "is a subscription",
-    "variable-subscription": "is a subscription",
-    "subscription_variation": "is a subscription",
-    "gift-card": "is a gift card",
-    "pw-gift-card": "is a gift card",
-}
-"""Why records of these types are left."""
-TYPES = {"simple", "variable", "variation", "downloadable", "virtual", *NOT_CARRIED}
-OFF = {
-    "1": "",
-    "0": "is private",
-    "-1": "is a draft, or planned for later",
-    "2": "waits for review",
-}
 USED = {
     *("id", "type", "sku", "name", "published", "visibility", "short description", "description"),
     *("sale starts", "sale ends", "in stock", "stock", "backorders", "purchase note", "sale price"),

@@ -6,25 +6,30 @@ invoice's whole story) may be of any kind, repeated, or broken, and never costs 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeGuard
-from urllib.parse import parse_qsl
 
 import jwt
 
 from .errors import BadPostback, Refusal
 from .invoices import normalise_invoice_id, plain_text
+from .postback_bodies import (
+    BLANKS,
+    LONGEST_AMOUNT,
+    Fields,
+    form_fields,
+    invoice_found_in,
+    invoice_named_in,
+    json_fields,
+    multipart_fields,
+)
 
 LARGEST_POSTBACK = 256 * 1024
 """A notice lists the transactions of its invoice, and somebody may have paid in hundreds of them."""
-MOST_FIELDS = 2000
-LOOKED_THROUGH = 64 * 1024
-"""How much of a body that cannot be read is searched for an invoice's id: forgeries must stay cheap."""
 LARGEST_TOKEN = 4 * 1024
 TOKEN_LEEWAY_SECONDS = 60
 TOKEN_LIFE_SECONDS = 15 * 60
@@ -34,32 +39,13 @@ USED = ("token", "invoice_id", "order_id", "status", "amount_crypto", "currency"
 NO_ORDER = ("", "None", "null")
 """How senders write that there is none, where a form knows texts only."""
 
-BLANKS = " \t\r\n"
 TOKEN = re.compile(
     r"""(?:b?["'])?[ \t\r\n]*([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)[ \t\r\n]*["']?"""
 )
 """Some old notices wrap the token as b"…"; new ones carry it bare."""
 INVOICE = re.compile(r"(?:INV-)?([A-Z0-9]{8})")
 """What an invoice's id looks like, wherever one was seen. Other numbers in a token are not one."""
-NAMED = re.compile(
-    r"(?:invoice_id|uuid)(?:%[0-9A-Fa-f]{2}|[^%A-Za-z0-9]){1,40}(?:INV-)?([A-Z0-9]{8})(?![A-Za-z0-9])"
-)
-"""An invoice's id behind its field's name, whatever encoding or half of one stands between them."""
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
-LONGEST_AMOUNT = 120
-EDGE = re.compile(rb"\s*(--[^\r\n]{0,199}[^\s-])[ \t]*(\r?\n)")
-"""The first line of a multipart form, which says what parts it; its label may be wrong or gone."""
-PART = re.compile(
-    rb"""^content-disposition:[ \t]*form-data[ \t]*;[ \t]*name="?([^"\r\n;]*)"?[ \t]*$""",
-    re.IGNORECASE | re.MULTILINE,
-)
-FILE = re.compile(
-    rb"^content-disposition:[^\r\n]*;[ \t]*filename\*?=", re.IGNORECASE | re.MULTILINE
-)
-LARGEST_HEAD = 1000
-
-Fields = list[tuple[str, Any]]
-"""As they stand in the notice, with repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +194,7 @@ def _told(name: str, value: object) -> str | None:
     if isinstance(value, dict):
         return _bare(value.get("uuid"))
     # JSON in a form, or what looks like it.
-    return _found(value) if isinstance(value, str) else None
-
-
-def _found(text: str) -> str | None:
-    match = NAMED.search(text, 0, LOOKED_THROUGH)
-    return match[1] if match else None
+    return invoice_named_in(value) if isinstance(value, str) else None
 
 
 def unproven_fields(content_type: str | None, body: bytes) -> tuple[str, Fields]:
@@ -222,13 +203,13 @@ def unproven_fields(content_type: str | None, body: bytes) -> tuple[str, Fields]
         encoding, given = _read(content_type, body)
     except BadPostback:
         return "unreadable", []
-    return encoding, _json_fields(body, fraction=float) if encoding == "json" else given
+    return encoding, json_fields(body, fraction=float) if encoding == "json" else given
 
 
 def _read(content_type: str | None, body: bytes) -> tuple[str, Fields]:
     """The notice's fields. The project's settings choose the encoding; the label is not always right."""
     if len(body) > LARGEST_POSTBACK:
-        raise BadPostback("too large", Refusal.UNREADABLE, _found_in(body))
+        raise BadPostback("too large", Refusal.UNREADABLE, invoice_found_in(body))
     label = (content_type or "").lower()
     first = "form"
     if "json" in label:
@@ -236,9 +217,9 @@ def _read(content_type: str | None, body: bytes) -> tuple[str, Fields]:
     elif "multipart" in label:
         first = "multipart"
     readers: dict[str, Callable[[bytes], Fields]] = {
-        "form": _form_fields,
-        "json": _json_fields,
-        "multipart": _multipart_fields,
+        "form": form_fields,
+        "json": json_fields,
+        "multipart": multipart_fields,
     }
     without_token: tuple[str, Fields] | None = None
     for encoding in (first, *(name for name in readers if name != first)):
@@ -249,70 +230,7 @@ def _read(content_type: str | None, body: bytes) -> tuple[str, Fields]:
             without_token = encoding, given
     if without_token:
         return without_token
-    raise BadPostback("neither JSON nor a form", Refusal.UNREADABLE, _found_in(body))
-
-
-def _found_in(body: bytes) -> str | None:
-    return _found(body[:LOOKED_THROUGH].decode("ascii", "replace"))
-
-
-def _json_fields(body: bytes, fraction: Callable[[str], object] = str) -> Fields:
-    outermost: Fields = []
-
-    def keep(pairs: Fields) -> dict[str, Any]:
-        nonlocal outermost
-        outermost = pairs  # the object that ends last is the one around all others
-        return dict(pairs)
-
-    try:
-        # Bytes of another encoding are in fields that are not used: those that are hold plain ASCII.
-        text = body.decode(json.detect_encoding(body), "replace")
-        found = json.loads(
-            text,
-            parse_int=_integer,
-            parse_float=fraction,
-            parse_constant=str,
-            object_pairs_hook=keep,
-            strict=False,
-        )
-    except (ValueError, RecursionError):
-        return []
-    return outermost if isinstance(found, dict) else []
-
-
-def _integer(digits: str) -> int | str:
-    """Python refuses to read very long ones, and with them the notice."""
-    return int(digits) if len(digits) <= LONGEST_AMOUNT else digits
-
-
-def _form_fields(body: bytes) -> Fields:
-    text = body.decode("utf-8-sig", "replace")
-    try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
-    except ValueError:
-        return []
-
-
-def _multipart_fields(body: bytes) -> Fields:
-    """The fields of a form in parts, if it is whole; files are left out."""
-    edge = EDGE.match(body)
-    if not edge:
-        return []
-    line_end = edge[2]
-    _, *parts, end = (line_end + body[edge.start(1) :]).split(line_end + edge[1])
-    if not end.startswith(b"--") or len(parts) > MOST_FIELDS:
-        return []
-    fields: Fields = []
-    for part in parts:
-        head, found, value = part.partition(line_end * 2)
-        if not found or len(head) > LARGEST_HEAD or not head.lstrip(b" \t").startswith(line_end):
-            return []
-        head = head.replace(b"\r", b"")
-        if name := PART.search(head):
-            fields.append((name[1].decode("utf-8", "replace"), value.decode("utf-8", "replace")))
-        elif not FILE.search(head):
-            return []
-    return fields
+    raise BadPostback("neither JSON nor a form", Refusal.UNREADABLE, invoice_found_in(body))
 
 
 def _unrepeated(given: Fields) -> dict[str, Any]:
