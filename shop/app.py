@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.config.update(SETTINGS=settings, SECRET_KEY=settings.secret_key.get_secret_value())
     own = own_templates.OwnTemplates(settings)
-    app.jinja_loader = ChoiceLoader([own, FileSystemLoader(ROOT / "templates")])
+    app.jinja_loader = ChoiceLoader([own, FileSystemLoader(own_templates.SHIPPED)])
     app.jinja_env.undefined = StrictUndefined
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named
     app.extensions[EXTENSION] = open_gateway(settings)

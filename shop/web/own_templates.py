@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import structlog
 from jinja2 import Environment, FileSystemLoader, TemplateNotFound, TemplateSyntaxError
+from jinja2.meta import find_referenced_templates
 
-from ..config import Settings
+from ..config import ROOT, Settings
 from .own_files import UnreadableFile, own_text
 
 log = structlog.get_logger()
 
+SHIPPED = ROOT / "templates"
+NOT_ASKED_FOR = "has the name of no template that the shop has, and none of yours includes it: templates/ has the names"
 SUFFIXES = (".html", ".txt", ".xml")
 """Of the shop's own. What an editor leaves beside them is nobody's template."""
 
@@ -38,16 +41,20 @@ class OwnTemplates(FileSystemLoader):
         return found
 
     def unusable(self, environment: Environment) -> list[str]:
-        """What is wrong with those that the shop does without."""
-        problems = []
-        for name in self.list_templates():
+        """What is wrong with those that the shop does without, and which nothing asks for."""
+        problems, asked_for = [], set(FileSystemLoader(SHIPPED).list_templates())
+        names = self.list_templates()
+        for name in names:
             try:
-                environment.compile(own_text(self.folder / name) or "", name)
+                source = own_text(self.folder / name) or ""
+                environment.compile(source, name)
+                asked_for.update(filter(None, find_referenced_templates(environment.parse(source))))
             except UnreadableFile as error:
                 problems.append(str(error))
             except TemplateSyntaxError as error:
                 problems.append(f"{self.folder / name}, line {error.lineno}: {error.message}")
-        return problems
+        unused = [str(self.folder / name) for name in names if name not in asked_for]
+        return [*problems, *(f"{path} {NOT_ASKED_FOR}" for path in unused)]
 
     def list_templates(self) -> list[str]:
         """The names of all that look like templates."""

@@ -180,6 +180,21 @@ def test_a_template_that_can_be_used_is_used(app: Flask, data: Path) -> None:
         end_read()
 
 
+def test_a_template_that_nothing_asks_for_is_put_before_a_person(app: Flask, data: Path) -> None:
+    """Its name was written otherwise than the shop's, or the shop's was in another folder before."""
+    template = write(data / "templates/checkout/order.html", "mine")
+
+    with app.app_context():
+        look_around()
+        (item,) = open_attention()
+        assert f"{template} has the name of no template" in item.note
+        end_read()
+        write(data / "templates/legal/page.html", '{% include "checkout/order.html" %}')
+        look_around()
+        assert open_attention() == [], "it is a part of another one"
+        end_read()
+
+
 @pytest.mark.parametrize("broken", [a_pipe, a_folder, a_loop, Path.unlink])
 def test_a_sheet_that_is_gone_is_answered_and_said(app: Flask, data: Path, broken: Break) -> None:
     client = app.test_client()
