@@ -259,6 +259,18 @@ def layers() -> list[set[str]]:
     return [set(re.findall(r"shop\.(\w+)", layer)) for layer in order]
 
 
+OUTSIDE_THE_ORDER = {"__init__", "migrations", "sandbox"}
+
+
+def test_every_package_has_its_place_in_the_order() -> None:
+    """The contract says nothing about one that it does not name, which may then import what it likes."""
+    there = {path.stem for path in SHOP.glob("*.py")} | {
+        path.parent.name for path in SHOP.glob("*/*.py")
+    }
+
+    assert set().union(*layers()) == there - OUTSIDE_THE_ORDER
+
+
 def test_no_package_names_a_page_of_one_above(app: Flask) -> None:
     """Imports are looked at by the contract; a string would be an import that nobody sees."""
     height = {package: -at for at, layer in enumerate(layers()) for package in layer}

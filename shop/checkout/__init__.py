@@ -1,1 +1,1 @@
-"""From the cart to the pay page and back: cart, checkout form, order page."""
+"""From the cart to the pay page: the cart, the checkout form, and placing the order."""

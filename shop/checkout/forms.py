@@ -1,4 +1,4 @@
-"""What a buyer fills in: an email address and a currency; and after the order, whose order it is."""
+"""What a buyer fills in to order: an email address and a currency."""
 
 from __future__ import annotations
 

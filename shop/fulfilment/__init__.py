@@ -1,1 +1,1 @@
-"""Handing over the goods: deliveries, licence keys, downloads, and the outbox of mails."""
+"""Handing over the goods: deliveries, licence keys, downloads, and the words of mails."""

@@ -1,1 +1,1 @@
-"""For operators: logs, health and the doctor."""
+"""For operators: the log, health, the journal, and when jobs last ran."""

@@ -7,7 +7,8 @@ It holds ids, order numbers and keyed hashes: no address and no key. `shop/books
 the database.
 
 A line is written, and on the disk, before the transaction that it is about is committed: so what the
-database knows, the journal knows. A line whose transaction failed is harmless: see books.py.
+database knows, the journal knows. A line whose transaction failed is harmless: see
+`shop/books/with_journal.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The order, its lines, the stock it holds, its history, and what a person must look at.
+"""The order, its lines, the stock it holds, and its history.
 
 The one table of moves is TRANSITIONS. The model refuses every move that is not in it, and so does
 the database, by triggers that the first migration made from the same table.

@@ -1,7 +1,7 @@
 """Figures that must agree with each other, each made of what it must outlast: change one, and all follow.
 
 How long late money counts is the operator's to say (SHOP_LATE_PAYMENT_HOURS, a product's own hours);
-what depends on it is in watching.py, and what settings it forbids in config.py.
+what depends on it is in watching.py, and what settings it forbids in `shop/config`.
 """
 
 from __future__ import annotations
