@@ -198,6 +198,108 @@ def numbers(texts: list[str]) -> set[int]:
     return {int(number) for text in texts for number in text.split(",")}
 
 
+def plan_of(heading: str = "") -> str:
+    """The plan of the house, or one section of it."""
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0] if heading else text
+
+
+def contract() -> list[str]:
+    """The layers of the import contract, from above."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    (order,) = [each["layers"] for each in settings["contracts"] if each["type"] == "layers"]
+    return list(order)
+
+
+def packages_in(layer: str) -> list[str]:
+    return re.findall(r"shop\.(\w+)", layer)
+
+
+def test_the_plan_has_the_packages_of_the_import_contract_in_its_order() -> None:
+    found = list[list[str]]()
+    rows = re.findall(r"^\| (· )?`(\w+)` \|", plan_of("Packages, from above"), re.MULTILINE)
+    for beside, package in rows:
+        if not beside:
+            found.append([])
+        found[-1].append(package)
+
+    assert found == [packages_in(layer) for layer in contract()]
+
+
+def test_the_plan_says_which_packages_beside_each_other_import_nothing_of_each_other() -> None:
+    text = " ".join(plan_of("Packages, from above").split())
+    (said,) = re.findall(r"[^.|]*import nothing of each other[^.]*", text)
+
+    apart = [name for layer in contract() if "|" in layer for name in packages_in(layer)]
+    assert re.findall(r"`(\w+)`", said) == apart
+
+
+PART = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+"""A row of a table that begins with one name."""
+
+
+def test_the_plan_has_the_parts_of_the_sweep_in_its_order() -> None:
+    source = (ROOT / "shop/jobs.py").read_text("utf-8")
+    (parts,) = re.findall(r"parts = \(\n(.+?)\n    \)", source, re.DOTALL)
+
+    assert PART.findall(plan_of("The minute's work")) == re.findall(r"\w+", parts)
+
+
+BESIDE_EACH_OTHER = re.compile(r"\n\n|\n(?=[|-] )|\n(?=\|)")
+"""Between two paragraphs, items of a list or rows of a table: a name is looked for in its own one's files."""
+
+
+def test_every_file_and_every_name_of_the_plan_is_there() -> None:
+    everywhere, found = sources_of("shop"), 0
+    others = {path.stem for path in (ROOT / "shop").iterdir()} | {"else", "session", "shop"}
+    for block in BESIDE_EACH_OTHER.split(plan_of()):
+        files = [named_file(name) for name in files_in(block)]
+        code = [path.read_text("utf-8") for path in files if path.suffix == ".py"]
+        source = "\n".join(code) or everywhere
+        for name in set(re.findall(r"`(\w+)`", PART.sub("", block))) - others:
+            assert defines(source, name), f"{name}: {block[:80]}"
+            found += 1
+        for name in re.findall(r'`"(\w+)"`', block):
+            assert f'transaction("{name}")' in source, f"{name}: {block[:80]}"
+            found += 1
+
+    assert found > 90
+
+
+def files_in(block: str) -> list[str]:
+    """Every path that a part of the plan names: by a link, or in code that has a slash or an ending."""
+    linked = re.findall(r"\]\(\.\./(\S+?)\)", block)
+    code = re.findall(r"`([\w./-]+)`", block)
+    kinds = ("models.py", "queries.py", "service.py", "forms.py", "views.py", "routing.py")
+    paths = [name for name in code if re.search(r"\w/|\.\w", name) and not name.startswith("/")]
+    return linked + [name for name in paths if name not in kinds and name != "dev.py"]
+
+
+def named_file(name: str) -> Path:
+    for path in (ROOT / "shop" / name, ROOT / name):
+        if path.exists():
+            return path
+    raise AssertionError(f"docs/architecture.md: there is no {name}")
+
+
+def defines(source: str, name: str) -> bool:
+    """Whether a function, class, constant, field or argument of this name is made there."""
+    made = rf"\b(?:def|class) {name}\b|^ *{name}(?:: .+)? = |^ *{name}: |[(, ]{name}: "
+    return re.search(made, source, re.MULTILINE) is not None
+
+
+def test_a_name_that_is_nowhere_would_be_found() -> None:
+    """The control."""
+    source = (
+        "def settle(order_id: int) -> bool:\n    PARTS: tuple[int, ...] = (1,)\n    note(kind)\n"
+    )
+
+    made = ("settle", "order_id", "PARTS", "note", "kind", "sett")
+    assert [name for name in made if defines(source, name)] == ["settle", "order_id", "PARTS"]
+    with pytest.raises(AssertionError):
+        named_file("payments/service.py")
+
+
 def test_whoever_installs_the_shop_is_told_to_do_it_from_the_clone() -> None:
     """A package of it has no templates and no styles: it would seem to work in the clone alone."""
     documents = "".join(path.read_text("utf-8") for path in DOCUMENTS)

@@ -198,10 +198,11 @@ def test_what_waits_for_a_person_is_listed(app: Flask, runner: FlaskCliRunner) -
     lines = runner.invoke(args=["attention", "list"]).stdout.splitlines()
     found = json.loads(runner.invoke(args=["attention", "list", "--json"]).stdout)
 
-    assert [line.partition("  ")[2].split("  ")[1] for line in lines] == [
+    assert [line.partition("  ")[2].split("  ")[1] for line in lines[::2]] == [
         "paid_twice: Order X was paid twice.",
         "no_stock: Order Y is sold out.",
     ]
+    assert all(line.startswith("    to do: ") for line in lines[1::2])
     assert [(item["kind"], item["reference"]) for item in found] == [
         ("paid_twice", "x"),
         ("no_stock", "y"),
