@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, Text, text
+from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..columns import UtcDateTime
@@ -36,6 +36,8 @@ class AttentionItem(Base):
     kind: Mapped[str] = mapped_column(String(40))
     reference: Mapped[str] = mapped_column(String(LONGEST_REFERENCE))
     note: Mapped[str] = mapped_column(Text)
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"), index=True)
+    """The order that it is about; None where it is about none, or about many. `reference` only tells items apart."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     alert_key: Mapped[str] = mapped_column(String(120), default="")
     """The mail that tells the operator, by its key in the outbox; empty until one was queued."""

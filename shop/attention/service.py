@@ -16,13 +16,21 @@ from .queries import waits_for_a_person
 log = structlog.get_logger()
 
 
-def raise_attention(session: Session, kind: AttentionKind, reference: str, note: str) -> None:
-    """Put something before a person; once, however often it is found before it is resolved."""
-    if insert_if_new(session, AttentionItem, kind=kind, reference=reference, note=note):
+def raise_attention(
+    session: Session, kind: AttentionKind, reference: str, note: str, *, order_id: int | None = None
+) -> None:
+    """Put something before a person; once, however often it is found before it is resolved.
+
+    `order_id` is of the order that it is about: while it is open, the buyer's address is kept.
+    """
+    values = {"kind": kind, "reference": reference, "note": note, "order_id": order_id}
+    if insert_if_new(session, AttentionItem, **values):
         log.warning("attention", kind=kind, reference=reference)
 
 
-def raise_attention_once(session: Session, kind: AttentionKind, reference: str, note: str) -> None:
+def raise_attention_once(
+    session: Session, kind: AttentionKind, reference: str, note: str, *, order_id: int | None = None
+) -> None:
     """The same for what cannot be mended, only seen: resolved once, it stays so until it is another."""
     seen = select(AttentionItem.id).where(
         AttentionItem.kind == kind,
@@ -30,13 +38,15 @@ def raise_attention_once(session: Session, kind: AttentionKind, reference: str, 
         AttentionItem.note == note,
     )
     if session.scalar(seen.limit(1)) is None:
-        raise_attention(session, kind, reference, note)
+        raise_attention(session, kind, reference, note, order_id=order_id)
 
 
-def tell_once(kind: AttentionKind, reference: str, note: str) -> None:
+def tell_once(
+    kind: AttentionKind, reference: str, note: str, *, order_id: int | None = None
+) -> None:
     """`raise_attention_once` in a transaction of its own."""
     with transaction("attention") as session:
-        raise_attention_once(session, kind, reference, note)
+        raise_attention_once(session, kind, reference, note, order_id=order_id)
 
 
 def resolve_attention(

@@ -14,6 +14,7 @@ from ..db import db, utcnow
 from ..orders.models import Order
 from ..payments.times import TIME_FOR
 from .queries import (
+    ORDER,
     Found,
     free_not_given,
     goods_missing,
@@ -45,6 +46,7 @@ class Discrepancy:
     kind: AttentionKind
     reference: str
     note: str
+    order_id: int | None
 
 
 def discrepancies(
@@ -57,7 +59,8 @@ def discrepancies(
     given["since"] = last - newest if newest else 0
     for kind, note, check in CHECKS:
         for row in db.session.execute(check(), given).all():
-            yield Discrepancy(kind, row[0], note.format(*row))
+            order_id = row._mapping.get(ORDER)
+            yield Discrepancy(kind, row[0], note.format(*row), order_id)
 
 
 CHECKS: tuple[tuple[AttentionKind, str, Callable[[], Found]], ...] = (

@@ -54,7 +54,9 @@ HOLD_OF = {
 
 RECENT = Order.id > bindparam("since", type_=Integer)
 Found = Select[*tuple[Any, ...]]
-"""Finds rows that begin with the attention item's reference."""
+"""Finds rows that begin with the attention item's reference; where they are about an order, its id is in ORDER."""
+ORDER = "order_id"
+_ORDER = Order.id.label(ORDER)
 
 
 def _over(name: str) -> BindParameter[datetime]:
@@ -68,7 +70,7 @@ def money_not_counted() -> Found:
     told = select(AttentionItem.reference)
     explained = case((Order.status.in_(SETTLED), 1), else_=0)
     return (
-        select(Order.number)
+        select(Order.number, _ORDER)
         .join(Payment, Payment.order_id == Order.id)
         .where(RECENT, Payment.state == PaymentState.PAID)
         .where(Payment.reference.not_in(told))
@@ -82,14 +84,14 @@ def paid_without_money() -> Found:
     """Orders that cost something and count as paid, and no payment is."""
     money = exists().where(Payment.order_id == Order.id, Payment.state == PaymentState.PAID)
     counts = Order.status.in_(HAS_GOODS) & (Order.total_minor > 0)
-    return select(Order.number).where(RECENT, counts, ~money)
+    return select(Order.number, _ORDER).where(RECENT, counts, ~money)
 
 
 @cache
 def no_payment() -> Found:
     """Orders that nobody can pay, because they were stored without a payment."""
     payment = exists().where(Payment.order_id == Order.id)
-    return select(Order.number).where(RECENT, Order.total_minor > 0, ~payment)
+    return select(Order.number, _ORDER).where(RECENT, Order.total_minor > 0, ~payment)
 
 
 @cache
@@ -97,14 +99,14 @@ def free_not_given() -> Found:
     """Orders with nothing to pay that were not given away as they were placed, or that somebody was to pay."""
     payment = exists().where(Payment.order_id == Order.id)
     wrong = or_(Order.status.not_in(HAS_GOODS), payment)
-    return select(Order.number).where(RECENT, Order.total_minor == 0, wrong)
+    return select(Order.number, _ORDER).where(RECENT, Order.total_minor == 0, wrong)
 
 
 @cache
 def wrong_amount() -> Found:
     """Payments for something else than what the order costs."""
     differs = or_(Payment.amount_minor != Order.total_minor, Payment.currency != Order.currency)
-    return select(Payment.reference).join(Order).where(RECENT, differs)
+    return select(Payment.reference, _ORDER).join(Order).where(RECENT, differs)
 
 
 @cache
@@ -112,7 +114,7 @@ def wrong_total() -> Found:
     """Orders whose lines do not add up to the total."""
     lines = func.sum(OrderLine.quantity * OrderLine.unit_minor)
     return (
-        select(Order.number)
+        select(Order.number, _ORDER)
         .outerjoin(OrderLine)
         .where(RECENT)
         .group_by(Order.id)
@@ -124,7 +126,7 @@ def wrong_total() -> Found:
 def goods_without_money() -> Found:
     """Orders that hand something over and are not paid."""
     return (
-        select(Order.number)
+        select(Order.number, _ORDER)
         .join(Delivery, Delivery.order_id == Order.id)
         .where(RECENT, Order.status.not_in(SETTLED))
         .distinct()
@@ -139,7 +141,7 @@ def goods_missing() -> Found:
         Delivery.order_line_id == OrderLine.id, Delivery.state == DeliveryState.WAITING
     )
     return (
-        select(Order.number)
+        select(Order.number, _ORDER)
         .join(OrderLine)
         .where(RECENT, Order.status.in_(HAS_GOODS), OrderLine.kind.is_not(None))
         .where(or_(~planned, and_(Order.status == OrderStatus.FULFILLED, waiting)))
@@ -167,7 +169,7 @@ def not_delivered() -> Found:
     )
     since = Order.paid_at < _over("delivering")
     return (
-        select(Order.number)
+        select(Order.number, _ORDER)
         .where(RECENT, Order.status == OrderStatus.PAID, since)
         .where(~for_keys, ~for_a_file)
     )
@@ -180,12 +182,12 @@ def wrong_keys() -> Found:
     in_use = LicenceKey.withdrawn_at.is_(None)
     foreign = func.sum(case((LicenceKey.product_id != OrderLine.product_id, 1), else_=0))
     return (
-        select(literal("delivery-") + cast(Delivery.id, String), Order.number)
+        select(literal("delivery-") + cast(Delivery.id, String), Order.number, _ORDER)
         .join(Order, Delivery.order_id == Order.id)
         .join(OrderLine, Delivery.order_line_id == OrderLine.id)
         .outerjoin(LicenceKey, and_(LicenceKey.delivery_id == Delivery.id, in_use))
         .where(RECENT, Delivery.kind == DeliveryKind.KEY)
-        .group_by(Delivery.id, Order.number, OrderLine.quantity)
+        .group_by(Delivery.id, Order.id, Order.number, OrderLine.quantity)
         .having(or_(func.count(LicenceKey.id) != due, foreign > 0))
     )
 
@@ -194,7 +196,7 @@ def wrong_keys() -> Found:
 def mail_missing() -> Found:
     """Paid orders whose goods nobody will mail."""
     mail = exists().where(OutboxMail.dedupe_key == literal("order-delivered:") + Order.number)
-    return select(Order.number).where(RECENT, Order.status.in_(HAS_GOODS), ~mail)
+    return select(Order.number, _ORDER).where(RECENT, Order.status.in_(HAS_GOODS), ~mail)
 
 
 @cache
@@ -203,7 +205,7 @@ def wrong_hold() -> Found:
     wrong = [
         and_(Order.status == status, StockHold.state != state) for status, state in HOLD_OF.items()
     ]
-    return select(Order.number).join(StockHold).where(RECENT, or_(*wrong)).distinct()
+    return select(Order.number, _ORDER).join(StockHold).where(RECENT, or_(*wrong)).distinct()
 
 
 @cache
@@ -249,7 +251,7 @@ def payment_stuck() -> Found:
         and_(state == PaymentState.UNKNOWN, lease < _over("unknown")),
         forgotten,
     )
-    return select(Payment.reference, Payment.state).join(Order).where(RECENT, stuck)
+    return select(Payment.reference, Payment.state, _ORDER).join(Order).where(RECENT, stuck)
 
 
 @cache
@@ -263,7 +265,7 @@ def not_answered() -> Found:
     ended = Payment.ends_at < _over("answering")
     asked = and_(Payment.next_check_at > _over("nothing"), ~Payment.is_closed)  # and put off again
     return (
-        select(Payment.reference, Payment.invoice_id)
+        select(Payment.reference, Payment.invoice_id, _ORDER)
         .join(Order)
         .where(RECENT, asked, ended, silent)
     )
@@ -282,7 +284,7 @@ def history_torn() -> Found:
     first = case((and_(OrderEvent.sequence == 1, OrderEvent.kind == "placed"), 1), else_=0)
     count, last = func.count(OrderEvent.sequence), func.max(OrderEvent.sequence)
     return (
-        select(Order.number)
+        select(Order.number, _ORDER)
         .outerjoin(OrderEvent)
         .where(RECENT)
         .group_by(Order.id)

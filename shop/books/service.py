@@ -22,7 +22,8 @@ def check(now: datetime | None = None) -> None:
         return
     with transaction("books") as session:
         for wrong in found:
-            raise_attention_once(session, wrong.kind, wrong.reference, wrong.note)
+            kind, reference, note = wrong.kind, wrong.reference, wrong.note
+            raise_attention_once(session, kind, reference, note, order_id=wrong.order_id)
 
 
 def compare(gateway: CryptoCloud, now: datetime | None = None) -> None:

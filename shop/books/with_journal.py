@@ -157,12 +157,13 @@ def _see_to_address(number: str) -> None:
         if order:
             erase_order(order.id, why=WHY, who="shop")
     except StillNeeded as needed:
+        kind, order_id = AttentionKind.ERASE_AGAIN, needed.order.id
         what = (
             f"The buyer's address of order {number} was erased before an older copy of the database was "
             f"put back; now it waits: {', '.join(needed.reasons)}. Erase it again with "
             "`flask privacy erase`."
         )
-        tell_once(AttentionKind.ERASE_AGAIN, number, what)
+        tell_once(kind, number, what, order_id=order_id)
 
 
 def _tell_of_lost_ones(found: Collection[str]) -> None:

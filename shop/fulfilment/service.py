@@ -95,6 +95,7 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
             _name(delivery),
             f"Order {delivery.order.number} is paid and waits for keys of {product.slug}: "
             f"add some with `flask keys add {product.slug} FILE`.",
+            order_id=delivery.order_id,
         )
         plan_mail(session, delivery.order, KEY_MAIL)
         return False
@@ -142,7 +143,8 @@ def _are_there(
             f"Order {delivery.order.number} is paid and waits for its file: {file} {files[file]}. "
             f"Put it back (`flask products import` does); it is handed over by itself then."
         )
-        raise_attention(session, MISSING, reference_of(file), note)
+        reference = reference_of(file)
+        raise_attention(session, MISSING, reference, note, order_id=delivery.order_id)
     if missing:
         plan_mail(session, delivery.order, FILE_MAIL)
     return not missing

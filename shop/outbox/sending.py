@@ -158,4 +158,5 @@ def _tell_a_person(session: Session, mail: OutboxMail, error: str) -> None:
     """A mail that we owe did not get through. Those that anybody can cause are no news: any address can be typed."""
     if mail.template not in ASKED_FOR and not (mail.order and mail.order.is_free):
         note = f"The mail {mail.dedupe_key} could not be sent: {error}."
-        raise_attention(session, AttentionKind.MAIL_FAILED, mail.dedupe_key, note)
+        kind, reference = AttentionKind.MAIL_FAILED, mail.dedupe_key
+        raise_attention(session, kind, reference, note, order_id=mail.order_id)

@@ -108,7 +108,9 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
             if not transaction_id:
                 plan_mail(session, order, "refund-due")
                 note = f"Order {order.number} ({order.total}) is to be paid back: {why}"
-                raise_attention(session, AttentionKind.REFUND_DUE, order.number, note)
+                raise_attention(
+                    session, AttentionKind.REFUND_DUE, order.number, note, order_id=order_id
+                )
         elif order.status is not OrderStatus.REFUND_DUE or not transaction_id:
             raise NotPossible(_why_not_refunded(order))
         if transaction_id:

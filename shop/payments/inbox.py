@@ -87,8 +87,9 @@ def _tell_of_a_mix_up(payment: Payment, named: str) -> None:
         f"CryptoCloud says that {payment.name}, which it gave us for order {payment.order.number} "
         f"({payment.money}), is for order {other.order.number} ({other.money})."
     )
+    kind, reference, order_id = AttentionKind.ORDER_MISMATCH, payment.reference, payment.order_id
     with transaction("nudge") as session:
-        raise_attention_once(session, AttentionKind.ORDER_MISMATCH, payment.reference, note)
+        raise_attention_once(session, kind, reference, note, order_id=order_id)
 
 
 def nudge(invoice_id: str | None, because: Refusal, now: datetime | None = None) -> bool:

@@ -51,6 +51,7 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
                 invoice_id,
                 f"A notice said that invoice {invoice_id} was paid, "
                 "and the provider's API has not confirmed it for a day.",
+                order_id=payment.order_id if payment else None,
             )
 
 

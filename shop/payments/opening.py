@@ -156,13 +156,14 @@ def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> Non
             payment.error, payment.error_lasts = str(error)[:300], error.lasts
             payment.retry_at = _not_before(error, _failures_in_a_row(order_id))
         if error.lasts:
-            tell_a_person(session, error, order.number)
+            tell_a_person(session, error, order)
         if payment.attempt >= MOST_ATTEMPTS:
             note = (
                 f"{payment.attempt} attempts to have order {order.number} paid have failed, "
                 f"and no more are made. The last time: {error}."
             )
-            raise_attention(session, AttentionKind.TOO_MANY_ATTEMPTS, order.number, note)
+            kind = AttentionKind.TOO_MANY_ATTEMPTS
+            raise_attention(session, kind, order.number, note, order_id=order_id)
     log.warning(
         "invoice_not_opened",
         order=order.number,

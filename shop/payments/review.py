@@ -23,10 +23,11 @@ def ask_a_person(
 ) -> None:
     """Put before a person `what` became of the order, with what is known of the payment."""
     note = f"Order {order.number} {what} {payment.figures or ''}".strip()
-    raise_attention(session, kind, payment.reference, note)
+    raise_attention(session, kind, payment.reference, note, order_id=order.id)
 
 
 def ask_about_part(session: Session, order: Order, payment: Payment) -> None:
     """A part that buys nothing is somebody's money. Asked once, however often the provider repeats it."""
     note = f"Order {order.number} was paid in part only, by {payment.name}. {payment.figures or ''}"
-    raise_attention_once(session, AttentionKind.PAID_PARTIAL, payment.reference, note.strip())
+    kind, reference = AttentionKind.PAID_PARTIAL, payment.reference
+    raise_attention_once(session, kind, reference, note.strip(), order_id=order.id)

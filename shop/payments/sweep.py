@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, case, null, update
 
 from ..attention.kinds import AttentionKind
-from ..attention.service import raise_attention_once
+from ..attention.service import tell_once
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..ops.isolation import each
 from ..orders.models import Order, OrderStatus
@@ -178,15 +178,15 @@ def tell_of_unclear_answers(calls: Calls, now: datetime) -> None:
     told = [
         (
             payment.reference,
+            payment.order_id,
             f"What CryptoCloud's API says about {payment.name} of order {payment.order.number} cannot "
             f"be used: {payment.unclear_because}. Look it up in your account; if the money is there, "
             "confirm the order.",
         )
         for payment in unclear_payments(now - UNCLEAR_FOR)
     ]
-    for reference, note in told:
-        with transaction("attention") as session:
-            raise_attention_once(session, AttentionKind.ANSWER_UNCLEAR, reference, note)
+    for reference, order_id, note in told:
+        tell_once(AttentionKind.ANSWER_UNCLEAR, reference, note, order_id=order_id)
 
 
 def expire_orders(calls: Calls, now: datetime) -> None:

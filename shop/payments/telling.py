@@ -10,6 +10,7 @@ from ..attention.kinds import AttentionKind
 from ..attention.models import LONGEST_REFERENCE
 from ..attention.service import raise_attention
 from ..config import current_settings
+from ..orders.models import Order
 from .cryptocloud import (
     Blocked,
     CryptoCloudError,
@@ -26,27 +27,32 @@ OF_ONE_CASE = re.compile(r"\S*[0-9@]\S*")
 """A figure, a time, an address, the number of a request: no part of the reason, and another each time."""
 
 
-def tell_a_person(session: Session, error: CryptoCloudError, order: str = "") -> None:
+def tell_a_person(session: Session, error: CryptoCloudError, order: Order | None = None) -> None:
     """Raise an attention item about a refusal that lasts: one for each reason, until it is resolved.
 
-    `order` is the number of an order that cannot be paid for it; without one, it was asked about invoices.
+    `order` is one that cannot be paid for it; without one, it was asked about invoices. An item is about all
+    orders that the reason stops, so only a refused reply, behind which may be money, names its order.
     """
+    order_id = None
     if isinstance(error, KeyRefused):
         kind, reference = AttentionKind.KEY_REFUSED, current_settings().cryptocloud_shop_id
         what = "CryptoCloud refused the API key: nobody can pay. Check CRYPTOCLOUD_API_KEY."
     elif isinstance(error, Untrusted | Unreadable):
         kind, reference = AttentionKind.REPLY_REFUSED, _reason(error)
+        order_id, number = (order.id, order.number) if order else (None, "?")
         what = (
-            f"CryptoCloud's answer for order {order} was refused, and the buyer was sent nowhere: "
+            f"CryptoCloud's answer for order {number} was refused, and the buyer was sent nowhere: "
             f"{error}. {_advice(error)}"
         )
     else:
         kind, reference = AttentionKind.INVOICE_REFUSED, _reason(error)
         not_done = (
-            f"makes no invoice for order {order}" if order else "does not answer about invoices"
+            f"makes no invoice for order {order.number}"
+            if order
+            else "does not answer about invoices"
         )
         what = f"CryptoCloud {not_done}: {error}. {_advice(error)}"
-    raise_attention(session, kind, reference, what.strip())
+    raise_attention(session, kind, reference, what.strip(), order_id=order_id)
 
 
 def _reason(error: CryptoCloudError) -> str:

@@ -7,11 +7,11 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import ColumnElement, String, and_, cast, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
+from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..db import db
-from ..fulfilment.models import Delivery
 from ..mailbox import NotAnAddress, mailable
 from ..orders.models import Order, OrderEvent, OrderStatus
 from ..outbox.models import MailState, OutboxMail
@@ -42,8 +42,8 @@ def items_naming(text: str) -> Sequence[AttentionItem]:
 
 
 def items_about(order: Order) -> Sequence[AttentionItem]:
-    """Attention items about an order, by whatever they name it."""
-    query = select(AttentionItem).join(Order, _is_about()).where(Order.id == order.id)
+    """Attention items about an order."""
+    query = select(AttentionItem).where(AttentionItem.order_id == order.id)
     return db.session.scalars(query.order_by(AttentionItem.id)).all()
 
 
@@ -79,27 +79,14 @@ def what_waits() -> Mapping[str, ColumnElement[bool]]:
         OutboxMail.order_id == Order.id,
         OutboxMail.state.in_((MailState.QUEUED, MailState.SENDING)),
     )
-    item = exists().where(AttentionItem.resolved_at.is_(None), _is_about())
+    item = exists().where(
+        AttentionItem.order_id == Order.id,
+        AttentionItem.resolved_at.is_(None),
+        AttentionItem.kind != AttentionKind.ERASE_AGAIN,  # it waits for this very erasure
+    )
     return {
         "it is not closed": Order.status.not_in(CLOSED),
         "money may still come for it": payment,
         "a mail is on its way": mail,
         "something about it waits for a person": item,
     }
-
-
-def _is_about() -> ColumnElement[bool]:
-    """Items name an order's number in their reference or note, its invoice, or its delivery."""
-    invoice = exists().where(
-        Payment.order_id == Order.id, Payment.invoice_id == AttentionItem.reference
-    )
-    delivery = exists().where(
-        Delivery.order_id == Order.id,
-        literal("delivery-") + cast(Delivery.id, String) == AttentionItem.reference,
-    )
-    return or_(
-        AttentionItem.reference.contains(Order.number),
-        AttentionItem.note.contains(Order.number),
-        and_(AttentionItem.reference != "", invoice),
-        delivery,
-    )

@@ -9,6 +9,8 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from ..attention.kinds import AttentionKind
+from ..attention.service import resolve_attention
 from ..config import current_settings
 from ..db import transaction, utcnow
 from ..limits.models import Placement
@@ -51,6 +53,8 @@ def erase_order(order_id: int, *, why: str, who: str) -> bool:
         order.erase_buyer(at=utcnow(), why=why, who=who)
         query = select(OutboxMail.message_id).where(OutboxMail.order_id == order_id)
         written = session.scalars(query).all()
+        kinds, done = [AttentionKind.ERASE_AGAIN], "the address was erased"
+        resolve_attention(session, [order.number], kinds=kinds, why=done, who=who)
         journal.note("erased", (order.number,))
     for message_id in written:
         forget_written(message_id)

@@ -322,6 +322,13 @@ def test_an_address_that_cannot_be_erased_again_yet_is_before_a_person(app: Flas
         assert (item.kind, item.reference) == ("erase_again", number)
         assert number in item.note
         assert "mail" in item.note, "what it waits for"
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE outbox_mails SET state = 'sent'")
+        end_read()
+        assert erase_order(order.id, **WHO), (
+            "the item itself keeps nobody from doing what it asks for"
+        )
+        assert [item.kind for item in open_attention()] == []
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import event, make_url, select, update
 
 from shop import create_app, jobs
+from shop.attention.kinds import AttentionKind
 from shop.attention.models import AttentionItem
 from shop.attention.service import raise_attention
 from shop.books.checks import discrepancies
@@ -242,7 +243,7 @@ def noticed(app: Flask) -> Order:
     """Something about it waits for a person."""
     order = close(app)
     with transaction() as session:
-        raise_attention(session, "paid_twice", f"{order.number}-2-beef", "look")
+        raise_attention(session, AttentionKind.PAID_TWICE, "2-beef", "look", order_id=order.id)
     return order
 
 
