@@ -16,7 +16,7 @@ from .fulfilment.queries import undelivered_orders
 from .fulfilment.service import deliver_order
 from .limits.service import forget_placements
 from .moments import set_right
-from .ops.isolation import each
+from .ops.for_each import for_each
 from .ops.rations import forget_past
 from .ops.vitals import note_run
 from .outbox.sending import send_due_mails
@@ -45,7 +45,7 @@ def sweep() -> None:
         look_around,
         forget,
     )
-    each(parts, lambda part: part(), "the sweep's parts")
+    for_each(parts, lambda part: part(), "the sweep's parts")
 
 
 def set_clock_right() -> None:
@@ -72,7 +72,7 @@ def deliveries() -> None:
     """Hand out goods whose order is paid and whose deliverer died, or that waited for keys or a file."""
     looks = Looks()
     close_found_files(looks)
-    each(undelivered_orders(), lambda order: deliver_order(order, looks), "undelivered orders")
+    for_each(undelivered_orders(), lambda order: deliver_order(order, looks), "undelivered orders")
 
 
 def files() -> None:

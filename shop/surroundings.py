@@ -13,7 +13,7 @@ from .config import Settings, current_settings
 from .db import end_read, utcnow
 from .doctor.address import public_address
 from .doctor.machine import disk
-from .ops.isolation import each
+from .ops.for_each import for_each
 from .site.texts import unreadable
 from .web.own_files import UnreadableFile
 from .web.own_templates import OwnTemplates
@@ -30,7 +30,7 @@ ADDRESS_SILENT = (
 def look_around(now: datetime | None = None) -> None:
     """Put before a person what is wrong around the shop, and take it back when it is right again."""
     settings, now = current_settings(), now or utcnow()
-    each(
+    for_each(
         (look_at_address, look_at_disk, look_at_own_files),
         lambda look: look(settings, now),
         "surroundings",

@@ -8,7 +8,7 @@ from datetime import datetime
 from ..attention.service import raise_attention_once
 from ..db import transaction, utcnow
 from ..fulfilment.spent import withdraw_spent
-from ..ops.isolation import each
+from ..ops.for_each import for_each
 from ..payments.cryptocloud import CryptoCloud
 from .checks import discrepancies
 from .with_journal import compare_with_journal
@@ -35,4 +35,4 @@ def compare(gateway: CryptoCloud, now: datetime | None = None) -> None:
         lambda: ask_about_unknown_invoices(gateway, now),
         lambda: compare_with_list(gateway, now),
     ]
-    each(parts, lambda part: part(), "comparisons of the books")
+    for_each(parts, lambda part: part(), "comparisons of the books")

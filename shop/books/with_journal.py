@@ -23,7 +23,7 @@ from ..db import db, insert_if_new, rows_changed, transaction, utcnow
 from ..fulfilment.models import LicenceKey
 from ..fulfilment.spent import fingerprints_of, note_spent
 from ..ops import journal
-from ..ops.isolation import each
+from ..ops.for_each import for_each
 from ..ops.journal import Line, Unreadable
 from ..ops.models import JournalMark
 from ..orders.models import Order
@@ -79,16 +79,16 @@ def _see_to(lines: Sequence[Line]) -> None:
         of.setdefault(line.kind, []).append(line)
     paid = of.get("paid", [])
     noted = {line.about[0]: line for line in [*paid, *of.get("invoice", [])]}
-    each(
+    for_each(
         invoices_without_payment(noted),
         lambda i: _see_to_invoice(noted[i]),
         "invoices in the journal",
     )
     _ask_again({line.about[0] for line in paid})
-    each(_not_handed_out(of.get("key", [])), _see_to_key, "keys in the journal")
-    each(_with_older_links(of.get("link", [])), _see_to_link, "links in the journal")
+    for_each(_not_handed_out(of.get("key", [])), _see_to_key, "keys in the journal")
+    for_each(_with_older_links(of.get("link", [])), _see_to_link, "links in the journal")
     erased = {line.about[0] for line in of.get("erased", [])}
-    each(_not_erased(erased), _see_to_address, "addresses in the journal")
+    for_each(_not_erased(erased), _see_to_address, "addresses in the journal")
 
 
 def _see_to_invoice(line: Line) -> None:

@@ -12,7 +12,7 @@ from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..attention.service import raise_attention_once, resolve_attention, tell_once
 from ..db import db, end_read, transaction, utcnow
-from ..ops.isolation import each
+from ..ops.for_each import for_each
 from ..ops.models import JobRun
 from ..ops.vitals import note_run
 from ..payments.cryptocloud import CryptoCloud, CryptoCloudError, InvoiceInfo, InvoiceStatus
@@ -67,7 +67,7 @@ def compare_with_list(gateway: CryptoCloud, now: datetime) -> None:
         log.warning("list_not_compared", outcome=type(error).__name__)
         return
     with_money = {i: info for i, info in listed.items() if info.status in HAS_MONEY}
-    each(
+    for_each(
         invoices_without_payment(with_money),
         lambda i: _see_to_listed(i, with_money[i]),
         "listed invoices",

@@ -16,7 +16,7 @@ from wtforms.validators import InputRequired, Length, Regexp, ValidationError
 from ..i18n import currency_name, language, money
 from ..orderpage.forms import AddressedForm, address_field
 from ..orderpage.owners import is_owner
-from ..web.clients import client_key
+from ..web.network import client_key
 from .cart import Cart
 
 

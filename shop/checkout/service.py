@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..db import transaction, utcnow
-from ..limits.service import OverLimit, admit
+from ..limits.service import OverLimit, check_limits
 from ..money import Money
 from ..orders.models import Order, OrderLine, StockHold
 from ..orders.numbers import new_number
@@ -133,7 +133,7 @@ def _write(session: Session, cart: Cart, buyer: Buyer) -> tuple[Order, Payment |
         StockHold(product_id=line.offer.id, quantity=line.quantity) for line in cart.lines
     ]
     order.record("placed", str(order.total))
-    placement = admit(session, order, client=buyer.client, proven=buyer.proven)
+    placement = check_limits(session, order, client=buyer.client, proven=buyer.proven)
     payment = None if order.is_free else new_payment(order, 1, now)
     session.add_all([order, payment] if payment else [order])
     session.flush()

@@ -14,11 +14,11 @@ from ..db import transaction
 from ..limits.models import Placement
 from ..limits.service import counted_for, lift_limits
 from ..mailbox import mailbox
-from ..ops.rations import give_back, new_day, subject, used
+from ..ops.rations import give_back, new_day, ration_subject, used
 from ..outbox.on_request import AGAIN, OWN_SEARCHES, SEARCHES, TO_AN_ADDRESS
 from ..outbox.proofs import LINKS_A_DAY, LINKS_OF_CLIENT
 from ..payments.queries import payments_of
-from ..web.clients import client_key, mailbox_key
+from ..web.network import client_key, mailbox_key
 from .group import CommandGroup
 from .lookup import order_named
 from .printing import as_json, refuse, show
@@ -87,13 +87,13 @@ def _counted(whose: str) -> Counted:
         return _of_order(whose)
     if not client:
         refuse("This is no address of the internet, so nothing is counted for it.")
-    rations = {"links for addresses": (subject("proof-of-client", client), LINKS_OF_CLIENT)}
+    rations = {"links for addresses": (ration_subject("proof-of-client", client), LINKS_OF_CLIENT)}
     return Counted("network", counted_for(Placement.client == client), rations)
 
 
 def _of_address(address: str) -> Counted:
     rations = {
-        name: (subject(what, mailbox(address)), most)
+        name: (ration_subject(what, mailbox(address)), most)
         for name, what, most in (
             ("mails", "mail", TO_AN_ADDRESS),
             ("searches", "search", SEARCHES),
@@ -107,8 +107,8 @@ def _of_address(address: str) -> Counted:
 def _of_order(number: str) -> Counted:
     order = order_named(number)
     rations = {
-        "searches": (subject("search", order.number), SEARCHES),
-        "mails again": (subject("again", order.number), AGAIN),
+        "searches": (ration_subject("search", order.number), SEARCHES),
+        "mails again": (ration_subject("again", order.number), AGAIN),
     }
     last = next(reversed(payments_of(order.id)), None)
     more = {

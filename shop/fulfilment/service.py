@@ -190,7 +190,7 @@ def put_keys(product: Product, keys: Mapping[str, int], *, case_sensitive: bool)
         if not _few_keys(session, product_id):
             resolve_attention(
                 session,
-                [_shelf(product_id)],
+                [_product_reference(product_id)],
                 kinds=[AttentionKind.KEYS_LOW],
                 why="keys were added",
                 who="shop",
@@ -251,7 +251,7 @@ def withdraw_keys(product: Product, numbers: Collection[int] | None, *, why: str
         session.add(
             AttentionItem(
                 kind=AttentionKind.KEYS_WITHDRAWN,
-                reference=_shelf(product_id),
+                reference=_product_reference(product_id),
                 note=f"{len(keys)} licence keys of {slug} were withdrawn (numbers {numbers_said}{more}).",
                 resolved_at=utcnow(),
                 resolved_by=who,
@@ -276,7 +276,7 @@ def report_few_keys(session: Session, product: Product) -> None:
             f"Fewer than {product.low_stock} keys of {product.slug} are left for sale: "
             f"add some with `flask keys add {product.slug} FILE`."
         )
-        raise_attention(session, AttentionKind.KEYS_LOW, _shelf(product.id), note)
+        raise_attention(session, AttentionKind.KEYS_LOW, _product_reference(product.id), note)
 
 
 def _few_keys(session: Session, product_id: int) -> bool:
@@ -285,5 +285,5 @@ def _few_keys(session: Session, product_id: int) -> bool:
     return session.scalar(low) is not None
 
 
-def _shelf(product_id: int) -> str:
+def _product_reference(product_id: int) -> str:
     return f"product-{product_id}"

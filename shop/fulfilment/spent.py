@@ -20,7 +20,7 @@ from ..catalogue.service import take_off_sale
 from ..db import db, insert_if_new, transaction
 from ..ops import journal
 from ..ops.models import JournalMark
-from ..web.clients import keyed_hashes
+from ..web.network import keyed_hashes
 from .copies import KeysRefused, keys_known
 from .keys import normal_key
 from .models import Delivery, DeliveryState, LicenceKey, SpentKey

@@ -23,7 +23,7 @@ class Placement(Base):
     proven: Mapped[bool] = mapped_column(default=False)
     """Whether who placed it had shown that the address is theirs: see orderpage/owners.py."""
     client: Mapped[str] = mapped_column(String(32), index=True)
-    """Of the network address; empty where it says nothing: see web/clients.py."""
+    """Of the network address; empty where it says nothing: see web/network.py."""
     placed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, index=True)
 
     order: Mapped[Order] = relationship()

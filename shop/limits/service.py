@@ -25,7 +25,7 @@ from ..orders.models import HAS_GOODS, HoldState, Order, OrderLine, OrderStatus,
 from ..outbox.on_request import MailboxUsedUp, take_mail
 from ..payments.models import FRUITLESS, Payment
 from ..payments.times import A_DAY, price_stands_for
-from ..web.clients import mailbox_key
+from ..web.network import mailbox_key
 from .models import Placement
 
 log = structlog.get_logger()
@@ -74,7 +74,7 @@ class HasItAlready(OverLimit):
         super().__init__("has it already")
 
 
-def admit(session: Session, order: Order, *, client: str, proven: bool) -> Placement:
+def check_limits(session: Session, order: Order, *, client: str, proven: bool) -> Placement:
     """The note of who places this order, which is not stored yet, if they may; OverLimit if not.
 
     `client` is the hash of the buyer's network; `proven` says whether the address was shown to be theirs.
@@ -83,7 +83,7 @@ def admit(session: Session, order: Order, *, client: str, proven: bool) -> Place
     placement = Placement(
         buyer=mailbox_key(order.email), proven=proven, client=client, placed_at=utcnow()
     )
-    one_at_a_time(session, placement)
+    lock_buyer(session, placement)
     if order.is_free:
         _limit_free_orders(session, placement)
         _limit_mails(session, order.email, proven=proven)
@@ -100,7 +100,7 @@ def admit(session: Session, order: Order, *, client: str, proven: bool) -> Place
     return placement
 
 
-def admit_again(session: Session, order: Order, *, proven: bool = False) -> None:
+def check_limits_again(session: Session, order: Order, *, proven: bool = False) -> None:
     """The same for an order that is to be paid anew: an expired one counted no more until now.
 
     And however many orders somebody has, they cannot press all of their buttons at once while the
@@ -110,7 +110,7 @@ def admit_again(session: Session, order: Order, *, proven: bool = False) -> None
     if placement is None:  # forgotten, as the order's price is
         return
     placement.proven = placement.proven or proven
-    one_at_a_time(session, placement)
+    lock_buyer(session, placement)
     if placement.client:
         _limit_attempts(session, placement)
     if order.status is not OrderStatus.EXPIRED:
@@ -121,7 +121,7 @@ def admit_again(session: Session, order: Order, *, proven: bool = False) -> None
             _limit_units(session, placement, line.product_id, line.quantity, line.title)
 
 
-def one_at_a_time(session: Session, placement: Placement) -> None:
+def lock_buyer(session: Session, placement: Placement) -> None:
     """Wait for others of the same address or network: two at once would count without each other.
 
     On SQLite the transaction itself is the queue. The order of the locks rules out a deadlock.

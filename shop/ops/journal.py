@@ -29,7 +29,7 @@ import structlog
 from ..config import current_settings
 from ..db import utcnow
 from ..failpoints import failpoint
-from ..web.clients import keyed_hashes
+from ..web.network import keyed_hashes
 
 log = structlog.get_logger()
 

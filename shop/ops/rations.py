@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from ..db import db, insert_if_new, rows_changed, transaction, utcnow
-from ..web.clients import keyed_hash
+from ..web.network import keyed_hash
 from .models import Ration
 
 
@@ -20,12 +20,12 @@ class UsedUp(Exception):
         super().__init__(f"used up until {until:%Y-%m-%d %H:%M} UTC")
 
 
-def subject(what: str, of: str) -> str:
+def ration_subject(what: str, of: str) -> str:
     """What is counted, such as `mail` to an address: so that nobody can read it out of the table again."""
     return f"{what}:{keyed_hash(what, of.strip().lower())}"
 
 
-def take(session: Session, of: str, a_day: int) -> None:
+def use_ration(session: Session, of: str, a_day: int) -> None:
     """Use one of a subject's rations inside a transaction; UsedUp, and nothing written, when none is left.
 
     Each is a row with a number of its own. Two who want the last one insert the same row: the

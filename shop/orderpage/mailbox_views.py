@@ -10,7 +10,7 @@ from ..i18n import readable_wait
 from ..mailbox import NotAnAddress, mailable
 from ..ops.rations import UsedUp
 from ..outbox.proofs import mail_proof, read_proof
-from ..web.clients import client_key
+from ..web.network import client_key
 from ..web.remembered import quantities, remember_mailbox
 from .owners import offer_proof
 from .routing import bp

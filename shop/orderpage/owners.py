@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from ..mailbox import mailbox
 from ..orders.queries import find_order
-from ..web.clients import mailbox_keys
+from ..web.network import mailbox_keys
 from ..web.remembered import remembered_mailboxes, remembered_orders
 from ..web.too_often import too_often
 

@@ -17,10 +17,10 @@ from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus
 from ..orders.queries import find_order
 from ..outbox.models import GOODS_MAIL, MailState
 from ..outbox.queries import mail_of
+from ..payments.figures_text import figures_in_words
 from ..payments.models import Payment
 from ..payments.opening import MOST_ATTEMPTS, can_start_again
 from ..payments.queries import figures_of, payments_of
-from ..payments.words import figures_in_words
 from ..web.remembered import remembered_orders
 from .states import CHANGEABLE, CHANGING, CHECKED, CLOSED, HEADLINES, OF_FREE, PageState, state_of
 from .timeline import Step, timeline

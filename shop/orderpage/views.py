@@ -13,7 +13,7 @@ from flask_wtf.csrf import CSRFError
 
 from ..i18n import readable_seconds
 from ..limits.refusals import words_for
-from ..limits.service import OverLimit, TooManyOrders, admit_again
+from ..limits.service import OverLimit, TooManyOrders, check_limits_again
 from ..orders.links import find_order_by_old_token, find_order_by_token, order_path
 from ..orders.models import Order, OrderFlag, OrderStatus
 from ..orders.service import SoldOut
@@ -100,7 +100,9 @@ def pay(token: str) -> ResponseReturnValue:
         # By our clock; whether its pay page is closed, the provider knows.
         _ask(order, at_most_every=ASK_AGAIN_AFTER)
     try:
-        payment, ours = start_payment(order.id, partial(admit_again, proven=is_owner(order.email)))
+        payment, ours = start_payment(
+            order.id, partial(check_limits_again, proven=is_owner(order.email))
+        )
     except OverLimit as refused:
         log.info("payment_refused", order=order.number, reason=str(refused))
         if isinstance(refused, TooManyOrders) and refused.whose == "buyer":

@@ -19,12 +19,12 @@ from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
 from ..mailbox import mailbox
 from ..ops import journal
-from ..ops.rations import UsedUp, subject, take
+from ..ops.rations import UsedUp, ration_subject, use_ration
 from ..orders.models import Order, OrderStatus
 from ..orders.queries import find_order
 from ..orders.service import lock_order
 from ..queue import wake
-from ..web.clients import mailbox_key
+from ..web.network import mailbox_key
 from .models import (
     ASKED_FOR,
     CORRECTED_MAIL,
@@ -105,10 +105,10 @@ def mail_link(email: str, number: str, *, owner: bool = False) -> None:
     """
     with transaction("mail_link") as session:
         if owner:  # the link goes to them, whichever numbers they try
-            take(session, subject("own-search", mailbox(email)), OWN_SEARCHES)
+            use_ration(session, ration_subject("own-search", mailbox(email)), OWN_SEARCHES)
         else:
-            take(session, subject("search", mailbox(email)), SEARCHES)
-            take(session, subject("search", number), SEARCHES)
+            use_ration(session, ration_subject("search", mailbox(email)), SEARCHES)
+            use_ration(session, ration_subject("search", number), SEARCHES)
         order = find_order(number)
         fits = order is not None and _same(order.email, email)
         with contextlib.suppress(UsedUp, NothingToSend), session.begin_nested():
@@ -148,7 +148,7 @@ def take_mail(session: Session, email: str, *, owner: bool) -> None:
     if owner:
         return
     try:
-        take(session, subject("mail", mailbox(email)), TO_AN_ADDRESS)
+        use_ration(session, ration_subject("mail", mailbox(email)), TO_AN_ADDRESS)
     except UsedUp as used:
         raise MailboxUsedUp(used.until) from None
 
@@ -156,7 +156,7 @@ def take_mail(session: Session, email: str, *, owner: bool) -> None:
 def _ration(session: Session, order: Order, last: OutboxMail | None, *, owner: bool) -> None:
     if last and last.sent_at and last.sent_at + PAUSE > utcnow():
         raise UsedUp(last.sent_at + PAUSE)
-    take(session, subject("again", order.number), AGAIN)
+    use_ration(session, ration_subject("again", order.number), AGAIN)
     take_mail(session, order.email, owner=owner)
 
 

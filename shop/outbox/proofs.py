@@ -16,10 +16,10 @@ from ..config import current_settings
 from ..db import insert_if_new, transaction, utcnow
 from ..i18n import language, prefix_of
 from ..mailbox import mailbox
-from ..ops.rations import UsedUp, subject, take
+from ..ops.rations import UsedUp, ration_subject, use_ration
 from ..queue import wake
 from ..signing import accepted_keys
-from ..web.clients import mailbox_key
+from ..web.network import mailbox_key
 from .models import PROOF_MAIL, OutboxMail
 from .service import new_message_id
 
@@ -40,11 +40,11 @@ def mail_proof(email: str, client: str) -> None:
     """
     with transaction("proof") as session:
         try:
-            take(session, subject("proof", mailbox(email)), LINKS_A_DAY)
+            use_ration(session, ration_subject("proof", mailbox(email)), LINKS_A_DAY)
         except UsedUp:
             return
         if client:
-            take(session, subject("proof-of-client", client), LINKS_OF_CLIENT)
+            use_ration(session, ration_subject("proof-of-client", client), LINKS_OF_CLIENT)
         insert_if_new(
             session,
             OutboxMail,

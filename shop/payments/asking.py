@@ -27,7 +27,7 @@ AT_ONCE = 16
 """Calls at a time, two thirds of what the client allows a process."""
 
 
-class Calls:
+class Round:
     """The provider calls of one round: limited in time, and over early when the provider is down."""
 
     def __init__(self, gateway: CryptoCloud) -> None:
@@ -41,7 +41,7 @@ class Calls:
         self.heard: bool | None = None
         """Whether any call of this round went well; None when none was made."""
 
-    def for_part(self, share: float) -> Calls:
+    def for_part(self, share: float) -> Round:
         """The same round, for its next part, which may call until this share of the time is over.
 
         What others leave of theirs is its own. A few invoices nobody can tell about must not end the round.

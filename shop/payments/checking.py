@@ -15,7 +15,7 @@ from sqlalchemy import or_, update
 from ..db import end_read, rows_changed, transaction, utcnow
 from ..fulfilment.service import deliver_order
 from ..ops import journal
-from ..ops.isolation import each
+from ..ops.for_each import for_each
 from .cryptocloud import (
     CryptoCloud,
     CryptoCloudError,
@@ -100,7 +100,7 @@ def act_on(question: Question, answer: Callable[[], Mapping[str, InvoiceInfo]]) 
 
     unknown = [asked for invoice_id, asked in question.items() if invoice_id not in infos]
     _note_unclear(unknown, "the provider knows no such invoice")
-    each(infos.items(), act, "answers about invoices")
+    for_each(infos.items(), act, "answers about invoices")
     unclear = [info for info in infos.values() if info.status is InvoiceStatus.UNKNOWN]
     if unclear and len(unclear) == len(infos):
         raise UnclearInvoice(unclear[0].problem)

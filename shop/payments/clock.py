@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from ..attention.kinds import AttentionKind
 from ..attention.service import keep_attention
 from ..ops.vitals import ago
-from .asking import Calls
+from .asking import Round
 
 CLOCK_WRONG = timedelta(minutes=2)
 
 
-def compare_clocks(calls: Calls, now: datetime) -> None:
+def compare_clocks(calls: Round, now: datetime) -> None:
     """Have a person told for as long as this machine's clock is wrong, by the dates of the answers."""
     ahead = calls.gateway.clock_ahead
     if ahead is not None:

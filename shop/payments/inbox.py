@@ -21,7 +21,7 @@ log = structlog.get_logger()
 NUDGE_EVERY = timedelta(minutes=1)
 
 
-def receive_postback(notice: cryptocloud.Postback) -> Payment | None:
+def receive_postback(notice: cryptocloud.ProvenPostback) -> Payment | None:
     """Put a proven notice into the inbox, and say which payment it is about, if we know it.
 
     Raises BadPostback when the notice names another order than ours for this invoice: nothing is

@@ -7,8 +7,8 @@ from datetime import datetime
 from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention
 from ..db import end_read, transaction, utcnow
-from ..ops.isolation import each
-from .asking import Calls
+from ..ops.for_each import for_each
+from .asking import Round
 from .cryptocloud import InvoiceInfo
 from .models import SAID_PAID, Payment, PaymentState, Postback
 from .queries import find_payment_by_invoice, find_payment_by_reference, postbacks_not_done
@@ -16,16 +16,16 @@ from .settling import lock_payment
 from .times import BELIEVE_WITHIN, MATCH_WITHIN
 
 
-def judge_postbacks(calls: Calls, now: datetime) -> None:
+def judge_postbacks(calls: Round, now: datetime) -> None:
     """Close notices whose payment is settled; put those that lead nowhere before a person."""
-    each(
+    for_each(
         [notice.invoice_id for notice in postbacks_not_done()],
         lambda invoice_id: _judge(invoice_id, calls, now),
         "postbacks",
     )
 
 
-def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
+def _judge(invoice_id: str, calls: Round, now: datetime) -> None:
     payment, said = find_payment_by_invoice(invoice_id), ""
     if payment is None:
         payment, said = _match(invoice_id, calls)
@@ -55,7 +55,7 @@ def _judge(invoice_id: str, calls: Calls, now: datetime) -> None:
             )
 
 
-def _match(invoice_id: str, calls: Calls) -> tuple[Payment | None, str]:
+def _match(invoice_id: str, calls: Round) -> tuple[Payment | None, str]:
     """The payment that an unknown invoice was made for, and what CryptoCloud says about that invoice.
 
     By what the API says (v2), never by the notice.

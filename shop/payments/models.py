@@ -183,7 +183,7 @@ class Payment(Base):
         due, received = Decimal(self.due), Decimal(self.received)
         if not (more := surplus(received, due)):
             return None
-        came, asked, difference = alike(received, due, abs(more))
+        came, asked, difference = with_equal_places(received, due, abs(more))
         if more > 0:
             came = self._of_coin(came)
         return Figures(came, self._of_coin(asked), self._of_coin(difference), too_much=more > 0)
@@ -193,7 +193,7 @@ class Payment(Base):
         """What came, such as 10.01 USDT TRC20, for a receipt; empty where nobody tells."""
         if not self.received:
             return ""
-        (received,) = alike(Decimal(self.received))
+        (received,) = with_equal_places(Decimal(self.received))
         return self._of_coin(received)
 
     def _of_coin(self, figure: str) -> str:
@@ -239,7 +239,7 @@ class Payment(Base):
         self.state = state
 
 
-def alike(*figures: Decimal) -> list[str]:
+def with_equal_places(*figures: Decimal) -> list[str]:
     """Figures for people: with equally many decimal places, two at least, and no noise of floats."""
     noise = max((figure.adjusted() for figure in figures if figure), default=0) - LONGEST_FIGURE
     clean = [round(figure, max(2, -noise)) for figure in figures]

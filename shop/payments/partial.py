@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from ..orders.models import Order, OrderFlag, OrderStatus
 from ..outbox.service import plan_mail
 from .cryptocloud import InvoiceInfo
+from .figures_text import figures_for_buyer
 from .models import Payment, PaymentState
 from .queries import find_live_payment
 from .review import ask_about_part, to_review
-from .words import figures_for_buyer
 
 CONFIRMING_FOR = timedelta(minutes=5)
 """So long may `partial` stand for a whole payment that the blockchain has not confirmed yet."""

@@ -90,7 +90,7 @@ def due_checks(now: datetime, limit: int = 1000) -> Sequence[Payment]:
     return db.session.scalars(query).all()
 
 
-def stale(state: PaymentState, lease_before: datetime) -> Sequence[Payment]:
+def past_their_lease(state: PaymentState, lease_before: datetime) -> Sequence[Payment]:
     """Payments in `state` whose lease ended before the given moment."""
     query = select(Payment).where(Payment.state == state, Payment.lease_until < lease_before)
     return db.session.scalars(query).all()

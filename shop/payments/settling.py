@@ -24,13 +24,13 @@ from ..orders.models import (
 from ..orders.service import SoldOut, commit_holds, lock_order, release_holds, take_holds
 from ..outbox.service import plan_mail
 from .cryptocloud import InvoiceInfo, InvoiceStatus, same_to_the_cent
-from .models import Payment, PaymentState, Postback, alike
+from .figures_text import figures_for_buyer
+from .models import Payment, PaymentState, Postback, with_equal_places
 from .partial import give_up_on_the_rest, note_partial, note_partial_of_an_old_one
 from .queries import find_live_payment, find_payment_by_reference, payments_of
 from .review import ask_a_person, to_review
 from .times import GIVE_UP_ASKING_AFTER, HOUR
 from .watching import late_time
-from .words import figures_for_buyer
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
         order, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.PAID:
             if not payment.is_closed:
-                _compare_with_a_person(session, order, payment, info)
+                _note_money_after_confirmation(session, order, payment, info)
             return False
         was, now = payment.state, utcnow()
         if info.status is InvoiceStatus.UNKNOWN:
@@ -160,7 +160,7 @@ def settle_free(session: Session, order: Order, now: datetime) -> None:
     plan_deliveries(session, order)
 
 
-def _compare_with_a_person(
+def _note_money_after_confirmation(
     session: Session, order: Order, payment: Payment, info: InvoiceInfo
 ) -> None:
     """Money that the provider sees after a person vouched for it may be more money."""
@@ -220,7 +220,7 @@ def _mismatch(order: Order, payment: Payment, info: InvoiceInfo) -> str:
     """Why what was paid is not what this order asked for; empty when it is, or nobody says (v1)."""
     other_amount = info.amount is not None and not same_to_the_cent(info.amount, payment.money)
     if other_amount or info.currency not in ("", payment.currency):
-        amount = alike(info.amount)[0] if info.amount is not None else "an amount"
+        amount = with_equal_places(info.amount)[0] if info.amount is not None else "an amount"
         currency = info.currency or payment.currency
         return f"the invoice is about {amount} {currency} and not {payment.money}"
     named = find_payment_by_reference(info.reference) if info.reference is not None else payment

@@ -10,7 +10,7 @@ from .cryptocloud import CryptoCloud, NotTheApi
 from .queries import newest_payment
 
 if TYPE_CHECKING:
-    from .asking import Calls
+    from .asking import Round
 
 WANTED_FOR = timedelta(hours=1)
 """So long after a buyer got no invoice the provider is asked for a sign of life."""
@@ -21,7 +21,7 @@ NOTE = (
 )
 
 
-def tell_of_silence(calls: Calls, now: datetime) -> None:
+def tell_of_silence(calls: Round, now: datetime) -> None:
     """Put before a person that for minutes no call has gone well, and take it back when one does."""
     if calls.heard is None and _is_wanted(now):
         calls.make(lambda: _knock(calls.gateway), "sign of life")

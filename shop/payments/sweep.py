@@ -16,10 +16,10 @@ from sqlalchemy import ColumnElement, case, null, update
 from ..attention.kinds import AttentionKind
 from ..attention.service import tell_once
 from ..db import db, end_read, rows_changed, transaction, utcnow
-from ..ops.isolation import each
+from ..ops.for_each import for_each
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order
-from .asking import Calls
+from .asking import Round
 from .checking import Question, question_about
 from .clock import compare_clocks
 from .cryptocloud import CryptoCloud, Untrusted
@@ -33,7 +33,7 @@ from .queries import (
     find_payment_by_invoice,
     is_due,
     overdue_orders,
-    stale,
+    past_their_lease,
     unclear_payments,
 )
 from .settling import end_unpaid, lock_payment
@@ -55,11 +55,11 @@ log = structlog.get_logger()
 
 def sweep(gateway: CryptoCloud, now: datetime | None = None) -> None:
     """One whole round. What breaks in one part keeps no other from its work, and is raised in the end."""
-    now, calls = now or utcnow(), Calls(gateway)
-    each(PARTS, lambda part: part[0](calls.for_part(part[1]), now), "the payment sweep's parts")
+    now, calls = now or utcnow(), Round(gateway)
+    for_each(PARTS, lambda part: part[0](calls.for_part(part[1]), now), "the payment sweep's parts")
 
 
-def watch_again(calls: Calls, now: datetime) -> None:
+def watch_again(calls: Round, now: datetime) -> None:
     """Take up the watch over invoices that were left too early: their money may still come and count.
 
     More hours are given to late money now, the order was paid anew, or a wrong clock has ended the watch.
@@ -70,18 +70,18 @@ def watch_again(calls: Calls, now: datetime) -> None:
         rows_changed(session, left.values(next_check_at=now))
 
 
-def forget_lost_calls(calls: Calls, now: datetime) -> None:
+def forget_lost_calls(calls: Round, now: datetime) -> None:
     """A call whose process died is `unknown`; its invoice is looked for, and given up if there is none."""
-    for payment in stale(PaymentState.CREATING, now):
+    for payment in past_their_lease(PaymentState.CREATING, now):
         _move(payment, PaymentState.CREATING, PaymentState.UNKNOWN)
-    each(
-        stale(PaymentState.UNKNOWN, now),
+    for_each(
+        past_their_lease(PaymentState.UNKNOWN, now),
         lambda payment: _look_for_invoice(payment, calls, now),
         "lost calls",
     )
 
 
-def _look_for_invoice(payment: Payment, calls: Calls, now: datetime) -> None:
+def _look_for_invoice(payment: Payment, calls: Round, now: datetime) -> None:
     order_id, payment_id, reference = payment.order_id, payment.id, payment.reference
     since, ended, amount = payment.created_at, payment.lease_until or now, payment.money
     end_read()
@@ -116,12 +116,12 @@ class Check:
     """Whether its invoice ended long ago, so that the watch over it may be."""
 
 
-def check_due_payments(calls: Calls, now: datetime) -> None:
+def check_due_payments(calls: Round, now: datetime) -> None:
     """Ask about every invoice whose turn it is, less often the older it is."""
     due, size, watched = due_checks(now), calls.gateway.batch, is_watched(now)
     checks = [_check(payment, now) for payment in due]
     turns = [checks[start : start + size] for start in range(0, len(checks), size)]
-    each(
+    for_each(
         calls.answers(turns, lambda turn: _claim_all(turn, now)),
         lambda come: _note_told(come[0], come[1], calls.told(*come[1:]), watched, now),
         "due payments",
@@ -173,7 +173,7 @@ def _note_told(
         rows_changed(session, these.where(Payment.id.in_(ids - told)).values(next_check_at=later))
 
 
-def tell_of_unclear_answers(calls: Calls, now: datetime) -> None:
+def tell_of_unclear_answers(calls: Round, now: datetime) -> None:
     """Put before a person what for minutes CryptoCloud has told nothing about that can be used."""
     told = [
         (
@@ -189,12 +189,12 @@ def tell_of_unclear_answers(calls: Calls, now: datetime) -> None:
         tell_once(AttentionKind.ANSWER_UNCLEAR, reference, note, order_id=order_id)
 
 
-def expire_orders(calls: Calls, now: datetime) -> None:
+def expire_orders(calls: Round, now: datetime) -> None:
     """Close unpaid orders whose time is over, after asking the provider once more about each."""
     overdue = [order.id for order in overdue_orders(now)]
     # In any order: else the same few that nobody can tell about would stand before all others.
     random.shuffle(overdue)
-    each(
+    for_each(
         calls.answers(overdue, _last_question),
         lambda come: _expire(come[0], calls.told(*come[1:]), now),
         "overdue orders",
@@ -246,7 +246,7 @@ def _move(payment: Payment, old: PaymentState, new: PaymentState) -> None:
             order.record(f"invoice_{new}", "the provider's answer was lost")
 
 
-PARTS: tuple[tuple[Callable[[Calls, datetime], None], float], ...] = (
+PARTS: tuple[tuple[Callable[[Round, datetime], None], float], ...] = (
     (watch_again, 0.2),
     (forget_lost_calls, 0.2),
     (expire_orders, 0.4),

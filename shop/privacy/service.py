@@ -16,7 +16,7 @@ from ..db import transaction, utcnow
 from ..limits.models import Placement
 from ..mail import forget_written
 from ..ops import journal
-from ..ops.isolation import each
+from ..ops.for_each import for_each
 from ..orders.models import Order
 from ..orders.service import lock_order
 from ..outbox.models import OutboxMail
@@ -69,7 +69,7 @@ def erase_due(now: datetime | None = None) -> None:
         return
     before = (now or utcnow()) - timedelta(days=days)
     why = f"nothing has happened for {days} days"
-    each(
+    for_each(
         erasable_orders(before),
         lambda order_id: _erase_if_it_can_be(order_id, why),
         "orders whose buyer is to be erased",

@@ -9,7 +9,7 @@ from datetime import datetime
 from ..catalogue.queries import last_changes
 from ..config import current_settings
 from ..i18n import prefix_of
-from ..web.head import in_full
+from ..web.canonical import in_full
 from .texts import NAMES
 
 PRIVATE = ("/cart", "/checkout", "/orders", "/payment", "/mailbox", "/downloads", "/admin")

@@ -13,7 +13,7 @@ from structlog.contextvars import get_contextvars
 
 from ..config import Settings
 from ..i18n import moment_text, money, readable_seconds
-from .head import in_full, page_addresses
+from .canonical import in_full, page_addresses
 
 
 def init_app(app: Flask, settings: Settings) -> None:

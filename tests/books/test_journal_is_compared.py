@@ -27,7 +27,7 @@ from shop.orders.models import Order
 from shop.outbox.on_request import correct_address
 from shop.payments.checking import refresh
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
-from shop.payments.cryptocloud import Postback as Notice
+from shop.payments.cryptocloud import ProvenPostback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import find_payment_by_invoice

@@ -22,7 +22,7 @@ from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.service import deliver_order
 from shop.mail import MailNotSent, MailRefused
 from shop.ops.models import Ration
-from shop.ops.rations import UsedUp, subject, take
+from shop.ops.rations import UsedUp, ration_subject, use_ration
 from shop.orders.links import order_token
 from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import MailState, OutboxMail
@@ -367,7 +367,7 @@ class TestAnotherAddress:
         """Else somebody could use up the mails of the old address first, and it would never hear."""
         with app.app_context(), transaction() as session:
             for _ in range(TO_AN_ADDRESS - (full == OLD)):  # one went with the order
-                take(session, subject("mail", full), TO_AN_ADDRESS)
+                use_ration(session, ration_subject("mail", full), TO_AN_ADDRESS)
 
         assert self.corrects(app, buyer, order) == 429
 

@@ -10,7 +10,7 @@ from flask import Flask
 
 from shop.checkout.service import place_order
 from shop.db import transaction
-from shop.ops.rations import subject, take
+from shop.ops.rations import ration_subject, use_ration
 from shop.orders.models import Order
 from shop.outbox.on_request import SEARCHES, TO_AN_ADDRESS
 from tests.buyer import Buyer
@@ -116,7 +116,7 @@ def test_an_address_that_has_had_enough_gets_no_more_and_nobody_can_tell(
 ) -> None:
     with app.app_context(), transaction() as session:
         for _ in range(TO_AN_ADDRESS - 1):  # one went with the order
-            take(session, subject("mail", order.email), TO_AN_ADDRESS)
+            use_ration(session, ration_subject("mail", order.email), TO_AN_ADDRESS)
 
     assert SAID in asks(stranger, order.email, order.number)[1]
 

@@ -17,8 +17,8 @@ from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.limits.models import Placement
-from shop.limits.service import HoldsTooMuch, TooManyOrders, admit_again
-from shop.ops.rations import subject, take
+from shop.limits.service import HoldsTooMuch, TooManyOrders, check_limits_again
+from shop.ops.rations import ration_subject, use_ration
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.outbox.models import MailState, OutboxMail
@@ -227,7 +227,7 @@ def test_an_expired_order_can_be_paid_by_the_owner(app: Flask, product: Product)
         for _ in range(2):
             order(app, product)
         with pytest.raises(TooManyOrders):
-            start_payment(expired.id, admit_again)
+            start_payment(expired.id, check_limits_again)
         path, product_left = order_path(expired), db.session.query(Placement).count()
         end_read()
     assert product_left == 3
@@ -253,10 +253,10 @@ def test_five_searches_by_others_do_not_close_the_owners_search(
         number = sell(app, product).number
         with transaction() as session:
             for _ in range(TO_AN_ADDRESS - 1):
-                take(session, subject("mail", VICTIM), TO_AN_ADDRESS)
+                use_ration(session, ration_subject("mail", VICTIM), TO_AN_ADDRESS)
             for _ in range(SEARCHES):
-                take(session, subject("search", VICTIM), SEARCHES)
-                take(session, subject("search", number), SEARCHES)
+                use_ration(session, ration_subject("search", VICTIM), SEARCHES)
+                use_ration(session, ration_subject("search", number), SEARCHES)
     owner = Buyer(app, VICTIM)
     owner.opens("/orders/find")
     page = owner.sends("/orders/find", email=VICTIM, number=number)
@@ -281,7 +281,7 @@ def test_mails_that_others_have_caused_do_not_keep_the_owners_from_being_sent_ag
         with transaction() as session:
             session.execute(update(OutboxMail).values(sent_at=utcnow() - timedelta(hours=1)))
             for _ in range(TO_AN_ADDRESS - 1):
-                take(session, subject("mail", VICTIM), TO_AN_ADDRESS)
+                use_ration(session, ration_subject("mail", VICTIM), TO_AN_ADDRESS)
     owner = Buyer(app, VICTIM)
     owner.opens(path)
     assert owner.presses("mail").status_code == 429

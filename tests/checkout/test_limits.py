@@ -22,14 +22,14 @@ from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.limits import service as limits
 from shop.limits.models import Placement
-from shop.limits.service import HoldsTooMuch, TooManyOrders, admit_again, forget_placements
+from shop.limits.service import HoldsTooMuch, TooManyOrders, check_limits_again, forget_placements
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.orders.service import release_holds
 from shop.payments.models import PaymentState
 from shop.payments.opening import open_invoice, start_payment
 from shop.payments.queries import payments_of
-from shop.web.clients import client_key, mailbox_key
+from shop.web.network import client_key, mailbox_key
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import (
@@ -237,10 +237,10 @@ def test_an_expired_order_that_is_paid_anew_counts_as_one_more_unpaid(
     placed = [order(app, product) for _ in range(10)]
 
     with pytest.raises(TooManyOrders):
-        start_payment(expired.id, admit_again)
+        start_payment(expired.id, check_limits_again)
 
     pays(app, placed[0])
-    assert start_payment(expired.id, admit_again)[1]
+    assert start_payment(expired.id, check_limits_again)[1]
 
 
 def test_what_there_is_no_end_of_can_be_ordered_in_any_number(app: Flask, product: Product) -> None:
@@ -286,7 +286,7 @@ def places(app: Flask, product: Product) -> list[Callable[[], object]]:
 def pays_anew(app: Flask, product: Product) -> list[Callable[[], object]]:
     """Two expired orders of one buyer, each paid anew."""
     ids = [expires(order(app, product)).id for _ in range(2)]
-    return [partial(start_payment, each, admit_again) for each in ids]
+    return [partial(start_payment, each, check_limits_again) for each in ids]
 
 
 def last_two_at_once(
@@ -345,7 +345,7 @@ def test_without_its_lock_two_at_once_would_slip_past(
     app: Flask, monkeypatch: pytest.MonkeyPatch, product: Product, kind: Kind
 ) -> None:
     """The control: on SQLite every write waits for the one before; here the lock does that."""
-    monkeypatch.setattr(limits, "one_at_a_time", lambda *_: None)
+    monkeypatch.setattr(limits, "lock_buyer", lambda *_: None)
 
     last_two_at_once(app, monkeypatch, product, kind, patience=30)  # here they do meet
 

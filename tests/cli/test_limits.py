@@ -13,11 +13,11 @@ from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import end_read, transaction
 from shop.limits.service import TooManyOrders
-from shop.ops.rations import subject, take
+from shop.ops.rations import ration_subject, use_ration
 from shop.outbox.on_request import AGAIN, SEARCHES, TO_AN_ADDRESS
 from shop.payments.models import Payment
 from shop.payments.opening import PaymentBusy, open_invoice, start_payment
-from shop.web.clients import client_key
+from shop.web.network import client_key
 from tests.conftest import make_settings
 from tests.factories import gateway, make_buyer, make_cart, make_product, provider
 
@@ -62,8 +62,8 @@ def test_who_is_counted_is_shown_with_its_end_and_lifted(
 def test_rations_of_an_address_are_shown_and_given_back(app: Flask, runner: FlaskCliRunner) -> None:
     with app.app_context(), transaction() as session:
         for _ in range(SEARCHES):
-            take(session, subject("search", ADDRESS), SEARCHES)
-        take(session, subject("mail", ADDRESS), TO_AN_ADDRESS)
+            use_ration(session, ration_subject("search", ADDRESS), SEARCHES)
+        use_ration(session, ration_subject("mail", ADDRESS), TO_AN_ADDRESS)
 
     text = runner.invoke(args=["limits", "show", ADDRESS]).stdout
     assert "searches  5 of 5" in text
@@ -88,7 +88,7 @@ def test_the_pause_and_the_mails_of_an_order_are_shown_and_lifted(
         with transaction() as session:
             found = session.get_one(Payment, payment.id)
             assert found.retry_at
-            take(session, subject("again", number), AGAIN)
+            use_ration(session, ration_subject("again", number), AGAIN)
         with pytest.raises(PaymentBusy):
             start_payment(order_id)
         end_read()

@@ -28,7 +28,7 @@ from shop.outbox.models import GOODS_MAIL, PLACED_MAIL, MailState, OutboxMail
 from shop.outbox.on_request import send_again
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.checking import refresh
-from shop.payments.cryptocloud import Postback as Notice
+from shop.payments.cryptocloud import ProvenPostback as Notice
 from shop.payments.cryptocloud import Unavailable
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState

@@ -31,7 +31,7 @@ from shop.db import db, end_read, utcnow
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import MailState
-from shop.payments.asking import Calls
+from shop.payments.asking import Round
 from shop.payments.checking import refresh
 from shop.payments.models import Payment, PaymentState
 from shop.payments.opening import PaymentInProgress, start_payment
@@ -233,6 +233,6 @@ def test_without_the_sweep_a_lost_call_would_stay_lost(app: Flask) -> None:
         with pytest.raises(PaymentInProgress):
             start_payment(order.id)
 
-        forget_lost_calls(Calls(gateway(app)), utcnow() + timedelta(minutes=1))
+        forget_lost_calls(Round(gateway(app)), utcnow() + timedelta(minutes=1))
         assert payment.state is PaymentState.UNKNOWN
         assert start_payment(order.id)[1]

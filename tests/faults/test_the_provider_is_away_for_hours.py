@@ -91,7 +91,7 @@ def test_if_a_failed_check_counted_money_would_be_found_an_hour_late(
     place(app, provider, 1)
     provider.truth = dict.fromkeys(provider.truth, "paid")
     monkeypatch.setattr(
-        "shop.payments.asking.Calls.told",
+        "shop.payments.asking.Round.told",
         lambda calls, asked, _: {one.payment_id for one in asked.values()},
     )
     calls_of_sweep(app, provider, began + AWAY)

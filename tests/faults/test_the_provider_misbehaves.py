@@ -409,7 +409,7 @@ CONTROLS = [
     ("429", {f"{PARTS}.opening.Unavailable": NeverRaised}),
     ("invoice of another order", {f"{PARTS}.opening.find_payment_by_invoice": idle}),
     ("pay_url by http", {f"{PARTS}.opening.Untrusted": NeverRaised}),
-    ("503", {f"{PARTS}.sweep.stale": none, f"{PARTS}.sweep.due_checks": none}),
+    ("503", {f"{PARTS}.sweep.past_their_lease": none, f"{PARTS}.sweep.due_checks": none}),
 ]
 MORE_CONTROLS = [(name, LEADS_AWAY) for name in BY_NAME if name.startswith("pay_url")]
 WHEN_ASKED_CONTROLS = [

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import InternalError, OperationalError
 
 from shop.db import DatabaseBusy
-from shop.ops.isolation import each
+from shop.ops.for_each import for_each
 
 AWAY = [
     DatabaseBusy(),
@@ -26,7 +26,7 @@ def done_before(broken: Exception) -> list[int]:
         done.append(number)
 
     with pytest.raises(type(broken)):
-        each([1, 2, 3], act, "numbers")
+        for_each([1, 2, 3], act, "numbers")
     return done
 
 

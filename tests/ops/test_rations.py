@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 import shop.ops.rations as rations
 from shop.db import db, end_read, transaction, utcnow
 from shop.ops.models import Ration
-from shop.ops.rations import UsedUp, forget_past, subject, take
+from shop.ops.rations import UsedUp, forget_past, ration_subject, use_ration
 from tests.support.crowd import at_once
 
 
@@ -20,7 +20,7 @@ def takes(app: Flask) -> bool:
     with app.app_context():
         try:
             with transaction() as session:
-                take(session, "a test", 3)
+                use_ration(session, "a test", 3)
         except UsedUp:
             return False
         return True
@@ -62,7 +62,7 @@ def test_one_that_is_refused_says_until_when(app: Flask, monkeypatch: pytest.Mon
             assert takes(app)
 
         with pytest.raises(UsedUp) as used, transaction() as session:
-            take(session, "a test", 3)
+            use_ration(session, "a test", 3)
 
         assert used.value.until == datetime(2027, 1, 1, tzinfo=UTC)
         now += timedelta(hours=2)
@@ -81,9 +81,9 @@ def test_what_was_counted_on_earlier_days_is_dropped(app: Flask) -> None:
 
 def test_the_table_does_not_tell_whose_they_are(app: Flask) -> None:
     with app.app_context():
-        found = subject("mail", "Buyer@Example.com ")
+        found = ration_subject("mail", "Buyer@Example.com ")
 
-        assert found == subject("mail", "buyer@example.com")
-        assert found != subject("search", "buyer@example.com")
+        assert found == ration_subject("mail", "buyer@example.com")
+        assert found != ration_subject("search", "buyer@example.com")
         assert "buyer" not in found
         assert len(found) <= 60

@@ -12,7 +12,7 @@ from shop.catalogue.models import Product
 from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery
 from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
-from shop.payments.asking import Calls
+from shop.payments.asking import Round
 from shop.payments.checking import refresh
 from shop.payments.cryptocloud import CryptoCloudError, InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState
@@ -40,7 +40,7 @@ def expire(app: Flask, order: Order, status: str) -> None:
     """Let the order's time pass while the provider gives this status."""
     with provider(app) as calls:
         calls.invoice_is(status)
-        expire_orders(Calls(gateway(app)), order.expires_at + timedelta(seconds=1))
+        expire_orders(Round(gateway(app)), order.expires_at + timedelta(seconds=1))
 
 
 def astray(app: Flask, payment: Payment, invoice_id: str) -> None:
@@ -448,8 +448,8 @@ def test_an_answer_that_comes_after_the_payment_was_given_up_is_watched_and_neve
         order, payment = make_open_order(app)
         ask(app, payment, "canceled")
         slow, _ = start_payment(order.id)
-        forget_lost_calls(Calls(gateway(app)), utcnow() + timedelta(minutes=1))
-        forget_lost_calls(Calls(gateway(app)), utcnow() + timedelta(minutes=5))
+        forget_lost_calls(Round(gateway(app)), utcnow() + timedelta(minutes=1))
+        forget_lost_calls(Round(gateway(app)), utcnow() + timedelta(minutes=5))
         assert slow.state is PaymentState.ABANDONED
 
         with provider(app) as calls:
@@ -470,7 +470,7 @@ def test_money_that_comes_before_the_order_page_expires_is_never_too_late(app: F
 
         with provider(app) as calls:
             calls.invoice_is("paid")
-            expire_orders(Calls(gateway(app)), utcnow() + timedelta(days=2))
+            expire_orders(Round(gateway(app)), utcnow() + timedelta(days=2))
 
         assert order.status is OrderStatus.FULFILLED
 
@@ -480,7 +480,7 @@ def test_an_order_is_not_closed_while_nobody_can_say_that_no_money_came(app: Fla
         order, _ = make_open_order(app, make_product(stock=1))
 
         with provider(app):  # every call fails
-            expire_orders(Calls(gateway(app)), utcnow() + timedelta(hours=40))
+            expire_orders(Round(gateway(app)), utcnow() + timedelta(hours=40))
 
         assert order.status is OrderStatus.PENDING
         assert db.session.query(Product).one().available == 0

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import transaction, utcnow
-from shop.limits.service import admit_again
+from shop.limits.service import check_limits_again
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.payments.checking import refresh
@@ -161,7 +161,7 @@ def test_one_order_makes_one_attempt_a_minute_while_it_lasts(
         refuse(app, payment, **SAYS["a wrong shop id"][0])
 
         with pytest.raises(NotPayable):
-            start_payment(order.id, admit_again)
+            start_payment(order.id, check_limits_again)
         with transaction() as session:
             found = session.get_one(Payment, payment.id)
             assert found.retry_at is not None
@@ -169,11 +169,11 @@ def test_one_order_makes_one_attempt_a_minute_while_it_lasts(
             found.retry_at = utcnow()  # the minute is over
 
         assert "Try again" in page(client, order)
-        again, ours = start_payment(order.id, admit_again)
+        again, ours = start_payment(order.id, check_limits_again)
         assert ours
         assert refuse(app, again, **SAYS["a wrong shop id"][0]) == 1
         with pytest.raises(NotPayable):
-            start_payment(order.id, admit_again)
+            start_payment(order.id, check_limits_again)
 
 
 def test_many_orders_that_it_stops_are_one_item_and_another_reason_is_another(app: Flask) -> None:
@@ -237,7 +237,7 @@ def test_what_passes_by_itself_is_waited_for_and_bothers_nobody(
         assert open_attention() == []
         assert "Payment is busy, your order is kept" in page(client, order)
         with pytest.raises(PaymentBusy):
-            start_payment(order.id, admit_again)
+            start_payment(order.id, check_limits_again)
 
 
 def test_a_pay_link_to_a_host_that_is_not_listed_names_it_and_the_setting(
@@ -257,7 +257,7 @@ def test_a_pay_link_to_a_host_that_is_not_listed_names_it_and_the_setting(
         assert "CRYPTOCLOUD_PAY_HOSTS" in item.note
         assert "The shop cannot take your payment now" in page(client, order)
         with pytest.raises(NotPayable):
-            start_payment(order.id, admit_again)
+            start_payment(order.id, check_limits_again)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from shop.attention.queries import open_attention
 from shop.checkout.service import place_order
 from shop.db import transaction, utcnow
 from shop.limits import service as limits
-from shop.limits.service import TooManyOrders, admit_again
+from shop.limits.service import TooManyOrders, check_limits_again
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.payments.models import SAID_OVER, Payment
@@ -69,7 +69,7 @@ def fails(app: Flask, payment: Payment, **says: Any) -> None:
 def presses(app: Flask, order: Order, **says: Any) -> bool:
     """Whether pressing "Try again" made another attempt, which fails too."""
     try:
-        payment, ours = start_payment(order.id, admit_again)
+        payment, ours = start_payment(order.id, check_limits_again)
     except (PaymentBusy, NotPayable, TooManyOrders):
         return False
     assert ours
@@ -222,7 +222,7 @@ def test_one_network_with_many_orders_cannot_press_them_all_at_once(
         assert made == limits.ATTEMPTS_PER_CLIENT
         assert presses(app, other, **SAYS["not sent"]), "others are not held up"
         with pytest.raises(TooManyOrders) as refused:
-            start_payment(orders[-1].id, admit_again)
+            start_payment(orders[-1].id, check_limits_again)
         assert refused.value.whose == "attempts"
         assert refused.value.until <= utcnow() + timedelta(minutes=1)
 

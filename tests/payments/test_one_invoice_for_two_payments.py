@@ -16,7 +16,7 @@ from shop.config import Settings
 from shop.db import transaction, utcnow
 from shop.orders.models import OrderStatus
 from shop.payments.cryptocloud import Invoice, Untrusted
-from shop.payments.cryptocloud import Postback as Notice
+from shop.payments.cryptocloud import ProvenPostback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
 from shop.payments.opening import bind, open_invoice

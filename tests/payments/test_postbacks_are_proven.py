@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.warnings import InsecureKeyLengthWarning
 
-from shop.payments.cryptocloud import SIGNED, BadPostback, Postback, Refusal, unproven_fields
+from shop.payments.cryptocloud import SIGNED, BadPostback, ProvenPostback, Refusal, unproven_fields
 from tests.payments.wire import API_KEY, SECRET_KEY, make_client, patient
 
 NOW = 1_790_000_000
@@ -58,12 +58,12 @@ def notice(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in sent.items() if value is not ...}
 
 
-def read_json(now: float = NOW, **fields: Any) -> Postback:
+def read_json(now: float = NOW, **fields: Any) -> ProvenPostback:
     body = json.dumps(notice(**fields)).encode()
     return make_client().read_postback(JSON, body, now=now)
 
 
-def read_form(now: float = NOW, **fields: Any) -> Postback:
+def read_form(now: float = NOW, **fields: Any) -> ProvenPostback:
     return make_client().read_postback(FORM, urlencode(notice(**fields)).encode(), now=now)
 
 
@@ -77,12 +77,12 @@ def in_parts(fields: list[tuple[str, str]], *, before: str = "", end: str = "\r\
 
 def read_parts(
     now: float = NOW, content_type: str = "multipart/form-data; boundary=limit", **fields: Any
-) -> Postback:
+) -> ProvenPostback:
     body = in_parts(list(notice(**fields).items()))
     return make_client().read_postback(content_type, body, now=now)
 
 
-PROVEN = Postback(
+PROVEN = ProvenPostback(
     invoice_id="DZLF4212",
     order_id="order-1",
     status="success",

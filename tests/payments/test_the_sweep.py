@@ -16,9 +16,9 @@ from shop.attention.queries import open_attention
 from shop.books.service import check
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.models import Order, OrderFlag, OrderStatus
-from shop.payments.asking import ERRORS_IN_A_ROW, Calls
+from shop.payments.asking import ERRORS_IN_A_ROW, Round
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, Rejected, Unclear
-from shop.payments.cryptocloud import Postback as Notice
+from shop.payments.cryptocloud import ProvenPostback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.opening import open_invoice
@@ -292,7 +292,7 @@ def test_a_notice_that_comes_during_the_last_look_has_the_invoice_looked_at_agai
             return {invoice: InvoiceInfo(InvoiceStatus.CANCELED)}
 
         while_asked(app, monkeypatch, meanwhile)
-        check_due_payments(Calls(gateway(app)), utcnow() + timedelta(hours=25) + WATCH)
+        check_due_payments(Round(gateway(app)), utcnow() + timedelta(hours=25) + WATCH)
 
         assert payment.next_check_at is not None
         assert payment.next_check_at <= utcnow()
@@ -310,7 +310,7 @@ def test_an_invoice_that_somebody_else_learns_to_be_paid_meanwhile_is_not_asked_
             raise Unclear("no answer in time")
 
         while_asked(app, monkeypatch, meanwhile)
-        check_due_payments(Calls(gateway(app)), utcnow() + timedelta(seconds=16))
+        check_due_payments(Round(gateway(app)), utcnow() + timedelta(seconds=16))
 
         assert (payment.state, payment.next_check_at) == (PaymentState.PAID, None)
 
@@ -330,7 +330,7 @@ def test_what_nobody_tells_about_is_asked_about_again_soon_or_long_after_its_end
         _, payment = make_open_order(app)
         now = utcnow() + age
         with provider(app):  # every call fails
-            check_due_payments(Calls(gateway(app)), now)
+            check_due_payments(Round(gateway(app)), now)
 
         assert payment.next_check_at == now + pause
 
@@ -360,11 +360,11 @@ def test_what_another_sweep_took_meanwhile_is_left_to_it(
         def other_sweep(ids: list[str]) -> Told:
             asked.extend(ids)
             if len(asked) == 1:
-                check_due_payments(Calls(gateway(app)), now)
+                check_due_payments(Round(gateway(app)), now)
             return {id_: InvoiceInfo(InvoiceStatus.CREATED) for id_ in ids}
 
         while_asked(app, monkeypatch, other_sweep)
-        check_due_payments(Calls(gateway(app)), now)
+        check_due_payments(Round(gateway(app)), now)
 
         assert len(asked) == len(set(asked)) == 2
 
@@ -382,7 +382,7 @@ def test_the_last_look_at_one_invoice_does_not_end_the_watch_over_a_silent_one(
             return {id_: InvoiceInfo(InvoiceStatus.CREATED) for id_ in ids}
 
         while_asked(app, monkeypatch, tells)
-        check_due_payments(Calls(gateway(app)), now)
+        check_due_payments(Round(gateway(app)), now)
 
         assert (silent.next_check_at, told.next_check_at) == (now + timedelta(hours=1), None)
 
@@ -577,7 +577,7 @@ def test_only_errors_in_a_row_end_a_round(app: Flask, plain_no: bool) -> None:
             raise Rejected("no such invoice")
 
     with app.app_context():
-        calls = Calls(gateway(app))
+        calls = Round(gateway(app))
         for _ in range(3):
             for _ in range(ERRORS_IN_A_ROW - 1):
                 calls.make(fails, "one")

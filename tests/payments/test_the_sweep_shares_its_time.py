@@ -16,7 +16,7 @@ from shop.catalogue.models import Product
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.models import Order, OrderStatus
 from shop.payments import asking
-from shop.payments.asking import AT_ONCE, ERRORS_IN_A_ROW, Calls
+from shop.payments.asking import AT_ONCE, ERRORS_IN_A_ROW, Round
 from shop.payments.cryptocloud import InvoiceInfo, Unclear
 from shop.payments.models import Payment, PaymentState
 from shop.payments.opening import open_invoice
@@ -155,7 +155,7 @@ def test_several_are_asked_about_at_once_while_the_provider_answers(
     slow.seconds = 1
     open_invoices(app, slow, 60, utcnow() - MINUTE)
 
-    check_due_payments(Calls(slow), utcnow())  # type: ignore[arg-type]
+    check_due_payments(Round(slow), utcnow())  # type: ignore[arg-type]
 
     assert len(slow.asked) == len(set(slow.asked)) == 60
     assert slow.most == AT_ONCE
@@ -174,7 +174,7 @@ def test_a_provider_that_goes_down_is_called_no_more_than_those_that_were_under_
 
     slow.before_answer = goes_down
     now = utcnow()
-    check_due_payments(Calls(slow), now)  # type: ignore[arg-type]
+    check_due_payments(Round(slow), now)  # type: ignore[arg-type]
 
     # Good answers that were under way may be acted on between the bad ones, and each lets one more call begin.
     assert 20 < len(slow.asked) <= 20 + 2 * AT_ONCE + ERRORS_IN_A_ROW
@@ -186,7 +186,7 @@ def test_after_an_error_the_provider_is_asked_about_one_at_a_time_until_it_answe
     app: Flask,
 ) -> None:
     with app.app_context():
-        calls = Calls(app.extensions["cryptocloud"])
+        calls = Round(app.extensions["cryptocloud"])
         for _ in range(6):
             calls.make(lambda: "an answer", "one")
         assert calls._at_once == AT_ONCE
@@ -212,7 +212,7 @@ def test_what_breaks_when_an_answer_is_acted_on_keeps_no_other_from_its_turn(
 
     monkeypatch.setattr(asking, "act_on", breaks)
     with pytest.raises(RuntimeError, match="broken"):
-        check_due_payments(Calls(slow), utcnow())  # type: ignore[arg-type]
+        check_due_payments(Round(slow), utcnow())  # type: ignore[arg-type]
 
     assert len(slow.asked) == 10
     told = db.session.query(Payment).filter(Payment.checked_at.is_not(None))
@@ -235,7 +235,7 @@ def test_what_is_about_to_expire_is_asked_about_first_and_what_is_only_watched_l
     with transaction() as session:
         session.get_one(Order, 1002).move(OrderStatus.EXPIRED, why="its time is over")
 
-    check_due_payments(Calls(slow), utcnow())  # type: ignore[arg-type]
+    check_due_payments(Round(slow), utcnow())  # type: ignore[arg-type]
 
     assert slow.asked[0] == "C0001005"
     assert slow.asked[-1] == "C0001002"

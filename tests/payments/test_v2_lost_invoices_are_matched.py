@@ -11,7 +11,7 @@ from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import end_read, transaction, utcnow
 from shop.orders.models import OrderStatus
-from shop.payments.cryptocloud import Postback as Notice
+from shop.payments.cryptocloud import ProvenPostback as Notice
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
 from shop.payments.sweep import sweep

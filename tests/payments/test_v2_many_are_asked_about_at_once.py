@@ -11,7 +11,7 @@ from shop.attention.queries import open_attention
 from shop.books.service import check
 from shop.config import Settings
 from shop.db import utcnow
-from shop.payments.asking import Calls
+from shop.payments.asking import Round
 from shop.payments.sweep import check_due_payments, sweep
 from tests.factories import ProviderV2, gateway, make_open_order, provider, say
 
@@ -40,7 +40,7 @@ def test_the_last_look_at_one_invoice_is_not_the_last_at_those_asked_about_with_
             calls.made[str(part.invoice_id)]["status"] = "partial"
             told = [calls.made[str(payment.invoice_id)] for payment in (old, part, young)]
             calls.add_callback("POST", calls.info_url, lambda request: say(told))
-            check_due_payments(Calls(gateway(app)), now)
+            check_due_payments(Round(gateway(app)), now)
             assert len(calls.calls) == 1
 
         assert old.next_check_at is None
@@ -64,7 +64,7 @@ def test_an_invoice_that_the_answer_leaves_out_is_asked_about_until_a_person_kno
         calls.add_callback("POST", calls.info_url, lambda request: say(told))
         now = utcnow() + timedelta(hours=121)
 
-        check_due_payments(Calls(gateway(app)), now)
+        check_due_payments(Round(gateway(app)), now)
 
         assert (clear.next_check_at, strange.next_check_at) == (None, now + HOUR)
         sweep(gateway(app), now + timedelta(days=1))

@@ -16,10 +16,10 @@ from shop.fulfilment.models import Delivery
 from shop.orders.models import HoldState, Order, OrderFlag, OrderStatus
 from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
 from shop.payments.cryptocloud.invoices import surplus
+from shop.payments.figures_text import figures_in_words
 from shop.payments.models import Payment, PaymentState
 from shop.payments.opening import open_invoice, start_payment
 from shop.payments.settling import settle
-from shop.payments.words import figures_in_words
 from tests.factories import confirm, gateway, make_open_order, make_product, provider
 from tests.support.sold import goods_mails, templates
 

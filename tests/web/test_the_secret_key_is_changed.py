@@ -13,7 +13,7 @@ from shop import create_app
 from shop.db import db, utcnow
 from shop.orders.links import order_path, order_token
 from shop.queue import connect
-from shop.web.clients import keyed_hash, keyed_hashes
+from shop.web.network import keyed_hash, keyed_hashes
 from tests.buyer import Buyer
 from tests.factories import make_open_order, make_product
 from tests.support.sold import sell_file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...config import current_settings
 from ...money import Money
-from ...web.head import in_full
+from ...web.canonical import in_full
 from .pages import ProductPage
 
 IN_STOCK = "https://schema.org/InStock"

@@ -20,8 +20,8 @@ from werkzeug.exceptions import HTTPException
 
 from ...config import current_settings
 from ...web.caching import public
+from ...web.canonical import in_full
 from ...web.errors import http_error
-from ...web.head import in_full
 from .. import former, queries
 from ..images import NAME
 from ..images import media as media_folder

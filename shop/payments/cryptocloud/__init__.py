@@ -40,7 +40,7 @@ from .invoices import (
     same_to_the_cent,
     surplus,
 )
-from .postbacks import LARGEST_POSTBACK, Postback, token_in, unproven_fields
+from .postbacks import LARGEST_POSTBACK, ProvenPostback, token_in, unproven_fields
 from .v1 import CryptoCloud
 from .v2 import CryptoCloudV2
 
@@ -63,8 +63,8 @@ __all__ = [
     "NotSent",
     "NotTheApi",
     "OtherHost",
-    "Postback",
     "ProjectRefused",
+    "ProvenPostback",
     "Refusal",
     "Rejected",
     "TooManyCalls",

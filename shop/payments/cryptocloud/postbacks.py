@@ -49,7 +49,7 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 
 
 @dataclass(frozen=True, slots=True)
-class Postback:
+class ProvenPostback:
     """A proven notice about one invoice. Only the id is signed; the rest are hints for people."""
 
     invoice_id: str
@@ -61,7 +61,7 @@ class Postback:
 
 def read_postback(
     content_type: str | None, body: bytes, *, secrets: Sequence[str], now: float
-) -> Postback:
+) -> ProvenPostback:
     """The notice, proven by one of the secrets, or BadPostback."""
     _, given = _read(content_type, body)
     try:
@@ -71,7 +71,7 @@ def read_postback(
         error.invoice_id = error.invoice_id or _hinted(given)
         raise
     order_id = _text(fields.get("order_id"))
-    return Postback(
+    return ProvenPostback(
         invoice_id=proven,
         order_id=None if order_id in NO_ORDER else order_id,
         status=_text(fields.get("status")),

@@ -14,7 +14,7 @@ from .answers import Answer
 from .calls import CALL_SECONDS, Calls
 from .errors import NotTheApi, Rejected
 from .invoices import Invoice, InvoiceInfo, checked_pay_url, named_invoice, status_of
-from .postbacks import Postback
+from .postbacks import ProvenPostback
 
 NOBODYS_INVOICE = "DOCTOR00"
 DECIMALS = 2
@@ -135,7 +135,7 @@ class CryptoCloud:
 
     def read_postback(
         self, content_type: str | None, body: bytes, *, now: float | None = None
-    ) -> Postback:
+    ) -> ProvenPostback:
         """Prove that a notice comes from the provider, or raise BadPostback.
 
         The token (HS256, signed with the project's secret key) covers the invoice id and its own

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 
-def each(things: Iterable[T], act: Callable[[T], object], what: str) -> None:
+def for_each(things: Iterable[T], act: Callable[[T], object], what: str) -> None:
     """Call `act` on every thing; what went wrong is logged, and raised at the end, several as a group.
 
     It is raised so that the work does not count as done, and `flask doctor` shows it.
