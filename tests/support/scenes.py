@@ -254,7 +254,7 @@ def import_addresses(stage: Stage) -> Task:
     stage.orders()
     file = stage.settings.shop_data_dir / "addresses.csv"
     file.write_text(f"/old/,/products/{stage.slugs[0]}\n")
-    return Task(command=("addresses", "import", str(file)))
+    return Task(command=("products", "addresses", "import", str(file)))
 
 
 def orphan_is_paid(stage: Stage) -> None:
