@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -252,10 +253,15 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield node.module or ""
 
 
+def contracts() -> list[dict[str, Any]]:
+    """The import contracts in pyproject.toml."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    return list(settings["contracts"])
+
+
 def layers() -> list[set[str]]:
-    """The packages, from above, by the contract in pyproject.toml."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    (order,) = [each["layers"] for each in contracts["contracts"] if each["type"] == "layers"]
+    """The packages, from above."""
+    (order,) = [each["layers"] for each in contracts() if each["type"] == "layers"]
     return [set(re.findall(r"shop\.(\w+)", layer)) for layer in order]
 
 
@@ -269,6 +275,17 @@ def test_every_package_has_its_place_in_the_order() -> None:
     }
 
     assert set().union(*layers()) == there - OUTSIDE_THE_ORDER
+
+
+def test_every_package_and_the_sandbox_are_kept_apart_both_ways() -> None:
+    """Neither contract says anything about a package that it does not name."""
+    sides = ("source_modules", "forbidden_modules")
+    pairs = [[each[side] for side in sides] for each in contracts() if each["type"] == "forbidden"]
+    (kept_out,) = [others for ours, others in pairs if ours == ["shop.sandbox"]]
+    (kept_away,) = [ours for ours, others in pairs if others == ["shop.sandbox"]]
+
+    packages = sorted(f"shop.{package}" for package in set().union(*layers()))
+    assert kept_out == kept_away == packages
 
 
 def test_no_package_names_a_page_of_one_above(app: Flask) -> None:
