@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import requests
 from sqlalchemy import select
 
-from ..config import Settings
+from ..config import LANGUAGES, Settings
 from ..db import db, end_read, utcnow
 from ..fulfilment.downloads import is_over
 from ..fulfilment.goods import download_url
@@ -39,13 +39,14 @@ def mailed_links(settings: Settings) -> Finding:
             text = f"not tried: {urlsplit(link).netloc} cannot be reached from here"
             return Finding("warn", "mailed links", text, mend)
         if status != 200:
+            prefixes = " or ".join(f"/{code}" for code in LANGUAGES)
             what = link.split("/")[-2].rstrip("s")  # the rest of the link is a secret
             return Finding(
                 failure(settings),
                 "mailed links",
                 f"the {what} link that was mailed for order {order} answers {status}",
                 "Was SECRET_KEY changed without SECRET_KEY_PREVIOUS, or does the reverse proxy not "
-                "pass on what begins with /en, /ru or /uk?",
+                f"pass on what begins with {prefixes}?",
             )
     return Finding(
         "ok", "mailed links", f"{len(links)} links of the newest mails were tried, and answer"

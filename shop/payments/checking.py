@@ -1,7 +1,8 @@
 """Asking the provider what became of invoices, and acting on the answer.
 
-`refresh` and `act_on` are the only places that ask what is true, and the only ones where an order
-becomes paid. No transaction is held open while the network is waited for.
+`refresh` asks about one payment, the sweep about many at once (asking.py). Both act on the answer by
+`act_on`, which has it written down by `settle` and hands over what is paid. No transaction is held open
+while the network is waited for.
 """
 
 from __future__ import annotations

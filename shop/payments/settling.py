@@ -1,4 +1,7 @@
-"""Writing down what is true about a payment: the only place where an order becomes paid."""
+"""Writing down what is true about a payment.
+
+Whoever says so, the provider, a person or a price of nothing: an order becomes paid in this file and no other.
+"""
 
 from __future__ import annotations
 
