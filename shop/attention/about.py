@@ -205,9 +205,9 @@ ABOUT: Mapping[Kind, About] = {
     ),
     Kind.OWN_FILES_UNREADABLE: About(
         "a text in `pages/`, a template in `templates/` or `theme.css` cannot be used: no "
-        "rights, not UTF-8, no plain file, or words that no template has. Such a page is 503 "
-        "(the shipped text is not what you have promised), and the shop keeps its own "
-        "templates and colours",
+        "rights, not UTF-8, no plain file, words that no template has, or a template's name that "
+        "nothing asks for. Such a page is 503 (the shipped text is not what you have promised), "
+        "and the shop keeps its own templates and colours",
         "as the item says; closed by itself",
     ),
     Kind.DISK_LOW: About(

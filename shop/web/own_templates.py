@@ -48,7 +48,9 @@ class OwnTemplates(FileSystemLoader):
             try:
                 source = own_text(self.folder / name) or ""
                 environment.compile(source, name)
-                asked_for.update(filter(None, find_referenced_templates(environment.parse(source))))
+                # None stands for a name that is worked out while the page is made: it may be any.
+                named = [*find_referenced_templates(environment.parse(source))]
+                asked_for.update(names if None in named else filter(None, named))
             except UnreadableFile as error:
                 problems.append(str(error))
             except TemplateSyntaxError as error:

@@ -193,6 +193,13 @@ def test_a_template_that_nothing_asks_for_is_put_before_a_person(app: Flask, dat
         look_around()
         assert open_attention() == [], "it is a part of another one"
         end_read()
+        write(
+            data / "templates/legal/page.html",
+            "{% set name = 'checkout/order.html' %}{% include name %}",
+        )
+        look_around()
+        assert open_attention() == [], "which names it only while the page is made"
+        end_read()
 
 
 @pytest.mark.parametrize("broken", [a_pipe, a_folder, a_loop, Path.unlink])
