@@ -1,4 +1,4 @@
-"""What the entries of a catalogue file change in the categories and products that are there."""
+"""What drafts change in the categories and products that are there."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from ..db import utcnow
-from .files.importing import CategoryEntry, Entry
-from .files.reading import CatalogueFileError, Problem
-from .images import BadImage
+from .fields import FieldProblem
 from .models import Category, DeliveryKind, Price, Product, ProductFile, ProductImage
+from .product_draft import CategoryDraft, ProductDraft
 from .storage import StoredFile, storage
 
 
@@ -33,17 +32,11 @@ class ImportReport:
     """Products that come together are of one age, so that the newest ones keep the file's order."""
 
 
-def store_files(entries: Sequence[Entry], data_dir: Path) -> dict[str, list[StoredFile]]:
-    """Put images into the data folder and goods where they are kept; the stored goods by slug."""
-    stored, place = dict[str, list[StoredFile]](), storage()
-    for entry in entries:
-        for image in entry.images:
-            try:
-                image.image.store(data_dir)
-            except BadImage as error:
-                raise CatalogueFileError([Problem(entry.line, f"an image {error}")]) from None
-        stored[entry.slug] = [place.store(file) for file in entry.delivery.files]
-    return stored
+def store_files(draft: ProductDraft, data_dir: Path) -> list[StoredFile]:
+    """Put a product's images into the data folder and its goods where they are kept. Raises BadImage."""
+    for image in draft.images:
+        image.image.store(data_dir)
+    return [storage().store(file) for file in draft.delivery.files]
 
 
 def lock_products(session: Session) -> dict[str, Product]:
@@ -69,59 +62,58 @@ def lock_categories(session: Session) -> dict[str, Category]:
 def merge_categories(
     session: Session,
     categories: dict[str, Category],
-    entries: Sequence[CategoryEntry],
+    drafts: Sequence[CategoryDraft],
     report: ImportReport,
 ) -> None:
-    """Add the entries' categories or change what differs."""
-    for entry in entries:
-        category = categories.get(entry.slug)
+    """Add the drafts' categories or change what differs."""
+    for draft in drafts:
+        category = categories.get(draft.slug)
         if category is None:
-            category = categories[entry.slug] = Category(slug=entry.slug)
+            category = categories[draft.slug] = Category(slug=draft.slug)
             session.add(category)
-        if _set(category, title=entry.title, summary=entry.summary):
-            report.categories.append(entry.slug)
+        if _set(category, title=draft.title, summary=draft.summary):
+            report.categories.append(draft.slug)
 
 
 def merge(
     session: Session,
     products: dict[str, Product],
     categories: Mapping[str, Category],
-    entry: Entry,
-    stored: dict[str, list[StoredFile]],
+    draft: ProductDraft,
+    files: Sequence[StoredFile],
     report: ImportReport,
-) -> Iterator[Problem]:
-    """Add the entry's product or change what differs; yields what cannot be done."""
-    if entry.category and entry.category not in categories:
-        text = f"category {entry.category!r} is neither in the file's categories nor in the shop"
-        yield Problem(entry.category_line, text)
+) -> Iterator[FieldProblem]:
+    """Add the draft's product, with its goods in `files`, or change what differs; yields what cannot be done."""
+    if draft.category and draft.category not in categories:
+        text = f"category {draft.category!r} is neither in the file's categories nor in the shop"
+        yield FieldProblem(("category",), text)
         return
-    if not any(entry.prices.values()):
-        report.free.append(entry.slug)
-    product = products.get(entry.slug)
-    files = stored.get(entry.slug, [])
-    values = _plain_values(entry, files) | {"category": categories.get(entry.category)}
+    if not any(draft.prices.values()):
+        report.free.append(draft.slug)
+    product = products.get(draft.slug)
+    values = _plain_values(draft, files) | {"category": categories.get(draft.category)}
     if product is None:
         values["created_at"] = values["updated_at"] = report.started_at
-        products[entry.slug] = _added(session, entry, values)
-        _merge_files(products[entry.slug], files)
-        report.added.append(entry.slug)
+        products[draft.slug] = _added(session, draft, values)
+        _merge_files(products[draft.slug], files)
+        report.added.append(draft.slug)
         return
-    if problem := _refusal(product, entry):
+    if problem := _refusal(product, draft):
         yield problem
         return
     # A list, because every part must be merged, also after one has changed.
     changes = [
         _set(product, **values),
-        _merge_stock(product, entry),
-        _merge_prices(product, entry),
+        _merge_stock(product, draft),
+        _merge_prices(product, draft),
         _merge_files(product, files),
-        _merge_images(session, product, entry),
+        _merge_images(session, product, draft),
     ]
     if any(changes):
         product.updated_at = utcnow()
-        report.changed.append(entry.slug)
+        report.changed.append(draft.slug)
     else:
-        report.unchanged.append(entry.slug)
+        report.unchanged.append(draft.slug)
 
 
 def arrange(placed: Mapping[str, Product] | Mapping[str, Category], listed: Sequence[str]) -> None:
@@ -152,56 +144,56 @@ def merged_order(known: Sequence[str], listed: Sequence[str]) -> list[str]:
     return [*first, *rest] if here & there else [*rest, *first]
 
 
-def _added(session: Session, entry: Entry, values: dict[str, object]) -> Product:
-    product = Product(slug=entry.slug, **values)
+def _added(session: Session, draft: ProductDraft, values: dict[str, object]) -> Product:
+    product = Product(slug=draft.slug, **values)
     # Keys are counted in as they are added; until then there is nothing to sell.
-    product.available = 0 if entry.delivery.kind is DeliveryKind.KEY else entry.stock
-    product.stock_total = entry.stock
-    product.prices = [Price(currency=code, minor=minor) for code, minor in entry.prices.items()]
-    product.images = _images(entry)
+    product.available = 0 if draft.delivery.kind is DeliveryKind.KEY else draft.stock
+    product.stock_total = draft.stock
+    product.prices = [Price(currency=code, minor=minor) for code, minor in draft.prices.items()]
+    product.images = _images(draft)
     session.add(product)
     return product
 
 
-def _refusal(product: Product, entry: Entry) -> Problem | None:
+def _refusal(product: Product, draft: ProductDraft) -> FieldProblem | None:
     was_key = product.delivery_kind is DeliveryKind.KEY
-    if was_key != (entry.delivery.kind is DeliveryKind.KEY):
-        return Problem(
-            entry.delivery_line,
-            f"{entry.slug} cannot change to or from licence keys; make a new product for that",
+    if was_key != (draft.delivery.kind is DeliveryKind.KEY):
+        return FieldProblem(
+            ("delivery",),
+            f"{draft.slug} cannot change to or from licence keys; make a new product for that",
         )
-    if entry.stock is not None and entry.stock < product.taken:
-        text = f"stock {entry.stock} is less than the {product.taken} units sold or held already"
-        return Problem(entry.stock_line, text)
+    if draft.stock is not None and draft.stock < product.taken:
+        text = f"stock {draft.stock} is less than the {product.taken} units sold or held already"
+        return FieldProblem(("stock",), text)
     return None
 
 
-def _merge_stock(product: Product, entry: Entry) -> bool:
+def _merge_stock(product: Product, draft: ProductDraft) -> bool:
     """Put on sale what the file says, less what is held or sold already."""
-    if entry.stock == product.stock_total:
+    if draft.stock == product.stock_total:
         return False
-    product.available = None if entry.stock is None else entry.stock - product.taken
-    product.stock_total = entry.stock
+    product.available = None if draft.stock is None else draft.stock - product.taken
+    product.stock_total = draft.stock
     return True
 
 
-def _plain_values(entry: Entry, files: Sequence[StoredFile]) -> dict[str, object]:
+def _plain_values(draft: ProductDraft, files: Sequence[StoredFile]) -> dict[str, object]:
     file = files[0] if files else StoredFile("", None)
     return {
-        "title": entry.title,
-        "summary": entry.summary,
-        "description": entry.description,
-        "active": entry.active,
-        "most_per_order": entry.most_per_order,
-        "honour_late_hours": entry.honour_late_hours,
-        "delivery_kind": entry.delivery.kind,
-        "delivery_text": entry.delivery.text,
-        "delivery_markdown": entry.delivery.markdown,
+        "title": draft.title,
+        "summary": draft.summary,
+        "description": draft.description,
+        "active": draft.active,
+        "most_per_order": draft.most_per_order,
+        "honour_late_hours": draft.honour_late_hours,
+        "delivery_kind": draft.delivery.kind,
+        "delivery_text": draft.delivery.text,
+        "delivery_markdown": draft.delivery.markdown,
         "delivery_file": file.name,
         "delivery_size": file.size,
-        "max_downloads": entry.delivery.max_downloads,
-        "download_days": entry.delivery.download_days,
-        "low_stock": entry.delivery.low_stock,
+        "max_downloads": draft.delivery.max_downloads,
+        "download_days": draft.delivery.download_days,
+        "low_stock": draft.delivery.low_stock,
     }
 
 
@@ -212,14 +204,14 @@ def _set(thing: Product | Category, **values: object) -> bool:
     return bool(different)
 
 
-def _merge_prices(product: Product, entry: Entry) -> bool:
+def _merge_prices(product: Product, draft: ProductDraft) -> bool:
     present = {price.currency: price for price in product.prices}
-    if {code: price.minor for code, price in present.items()} == entry.prices:
+    if {code: price.minor for code, price in present.items()} == draft.prices:
         return False
     for code, price in present.items():
-        if code not in entry.prices:
+        if code not in draft.prices:
             product.prices.remove(price)
-    for code, minor in entry.prices.items():
+    for code, minor in draft.prices.items():
         if code in present:
             present[code].minor = minor
         else:
@@ -244,9 +236,9 @@ def _merge_files(product: Product, files: Sequence[StoredFile]) -> bool:
     return True
 
 
-def _merge_images(session: Session, product: Product, entry: Entry) -> bool:
+def _merge_images(session: Session, product: Product, draft: ProductDraft) -> bool:
     present = [(i.name, i.alt, i.width, i.height) for i in product.images]
-    images = _images(entry)
+    images = _images(draft)
     if present == [(i.name, i.alt, i.width, i.height) for i in images]:
         return False
     product.images.clear()
@@ -256,7 +248,7 @@ def _merge_images(session: Session, product: Product, entry: Entry) -> bool:
     return True
 
 
-def _images(entry: Entry) -> list[ProductImage]:
+def _images(draft: ProductDraft) -> list[ProductImage]:
     return [
         ProductImage(
             position=position,
@@ -265,5 +257,5 @@ def _images(entry: Entry) -> list[ProductImage]:
             width=item.image.width,
             height=item.image.height,
         )
-        for position, item in enumerate(entry.images)
+        for position, item in enumerate(draft.images)
     ]

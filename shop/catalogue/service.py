@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from ..config import current_settings
 from ..db import transaction, utcnow
 from ..money import CURRENCIES
+from .fields import FieldProblem
 from .files.importing import CatalogueFile, read_catalogue
 from .files.reading import CatalogueFileError, Problem
+from .images import BadImage
 from .merging import (
     ImportReport,
     arrange,
@@ -25,6 +27,7 @@ from .merging import (
     store_files,
 )
 from .models import RATE_PLACES, ExchangeRate, Product
+from .storage import StoredFile
 
 RATE = re.compile(rf"\d{{1,9}}(\.\d{{1,{RATE_PLACES}}})?", re.ASCII)
 
@@ -58,18 +61,19 @@ def import_catalogue(path: Path) -> ImportReport:
 
 def import_file(file: CatalogueFile, also: Also = lambda *_: None) -> ImportReport:
     """The same for a file that was read already; `also` is done in the same transaction, after it."""
-    stored = store_files(file.products, current_settings().shop_data_dir)
+    stored = [_stored(file, place) for place in range(len(file.products))]
     report = ImportReport()
     problems: list[Problem] = []
     with transaction("import") as session:
         products, categories = lock_products(session), lock_categories(session)
         merge_categories(session, categories, file.categories, report)
-        arrange(categories, [entry.slug for entry in file.categories])
-        for entry in file.products:
-            problems += merge(session, products, categories, entry, stored, report)
+        arrange(categories, [draft.slug for draft in file.categories])
+        for place, draft in enumerate(file.products):
+            for problem in merge(session, products, categories, draft, stored[place], report):
+                problems.append(file.problem(place, problem))
         if problems:
             raise CatalogueFileError(problems)
-        arrange(products, [entry.slug for entry in file.products])
+        arrange(products, [draft.slug for draft in file.products])
         also(session, products)
     return report
 
@@ -137,6 +141,14 @@ def take_off_sale(session: Session, product_id: int, quantity: int) -> bool:
         .values(available=Product.available - quantity)
     )
     return _rows(session, statement) == 1
+
+
+def _stored(file: CatalogueFile, place: int) -> list[StoredFile]:
+    try:
+        return store_files(file.products[place], current_settings().shop_data_dir)
+    except BadImage as error:
+        problem = FieldProblem(("images",), f"an image {error}")
+        raise CatalogueFileError([file.problem(place, problem)]) from None
 
 
 def _rows(session: Session, statement: Update) -> int:

@@ -9,8 +9,8 @@ import click
 
 from ..catalogue import queries, service
 from ..catalogue.files.exporting import export_text, export_to
-from ..catalogue.files.importing import MISSING_GOODS
 from ..catalogue.models import RATE_PLACES
+from ..catalogue.product_draft import MISSING_GOODS
 from ..config import current_settings
 from ..money import CURRENCIES
 from .group import CommandGroup

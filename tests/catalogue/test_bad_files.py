@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from shop.catalogue.files.importing import read_catalogue
 from shop.catalogue.files.reading import CatalogueFileError
-
-LINES = ("line", "category_line", "stock_line", "delivery_line")
 
 GOOD = """\
 products:
@@ -84,7 +81,11 @@ def test_the_good_file_is_good(path: Path) -> None:
             "USD: 12.00\n    BTC: 1",
             "line 7: unknown key 'BTC' in prices; known: USD, RUB, EUR, GBP, UAH",
         ),
-        ("USD: 12.00", "USD: 12.00\n    USD: 13.00", "line 7: USD is given twice in prices"),
+        (
+            "USD: 12.00",
+            "USD: 12.00\n    USD: 13.00",
+            "line 7: 'USD' is given twice; leave only one of them",
+        ),
         (
             "slug: rain",
             "slug: Rain!",
@@ -130,7 +131,11 @@ def test_the_good_file_is_good(path: Path) -> None:
             "stock: 99999999999",
             "line 7: stock '99999999999' is not a whole number or `unlimited`",
         ),
-        ("stock: 25", "stock: 25\n  stock: 26", "line 8: stock is given twice in the product"),
+        (
+            "stock: 25",
+            "stock: 25\n  stock: 26",
+            "line 8: 'stock' is given twice; leave only one of them",
+        ),
         ("stock: 25", "active: maybe", "line 7: active is 'maybe'; write yes or no"),
         *(
             (
@@ -275,7 +280,7 @@ def test_nothing_is_as_left_out_where_no_money_and_no_goods_hang_on_it(
     path.write_text(GOOD)
 
     (entry,), (plain,) = found.products, read_catalogue(path, "USD").products
-    assert replace(entry, **{k: getattr(plain, k) for k in LINES}) == plain
+    assert entry == plain
     assert found.categories[0].summary == ""
 
 

@@ -15,9 +15,9 @@ from shop import jobs
 from shop.attention.queries import open_attention
 from shop.books.checks import discrepancies
 from shop.catalogue.files.exporting import export_text, export_to
-from shop.catalogue.files.importing import MOST_FILES
 from shop.catalogue.files.reading import CatalogueFileError
 from shop.catalogue.models import DeliveryKind, Product, ProductFile
+from shop.catalogue.product_draft import MOST_FILES
 from shop.catalogue.service import import_catalogue
 from shop.config import Settings
 from shop.db import db, end_read, transaction

@@ -33,7 +33,8 @@ class Bare(str):
 DUMPER = getattr(yaml, "CBaseDumper", yaml.BaseDumper)
 """The same letters from both; that of libyaml takes a tenth of the time."""
 
-Value = str | list["Value"] | Mapping[str, "Value"]
+Written = str | list["Written"] | Mapping[str, "Written"]
+"""What a file is written from."""
 
 
 def export_text() -> str:
@@ -67,15 +68,15 @@ def write_files(product: Product, folder: Path) -> None:
         storage().fetch(file, target)
 
 
-def _catalogue(products: list[Product]) -> dict[str, Value]:
+def _catalogue(products: list[Product]) -> dict[str, Written]:
     statement = select(Category).order_by(Category.position, Category.id)
     categories = [_category(category) for category in db.session.scalars(statement)]
-    values: dict[str, Value] = {"categories": [*categories]} if categories else {}
+    values: dict[str, Written] = {"categories": [*categories]} if categories else {}
     return values | {"products": [entry_of(product) for product in products]}
 
 
-def _category(category: Category) -> dict[str, Value]:
-    values: dict[str, Value] = {"slug": category.slug, "title": category.title}
+def _category(category: Category) -> dict[str, Written]:
+    values: dict[str, Written] = {"slug": category.slug, "title": category.title}
     return values | ({"summary": category.summary} if category.summary else {})
 
 
@@ -88,9 +89,9 @@ def all_products() -> list[Product]:
     return list(db.session.scalars(statement))
 
 
-def entry_of(product: Product) -> dict[str, Value]:
+def entry_of(product: Product) -> dict[str, Written]:
     """What a catalogue file says of the product."""
-    values: dict[str, Value] = {
+    values: dict[str, Written] = {
         "slug": product.slug,
         "title": product.title,
         "summary": product.summary,
@@ -117,8 +118,8 @@ def entry_of(product: Product) -> dict[str, Value]:
     return values
 
 
-def _delivery(product: Product) -> dict[str, Value]:
-    values: dict[str, Value] = {}
+def _delivery(product: Product) -> dict[str, Written]:
+    values: dict[str, Written] = {}
     if product.delivery_kind is DeliveryKind.FILE:
         paths = [_goods_path(product, file) for file, _ in product.files]
         values |= {"files": [*paths]} if len(paths) > 1 else {"file": paths[0]}
@@ -153,7 +154,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def as_yaml(value: Value) -> str:
+def as_yaml(value: Written) -> str:
     """The value as a file, with texts unquoted where every YAML reads them as texts, and prices as 12.00."""
     text: str = yaml.serialize(
         as_node(value), Dumper=DUMPER, allow_unicode=True, width=100, encoding=None
@@ -161,17 +162,15 @@ def as_yaml(value: Value) -> str:
     return text
 
 
-def as_node(value: Value, mark: yaml.Mark | None = None) -> yaml.Node:
-    """The value as YAML's own tree, which a reader of catalogue files takes as if it had been in one, at `mark`."""
+def as_node(value: Written) -> yaml.Node:
+    """The value as YAML's own tree."""
     if isinstance(value, str):
-        return yaml.ScalarNode(STRING, "".join(value), mark, style=_style(value))
+        return yaml.ScalarNode(STRING, "".join(value), style=_style(value))
     if isinstance(value, list):
-        items = [as_node(item, mark) for item in value]
-        return yaml.SequenceNode("tag:yaml.org,2002:seq", items, mark, flow_style=not value)
-    pairs = [
-        (yaml.ScalarNode(STRING, key, mark), as_node(item, mark)) for key, item in value.items()
-    ]
-    return yaml.MappingNode("tag:yaml.org,2002:map", pairs, mark, flow_style=False)
+        items = [as_node(item) for item in value]
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", items, flow_style=not value)
+    pairs = [(yaml.ScalarNode(STRING, key), as_node(item)) for key, item in value.items()]
+    return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False)
 
 
 def _style(text: str) -> str | None:

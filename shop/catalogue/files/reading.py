@@ -1,4 +1,4 @@
-"""Catalogue files as YAML nodes: every value a text with its line, every problem collected.
+"""Catalogue files as plain values: every scalar a text, and every value with its line.
 
 CatalogueFileError     the file as a whole is refused; `problems` names each bad line
 """
@@ -6,25 +6,16 @@ CatalogueFileError     the file as a whole is refused; `problems` names each bad
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from html.entities import html5
 
 import yaml
+
+from ..fields import Field, FieldProblem, Value, clipped
 
 MAX_BYTES = 5 * 1024 * 1024
 NULLS = ("", "~", "null", "Null", "NULL")
 """What YAML reads as nothing at all where it is written without quotes."""
-TAG = re.compile(
-    r"<!--|</?(p|br|hr|b|strong|i|em|u|s|a|ul|ol|li|h[1-6]|div|span|font|small|su[bp]|img|table|tr|td|th|code"
-    r"|pre|blockquote|script|style|iframe)(\s[^<>]*)?/?>",
-    re.IGNORECASE,
-)
-"""What only HTML has between angle brackets; `a < b` and `List<String>` are texts."""
-ENTITY = re.compile(r"&(#\d+|#[xX][\da-fA-F]+|[A-Za-z][A-Za-z\d]*);")
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters and halves of characters; line ends and tabs are none."""
 MAX_DEPTH = 8
 """Deeper than any right file, and shallow enough for a composer that calls itself."""
 
@@ -59,8 +50,7 @@ def is_catalogue(content: bytes, name: str) -> bool:
     return not first or re.match(rb"(categories|products)\s*:", first) is not None
 
 
-def compose(content: bytes) -> yaml.Node | None:
-    """The file's one document, its scalars all texts; None if it is empty."""
+def _composed(content: bytes) -> yaml.Node | None:
     if len(content) > MAX_BYTES:
         raise CatalogueFileError([Problem(1, f"the file is larger than {MAX_BYTES // 1024**2} MB")])
     text = _decode(content)
@@ -112,131 +102,59 @@ def _syntax(error: yaml.MarkedYAMLError) -> Problem:
     return Problem(mark.line + 1 if mark else 1, f"is not YAML: {error.problem}{hint}")
 
 
-def line_of(node: yaml.Node) -> int:
-    """The line a value starts in, counted from 1."""
+class Lines:
+    """In which line of a file each field starts, counted from 1."""
+
+    def __init__(self, values: Mapping[Field, int]) -> None:
+        self.values = {(): 1, **values}
+        self.names = dict[Field, int]()
+
+    def of(self, field: Field) -> int:
+        """The line of a value; of what it is left out of, where there is none."""
+        while field not in self.values:
+            field = field[:-1]
+        return self.values[field]
+
+    def located(self, problem: FieldProblem) -> Problem:
+        """A field's problem as one of its line."""
+        line = self.names.get(problem.field) if problem.of_name else None
+        return Problem(line or self.of(problem.field), problem.text)
+
+
+@dataclass(slots=True)
+class Document:
+    """A file's plain values, where they stand, and what is wrong with them as YAML."""
+
+    value: Value
+    lines: Lines
+    problems: list[Problem]
+
+
+def read_document(content: bytes) -> Document:
+    """The file's one document, its scalars all texts; nothing at all if it is empty. Raises CatalogueFileError."""
+    document = Document(None, Lines({}), [])
+    if node := _composed(content):
+        document.value = _plain(node, (), document)
+    return document
+
+
+def _plain(node: yaml.Node, field: Field, document: Document) -> Value:
+    document.lines.values[field] = _line_of(node)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*field, at), document) for at, item in enumerate(node.value)]
+    if isinstance(node, yaml.ScalarNode):
+        return None if node.style is None and node.value in NULLS else str(node.value)
+    values: dict[str, Value] = {}
+    for key, value in node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        if name in values:
+            text = f"{clipped(name)} is given twice; leave only one of them"
+            document.problems.append(Problem(_line_of(key), text))
+            continue
+        document.lines.names[*field, name] = _line_of(key)
+        values[name] = _plain(value, (*field, name), document)
+    return values
+
+
+def _line_of(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
-
-
-def is_null(node: yaml.Node) -> bool:
-    """Whether a value is YAML's nothing, and not a text that says so."""
-    return isinstance(node, yaml.ScalarNode) and node.style is None and node.value in NULLS
-
-
-def clipped(text: str, limit: int = 40) -> str:
-    """A text short enough to be quoted in a message."""
-    return repr(text if len(text) <= limit else f"{text[:limit]}…")
-
-
-def html_in(text: str) -> str:
-    """The first piece of HTML in a plain text, where it would be shown as it is written; empty for none."""
-    if tag := TAG.search(text):
-        return tag[0]
-    for entity in ENTITY.finditer(text):
-        if entity[1].startswith("#") or f"{entity[1]};" in html5:
-            return entity[0]
-    return ""
-
-
-class Reader:
-    """Takes values out of nodes; what is wrong is noted in `problems`, and reading goes on."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-
-    def wrong(self, line: int, text: str) -> None:
-        """Note a problem."""
-        self.problems.append(Problem(line, text))
-
-    def mapping(
-        self,
-        node: yaml.Node,
-        what: str,
-        known: Collection[str],
-        required: Collection[str] = (),
-        optional: Collection[str] = (),
-    ) -> dict[str, yaml.Node]:
-        """The values of a mapping by key, without those that are unknown or come twice.
-
-        Nothing at all as the value of an `optional` key is as if the line were left out.
-        """
-        if not isinstance(node, yaml.MappingNode):
-            self.wrong(line_of(node), f"{what} must be written as `key: value` lines")
-            return {}
-        values: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else ""
-            if name not in known:
-                text = f"unknown key {clipped(name)} in {what}; known: {', '.join(known)}"
-                self.wrong(line_of(key), text)
-            elif name in values:
-                self.wrong(line_of(key), f"{name} is given twice in {what}")
-            else:
-                values[name] = value
-        for name in required:
-            if name not in values:
-                self.wrong(line_of(node), f"{what} has no {name}")
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in optional or not is_null(value)
-        }
-
-    def sequence(self, node: yaml.Node | None, what: str) -> list[yaml.Node]:
-        """The items of a list; nothing at all is an empty one."""
-        if node is None or is_null(node):
-            return []
-        if not isinstance(node, yaml.SequenceNode):
-            self.wrong(line_of(node), f"{what} must be a list, each item after a `- `")
-            return []
-        return list(node.value)
-
-    def scalar(self, node: yaml.Node, what: str) -> str:
-        """A value in one piece."""
-        if isinstance(node, yaml.ScalarNode):
-            return "" if is_null(node) else str(node.value)
-        self.wrong(line_of(node), f"{what} must be a single value")
-        return ""
-
-    def text(
-        self,
-        node: yaml.Node | None,
-        what: str,
-        limit: int,
-        *,
-        lines: bool = False,
-        empty: bool = False,
-        exact: bool = False,
-    ) -> str:
-        """A text for people: not too long, printable, on one line unless `lines`.
-
-        In Unicode's composed form, as search has it, unless it is `exact`: goods, or a file's name. Of goods,
-        only the empty lines around them are the file's own; their blanks stay.
-        """
-        if node is None:
-            return ""
-        text = self.scalar(node, what).strip("\n" if exact and lines else None)
-        if not exact:
-            text = unicodedata.normalize("NFC", text)
-        if not text.strip() and not empty and isinstance(node, yaml.ScalarNode):
-            self.wrong(line_of(node), f"{what} is empty")
-        if len(text) > limit:
-            self.wrong(line_of(node), f"{what} has {len(text)} characters; {limit} is the most")
-        if not lines and len(text.splitlines()) > 1:
-            self.wrong(line_of(node), f"{what} must be on one line")
-        if not lines and not exact and (found := html_in(text)):
-            self.wrong(
-                line_of(node),
-                f"{what} is a plain text, and buyers would read {clipped(found)}; write the character itself",
-            )
-        if UNPRINTABLE.search(text):
-            self.wrong(line_of(node), f"{what} holds a control character")
-        return text
-
-    def flag(self, node: yaml.Node | None, what: str, default: bool) -> bool:
-        """A yes or a no."""
-        if node is None:
-            return default
-        text = self.scalar(node, what)
-        if text not in ("yes", "no", "true", "false"):
-            self.wrong(line_of(node), f"{what} is {clipped(text)}; write yes or no")
-        return text in ("yes", "true")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..files.exporting import Value
-from ..files.importing import Entry
+from ..files.exporting import Written
+from ..product_draft import ProductDraft
 from .found import Findings, FoundProduct
 
 
@@ -27,15 +27,15 @@ class Carried:
     """A product as the catalogue file will have it."""
 
     found: FoundProduct
-    values: dict[str, Value]
-    entry: Entry
+    values: dict[str, Written]
+    draft: ProductDraft
     missing: str = ""
     """The goods that the merchant must still put in."""
 
     @property
     def slug(self) -> str:
         """Its name in addresses."""
-        return self.entry.slug
+        return self.draft.slug
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from zlib import crc32
 
-from ..files.importing import LONGEST_CATEGORY
-from ..files.reading import html_in
+from ..fields import html_in
+from ..product_draft import LONGEST_CATEGORY
 from .carried import Carried, Here
 from .slugs import slug_of
 from .texts import cut, tidy
@@ -45,7 +45,7 @@ def settle_categories(
         found[path] = slug
         rest = dict(list(each.values.items())[3:])
         each.values = dict(list(each.values.items())[:3]) | {"category": slug} | rest
-        each.entry = replace(each.entry, category=slug)
+        each.draft = replace(each.draft, category=slug)
     return new, found
 
 

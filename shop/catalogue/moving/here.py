@@ -15,12 +15,12 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session, selectinload
 
 from ...db import db, end_read
-from ..files.exporting import Value, entry_of
-from ..files.importing import MISSING_GOODS, Entry
+from ..files.exporting import Written, entry_of
 from ..models import Category, DeliveryKind, MovedProduct, Product
+from ..product_draft import MISSING_GOODS, ProductDraft
 from .carried import Carried, Here
 
-Prices = Mapping[str, Value]
+Prices = Mapping[str, Written]
 Said = dict[str, str]
 """A product in texts, by the name of what they are about."""
 
@@ -69,7 +69,7 @@ def compare(carried: Sequence[Carried], system: str, base_currency: str) -> Comp
             continue
         last = json.loads(moved.said)
         here = _said_here(moved.product, base_currency)
-        changes = list(_changes(each, said(each.entry, base_currency), last, here))
+        changes = list(_changes(each, said(each.draft, base_currency), last, here))
         if changes:
             comparison.changed.append((each, changes))
         else:
@@ -78,18 +78,18 @@ def compare(carried: Sequence[Carried], system: str, base_currency: str) -> Comp
     return comparison
 
 
-def said(entry: Entry, base_currency: str) -> Said:
-    """What an entry says, to be compared with what it says next time."""
-    delivery = entry.delivery
+def said(draft: ProductDraft, base_currency: str) -> Said:
+    """What a draft says, to be compared with what it says next time."""
+    delivery = draft.delivery
     return {
-        "title": entry.title,
-        "summary": entry.summary,
-        "description": entry.description,
-        "category": entry.category,
-        "price": str(entry.prices.get(base_currency, "")),
-        "stock": _stock(entry.stock),
-        "for sale": "yes" if entry.active else "no",
-        "pictures": str(len(entry.images)),
+        "title": draft.title,
+        "summary": draft.summary,
+        "description": draft.description,
+        "category": draft.category,
+        "price": str(draft.prices.get(base_currency, "")),
+        "stock": _stock(draft.stock),
+        "for sale": "yes" if draft.active else "no",
+        "pictures": str(len(draft.images)),
         "delivery": _delivery(
             delivery.kind,
             [file.name for file in delivery.files],
@@ -101,8 +101,8 @@ def said(entry: Entry, base_currency: str) -> Said:
 
 
 def merged(
-    product: Product, theirs: Mapping[str, Value], changes: Sequence[Change], *, overwrite: bool
-) -> dict[str, Value]:
+    product: Product, theirs: Mapping[str, Written], changes: Sequence[Change], *, overwrite: bool
+) -> dict[str, Written]:
     """The shop's product with what has changed there, as a catalogue file says it."""
     values = entry_of(product)
     taken = {change.what for change in changes if overwrite or not change.kept}
@@ -132,7 +132,7 @@ def remember(
     moved = {each.key: each for each in session.scalars(statement)}
     fresh = []
     for each in carried:
-        text = json.dumps(said(each.entry, base_currency), ensure_ascii=False)
+        text = json.dumps(said(each.draft, base_currency), ensure_ascii=False)
         if row := moved.get(each.found.key):
             row.said = text
         else:
@@ -181,10 +181,10 @@ def _changes(each: Carried, now: Said, last: Said, here: Said) -> Iterator[Chang
     """What the file says otherwise than last time, and the shop does not say yet."""
     silent = set()
     if (
-        MISSING_GOODS in each.entry.delivery.text
+        MISSING_GOODS in each.draft.delivery.text
     ):  # the file holds no goods, which is not to say that the product has none here
         silent = {"delivery"} if each.found.off else {"delivery", "for sale"}
-    if not each.entry.images:
+    if not each.draft.images:
         silent.add("pictures")
     for what, there in now.items():
         if what in silent or there in (last.get(what), here[what]):

@@ -21,9 +21,9 @@ import nh3
 from bs4 import BeautifulSoup
 from bs4.element import Tag
 
-from ..files.importing import LONGEST_SUMMARY
-from ..files.reading import ENTITY, TAG, html_in
+from ..fields import ENTITY, TAG, html_in
 from ..markdown import html_pieces, render
+from ..product_draft import LONGEST_SUMMARY
 from . import tidying
 from .tidying import BLOCKS, text_in_blocks
 from .writer import QuickTag, only_words, written

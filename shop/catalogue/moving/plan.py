@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from ...money import Money
-from ..files.reading import UNPRINTABLE, clipped
+from ..fields import UNPRINTABLE, clipped
 from .found import Where
 from .here import Change
 from .service import Move
@@ -43,13 +43,13 @@ def _read(move: Move) -> Iterator[str]:
     yield f"{move.file.name} is a file of {move.findings.system}."
     yield from (f"  {line}" for line in move.findings.read_as)
     for each in move.settled.carried[:3]:
-        prices = [str(Money(minor, code)) for code, minor in each.entry.prices.items()]
-        yield f"  for example: {each.entry.title}, {', '.join(prices)}: {each.entry.summary}"
+        prices = [str(Money(minor, code)) for code, minor in each.draft.prices.items()]
+        yield f"  for example: {each.draft.title}, {', '.join(prices)}: {each.draft.summary}"
 
 
 def _sum(move: Move) -> Iterator[str]:
     fates, carried = move.fates, move.settled.carried
-    live = sum(each.entry.active for each in carried)
+    live = sum(each.draft.active for each in carried)
     yield (
         f"{move.findings.records} records = {len(fates.carried)} carried + {len(fates.parts)} part of these "
         f"+ {len(fates.left)} left"

@@ -8,8 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from ...money import CURRENCIES, LARGEST_PRICE, Money, MoneyError
-from ..files.exporting import Bare, Value
-from ..files.importing import (
+from ..fields import html_in
+from ..files.exporting import Bare, Written
+from ..images import BadImage, prepare
+from ..product_draft import (
     LARGEST_STOCK,
     LONGEST_DOWNLOAD_DAYS,
     LONGEST_SUMMARY,
@@ -18,11 +20,9 @@ from ..files.importing import (
     MISSING_GOODS,
     MOST_DOWNLOADS,
 )
-from ..files.reading import html_in
-from ..images import BadImage, prepare
 from .carried import Carried, Here, Settled
 from .categories import settle_categories
-from .checking import Checker, Unfit
+from .checking import Unfit, draft_of
 from .found import TO_BE_SENT, Answers, Findings, FoundProduct, Left, Note, Question, Where
 from .goods import Folder, name_of
 from .slugs import Slugs, slug_of
@@ -35,14 +35,14 @@ def settle(findings: Findings, answers: Answers, here: Here, folder: Path) -> Se
     _ask_about_sending(findings)
     goods = Folder(answers.files, folder)
     slugs = _slugs(findings.products, here)
-    checker = Checker(folder, answers.base_currency)
     fit, met = [], dict[str, Where]()
     for product in findings.products:
         try:
             if met.setdefault(product.key, product.where) != product.where:
                 raise Unfit(f"is the same product as {met[product.key]}, by its id")
             values, missing = _values(product, slugs, goods, answers)
-            fit.append(Carried(product, values, checker.entry(values, product.where.row), missing))
+            draft = draft_of(values, folder, answers.base_currency)
+            fit.append(Carried(product, values, draft, missing))
         except Unfit as reason:
             findings.left.append(Left(product.where, str(reason)))
     findings.products = [each.found for each in fit]
@@ -94,7 +94,7 @@ def _by_number(key: str) -> tuple[list[int], str]:
 
 def _values(
     product: FoundProduct, slugs: Mapping[str, str], goods: Folder, answers: Answers
-) -> tuple[dict[str, Value], str]:
+) -> tuple[dict[str, Written], str]:
     """What the catalogue file will say, but for the category; and which goods are missing."""
     if not slugs[product.key]:
         slug = slug_of(product.slug) or slug_of(product.title)
@@ -107,7 +107,7 @@ def _values(
     summary = summary or first_sentence(description)
     if not summary or html_in(summary):
         summary = title
-    values: dict[str, Value] = {
+    values: dict[str, Written] = {
         "slug": slugs[product.key],
         "title": title,
         "summary": _fitting(product, "summary", summary, LONGEST_SUMMARY),
@@ -178,11 +178,11 @@ def _with_sale(product: FoundProduct, answers: Answers) -> Decimal | None:
     return sale.price
 
 
-def _delivery(product: FoundProduct, goods: Folder) -> tuple[dict[str, Value], str]:
+def _delivery(product: FoundProduct, goods: Folder) -> tuple[dict[str, Written], str]:
     text = _fitting(
         product, "text after the purchase", tidy(product.text, lines=True), LONGEST_TEXT - 100
     )
-    said: dict[str, Value] = {"text": text} if text else {}
+    said: dict[str, Written] = {"text": text} if text else {}
     if product.by_keys:
         return {"keys": Bare("yes"), **said}, "keys"
     terms = _terms(product)
@@ -196,8 +196,8 @@ def _delivery(product: FoundProduct, goods: Folder) -> tuple[dict[str, Value], s
     return {"text": "\n\n".join(filter(None, (MISSING_GOODS, text)))}, names
 
 
-def _terms(product: FoundProduct) -> dict[str, Value]:
-    terms: dict[str, Value] = {}
+def _terms(product: FoundProduct) -> dict[str, Written]:
+    terms: dict[str, Written] = {}
     for name, figure, most in (
         ("downloads", product.downloads, MOST_DOWNLOADS),
         ("days", product.days, LONGEST_DOWNLOAD_DAYS),
@@ -209,9 +209,9 @@ def _terms(product: FoundProduct) -> dict[str, Value]:
     return terms
 
 
-def _pictures(product: FoundProduct, title: str, goods: Folder) -> list[Value]:
+def _pictures(product: FoundProduct, title: str, goods: Folder) -> list[Written]:
     """Those that are in the folder. An address is listed and not fetched; a broken one stops nothing."""
-    pictures: list[Value] = []
+    pictures: list[Written] = []
     for picture in product.pictures:
         path = goods.find(name_of(picture.address))
         try:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ...db import db, end_read
-from ..files.exporting import Value, all_products, as_yaml, write_files
-from ..files.importing import CatalogueFile, CategoryEntry, Entry
+from ..fields import Field
+from ..files.exporting import Written, all_products, as_yaml, write_files
+from ..files.importing import CatalogueFile
+from ..files.reading import Lines
 from ..former import AddressPlan
 from ..former import remember as remember_addresses
 from ..images import write_atomically
 from ..merging import ImportReport
 from ..models import Product
+from ..product_draft import CategoryDraft
 from ..service import import_file
 from .addresses import addresses_of
-from .carried import Settled
-from .checking import Checker, Unfit
+from .carried import Carried, Settled
+from .checking import Unfit, draft_of
 from .found import Answers, Fates, Findings, MovingError, fates
 from .here import Comparison, compare, look, merged, remember
 from .report import as_csv
@@ -80,14 +83,17 @@ def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
     `overwrite` takes what was changed here since, too. Raises CatalogueFileError, and then nothing has changed.
     """
     catalogue, listed = _free_names(move.file)
-    entries, values = _entries(move, overwrite=overwrite)
-    used = {entry.category for entry in entries}
+    taken = _taken(move, overwrite=overwrite)
+    used = {each.draft.category for each in taken}
     titles = {slug: title for slug, title in move.settled.categories.items() if slug in used}
-    _write(catalogue, titles, values)
+    _write(catalogue, titles, [each.values for each in taken])
     write_atomically(
         listed, as_csv(move.findings, move.settled.carried, move.fates).encode("utf-8-sig")
     )
-    categories = [CategoryEntry(1, slug, title, "") for slug, title in titles.items()]
+    categories = [CategoryDraft(slug, title, "") for slug, title in titles.items()]
+    rows: dict[Field, int] = {
+        ("products", place): each.found.where.row for place, each in enumerate(taken)
+    }
 
     def also(session: Session, products: Mapping[str, Product]) -> None:
         session.flush()  # so that what is counted is what the database has
@@ -97,40 +103,42 @@ def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
         remember(session, move.findings.system, carried, products, move.answers.base_currency)
         remember_addresses(session, move.addresses.new)
 
-    report = import_file(CatalogueFile(categories, entries), also)
+    report = import_file(
+        CatalogueFile(categories, [each.draft for each in taken], Lines(rows)), also
+    )
     return Moved(report, catalogue, listed)
 
 
-def _entries(move: Move, *, overwrite: bool) -> tuple[list[Entry], list[Mapping[str, Value]]]:
-    """What is to be imported, in the file's order: for our import, and for the catalogue file."""
+def _taken(move: Move, *, overwrite: bool) -> list[Carried]:
+    """What is to be imported, in the file's order."""
     changed = {each.slug: changes for each, changes in move.comparison.changed}
     here = {product.slug: product for product in all_products()} if changed else {}
     same = {each.slug for each in move.comparison.same}
-    checker = Checker(move.file.parent, move.answers.base_currency)
-    entries, written = [], list[Mapping[str, Value]]()
+    taken = []
     for each in move.settled.carried:
         if each.slug in same:
             continue
-        entry, values = each.entry, each.values
         if changes := changed.get(each.slug):
             if not overwrite and all(change.kept for change in changes):
                 continue
-            values = merged(here[each.slug], values, changes, overwrite=overwrite)
+            values = merged(here[each.slug], each.values, changes, overwrite=overwrite)
             write_files(here[each.slug], move.file.parent)
             try:
-                entry = checker.entry(values, each.found.where.row)
+                draft = draft_of(values, move.file.parent, move.answers.base_currency)
             except Unfit as reason:
                 raise MovingError(f"{each.slug}, {each.found.where}, {reason}.") from None
-        entries.append(entry)
-        written.append(values)
+            each = replace(each, values=values, draft=draft)
+        taken.append(each)
     db.session.expunge_all()
     end_read()
-    return entries, written
+    return taken
 
 
-def _write(path: Path, titles: Mapping[str, str], products: Sequence[Mapping[str, Value]]) -> None:
-    categories: list[Value] = [{"slug": slug, "title": title} for slug, title in titles.items()]
-    document: dict[str, Value] = {"categories": categories} if categories else {}
+def _write(
+    path: Path, titles: Mapping[str, str], products: Sequence[Mapping[str, Written]]
+) -> None:
+    categories: list[Written] = [{"slug": slug, "title": title} for slug, title in titles.items()]
+    document: dict[str, Written] = {"categories": categories} if categories else {}
     write_atomically(path, as_yaml(document | {"products": [*products]}).encode())
 
 

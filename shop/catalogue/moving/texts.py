@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ..files.reading import UNPRINTABLE
+from ..fields import UNPRINTABLE
 from ..markdown import plain
 
 SENTENCE = re.compile(r".+?[.!?…](?=\s|$)", re.DOTALL)

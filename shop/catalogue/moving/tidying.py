@@ -11,7 +11,7 @@ from urllib.parse import quote
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, Tag
 
-from ..files.reading import UNPRINTABLE
+from ..fields import UNPRINTABLE
 
 BOXES = {
     *(

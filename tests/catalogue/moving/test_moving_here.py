@@ -12,10 +12,10 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from PIL import Image
 from sqlalchemy import func, select
 
-from shop.catalogue.files.importing import MISSING_GOODS
 from shop.catalogue.models import Category, DeliveryKind, MovedProduct, Price, Product
-from shop.catalogue.moving.checking import Checker, Unfit
+from shop.catalogue.moving.checking import Unfit, draft_of
 from shop.catalogue.moving.found import FoundProduct, MovingError, Where
+from shop.catalogue.product_draft import MISSING_GOODS
 from shop.catalogue.service import import_catalogue
 from shop.cli.moving import Progress
 from shop.db import db, end_read, transaction
@@ -489,7 +489,7 @@ def test_what_our_own_import_would_refuse_is_known_before_it_is_promised(tmp_pat
     values = {"slug": "rain", "title": "<b>Rain", "summary": "Rain.", "prices": {"USD": "1.00"}}
 
     with pytest.raises(Unfit, match="is refused by the catalogue: title is a plain text"):
-        Checker(tmp_path, "USD").entry({**values, "delivery": {"text": "A"}}, row=7)
+        draft_of({**values, "delivery": {"text": "A"}}, tmp_path, "USD")
 
 
 def test_long_texts_are_cut_at_a_word_and_stand_in_full_in_the_report(
