@@ -140,7 +140,7 @@ def without_jinja(source: str) -> str:
     return "".join(kept)
 
 
-def templates() -> list[Path]:
+def mail_kinds() -> list[Path]:
     """Those that buyers see: not the provider's stand-in, the operator's mail, the page of components."""
     found = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]
     return [
@@ -150,7 +150,7 @@ def templates() -> list[Path]:
     ]
 
 
-@pytest.mark.parametrize("path", templates(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", mail_kinds(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_template_holds_no_words_of_its_own(path: Path) -> None:
     assert Literals(path.read_text("utf-8")).found == []
 

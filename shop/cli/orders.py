@@ -75,7 +75,7 @@ def show_order(number: str, as_json: bool) -> None:
         ],
         "mails": [
             {
-                "mail": mail.template,
+                "mail": mail.kind,
                 "state": mail.state,
                 "tries": mail.tries,
                 "sent_at": mail.sent_at and mail.sent_at.isoformat(timespec="seconds"),

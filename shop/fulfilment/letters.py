@@ -7,7 +7,8 @@ from ..config import current_settings
 from ..i18n import speaking
 from ..mail import Mail, render_mail
 from ..orders.links import order_url
-from ..outbox.models import GOODS_MAIL, PROOF_MAIL, OutboxMail
+from ..outbox.kinds import MailKind
+from ..outbox.models import OutboxMail
 from ..outbox.proofs import proof_url
 from .goods import goods_of
 
@@ -15,10 +16,10 @@ from .goods import goods_of
 def compose(mail: OutboxMail) -> Mail:
     """Write a mail as things stand now: in its order's language, with the goods where it brings them."""
     order = mail.order
-    if mail.template == PROOF_MAIL:
+    if mail.kind == MailKind.MAILBOX_LINK:
         with speaking(mail.note):
             return render_mail(
-                mail.template,
+                mail.kind,
                 to=mail.address,
                 message_id=mail.message_id,
                 order=None,
@@ -26,18 +27,18 @@ def compose(mail: OutboxMail) -> Mail:
             )
     if order is None:
         return render_mail(
-            mail.template,
+            mail.kind,
             to=current_settings().alert_email,
             message_id=mail.message_id,
             items=attention_mailed_by(mail.dedupe_key),
         )
     with speaking(order.language):
         return render_mail(
-            mail.template,
+            mail.kind,
             to=mail.address or order.email,
             message_id=mail.message_id,
             order=order,
             order_url=order_url(order),
-            deliveries=goods_of(order) if mail.template == GOODS_MAIL else [],
+            deliveries=goods_of(order) if mail.kind == MailKind.ORDER_DELIVERED else [],
             note=mail.note,
         )

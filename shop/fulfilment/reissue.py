@@ -14,7 +14,7 @@ from ..db import transaction, utcnow
 from ..ops import journal
 from ..orders.models import Order
 from ..orders.service import lock_order
-from ..outbox.models import GOODS_MAIL
+from ..outbox.kinds import MailKind
 from ..outbox.service import plan_mail
 from ..queue import wake
 from .models import Delivery, DeliveryState, LicenceKey
@@ -45,7 +45,7 @@ def reissue(order: Order, *, position: int, unit: int | None, why: str, who: str
         else:
             done = _renew_downloads(order, delivery, unit)
         order.record("reissued", f"{done}: {why}", who=who)
-        plan_mail(session, order, GOODS_MAIL, about=f"{order.number}:{order.version}")
+        plan_mail(session, order, MailKind.ORDER_DELIVERED, about=f"{order.number}:{order.version}")
     log.info("reissued", order=order.number, line=position)
     wake("mails")
     return done

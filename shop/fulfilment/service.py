@@ -22,7 +22,7 @@ from ..catalogue.service import put_on_sale, take_off_sale
 from ..db import insert_all_new, insert_if_new, transaction, utcnow
 from ..orders.models import Order, OrderStatus
 from ..orders.service import lock_order
-from ..outbox.models import FILE_MAIL, GOODS_MAIL, KEY_MAIL
+from ..outbox.kinds import MailKind
 from ..outbox.service import plan_mail
 from ..queue import wake
 from .copies import refuse_copies
@@ -41,7 +41,7 @@ def plan_deliveries(session: Session, order: Order, note: str = "") -> None:
             insert_if_new(
                 session, Delivery, order_id=order.id, order_line_id=line.id, kind=line.kind
             )
-    plan_mail(session, order, GOODS_MAIL, note=note)
+    plan_mail(session, order, MailKind.ORDER_DELIVERED, note=note)
 
 
 def deliver_order(order_id: int, looks: Looks | None = None) -> None:
@@ -97,7 +97,7 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
             f"add some with `flask keys add {product.slug} FILE`.",
             order_id=delivery.order_id,
         )
-        plan_mail(session, delivery.order, KEY_MAIL)
+        plan_mail(session, delivery.order, MailKind.KEY_WAITING)
         return False
     note_handed_out(delivery, keys)
     for unit, key in enumerate(keys, start=1):
@@ -146,7 +146,7 @@ def _are_there(
         reference = reference_of(file)
         raise_attention(session, MISSING, reference, note, order_id=delivery.order_id)
     if missing:
-        plan_mail(session, delivery.order, FILE_MAIL)
+        plan_mail(session, delivery.order, MailKind.FILE_WAITING)
     return not missing
 
 

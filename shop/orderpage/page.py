@@ -15,7 +15,8 @@ from ..money import Money
 from ..orders.links import find_order_by_token, order_path, order_token
 from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus
 from ..orders.queries import find_order
-from ..outbox.models import GOODS_MAIL, MailState
+from ..outbox.kinds import MailKind
+from ..outbox.models import MailState
 from ..outbox.queries import mail_of
 from ..payments.figures_text import figures_in_words
 from ..payments.models import Payment
@@ -202,7 +203,7 @@ def _mail_news(order: Order) -> MailNews | None:
     under_way = mail.state is MailState.SENDING  # a try that nobody knows the end of yet
     waits = mail.state is MailState.QUEUED or under_way
     held_up = waits and mail.tries > under_way
-    return MailNews(mail.state, mail.template == GOODS_MAIL, held_up, mail.sent_at)
+    return MailNews(mail.state, mail.kind == MailKind.ORDER_DELIVERED, held_up, mail.sent_at)
 
 
 def _can_pay_again(state: PageState, order: Order, payment: Payment | None) -> bool:

@@ -1,4 +1,4 @@
-"""Mails in the outbox, and what each kind is."""
+"""Mails in the outbox."""
 
 from __future__ import annotations
 
@@ -10,34 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..columns import UtcDateTime, enum_column
 from ..db import Base
-from ..orders.models import Order, OrderFlag, OrderStatus
-
-GOODS_MAIL = "order-delivered"
-"""The mail that carries the goods."""
-KEY_MAIL = "key-waiting"
-"""The mail that promises a licence key which is not in stock."""
-FILE_MAIL = "file-waiting"
-"""The mail that promises a file which cannot be handed out yet."""
-PLACED_MAIL = "order-placed"
-"""The mail that carries the link, before anything is paid."""
-LINK_MAIL = "order-link"
-"""The mail that carries the link again, whatever has become of the order."""
-CORRECTED_MAIL = "address-corrected"
-"""The mail that tells an order's old address that there is a new one; it carries no link."""
-PROOF_MAIL = "mailbox-link"
-"""The mail by whose link somebody shows that its address is theirs; about no order."""
-ASKED_FOR = frozenset({PLACED_MAIL, LINK_MAIL, CORRECTED_MAIL, PROOF_MAIL})
-"""Mails that anybody can cause who types an address, and that are rationed for it: see on_request.py."""
-
-TRUE_WHILE = {
-    PLACED_MAIL: OrderStatus.PENDING,
-    "payment-partial": OrderStatus.PENDING,
-    KEY_MAIL: OrderStatus.PAID,
-    FILE_MAIL: OrderStatus.PAID,
-    "order-review": OrderStatus.REVIEW,
-    "refund-due": OrderStatus.REFUND_DUE,
-}
-"""Mails that say how an order stands or what to do about it, and for how long that is so. They may wait for days."""
+from ..orders.models import Order, OrderFlag
+from .kinds import TRUE_WHILE, MailKind
 
 
 class MailState(enum.StrEnum):
@@ -65,13 +39,14 @@ class OutboxMail(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     dedupe_key: Mapped[str] = mapped_column(String(120), unique=True)
     """What the mail is about, such as `order-delivered:7K3M-Q9XD`; the same is never queued twice."""
-    template: Mapped[str] = mapped_column(String(60))
+    kind: Mapped[str] = mapped_column(String(60))
+    """One of MailKind."""
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"), index=True)
     """None for a mail to the operator, and for one that proves a mailbox."""
     address: Mapped[str] = mapped_column(String(254), default="")
     """Where it goes if not to the order's address; emptied when that is over."""
     note: Mapped[str] = mapped_column(String(300), default="")
-    """A sentence for this mail alone, such as how much money is missing; of a PROOF_MAIL its language."""
+    """A sentence for this mail alone, such as how much money is missing; of a MAILBOX_LINK its language."""
     state: Mapped[MailState] = mapped_column(
         enum_column(MailState, "state"), default=MailState.QUEUED
     )
@@ -87,16 +62,16 @@ class OutboxMail(Base):
 
     @property
     def is_moot(self) -> bool:
-        """Whether its words are out of date: how to pay what is closed or delivered, goods whose money
-        goes back, promises that are kept.
+        """Whether the mail is out of date when its turn comes: the order has moved on, or its goods are not
+        the buyer's any more.
 
-        An order that is paid has its link in the mail with its goods, or in the one that promises
-        them; one of which a part has arrived, in a mail that says more.
+        A paid order needs no mail with its link: the mail with its goods has it. One that is paid in part
+        needs none that says how to pay: another mail says how much is missing.
         """
         order = self.order
         if order is None:
             return False
-        over = order.status is not TRUE_WHILE.get(self.template, order.status)
-        closed = self.template == GOODS_MAIL and not order.has_goods
-        told_more = self.template == PLACED_MAIL and order.flag is OrderFlag.PAID_PARTIAL
-        return not order.email or over or closed or told_more
+        moved_on = order.status is not TRUE_WHILE.get(self.kind, order.status)
+        goods_lost = self.kind == MailKind.ORDER_DELIVERED and not order.has_goods
+        told_more = self.kind == MailKind.ORDER_PLACED and order.flag is OrderFlag.PAID_PARTIAL
+        return not order.email or moved_on or goods_lost or told_more

@@ -25,15 +25,8 @@ from ..orders.queries import find_order
 from ..orders.service import lock_order
 from ..queue import wake
 from ..web.network import mailbox_key
-from .models import (
-    ASKED_FOR,
-    CORRECTED_MAIL,
-    GOODS_MAIL,
-    LINK_MAIL,
-    PLACED_MAIL,
-    MailState,
-    OutboxMail,
-)
+from .kinds import ON_REQUEST, MailKind
+from .models import MailState, OutboxMail
 from .queries import mail_of
 from .service import plan_mail
 
@@ -69,7 +62,7 @@ def plan_placed(session: Session, order: Order, *, owner: bool = False) -> None:
     """Queue the first mail of an order, in the commit that makes it; none to an address that has had enough."""
     with contextlib.suppress(UsedUp):
         take_mail(session, order.email, owner=owner)
-        plan_mail(session, order, PLACED_MAIL, wait=HOLD)
+        plan_mail(session, order, MailKind.ORDER_PLACED, wait=HOLD)
 
 
 def send_again(order_id: int, *, rationed: bool = True, owner: bool = False) -> bool:
@@ -113,7 +106,9 @@ def mail_link(email: str, number: str, *, owner: bool = False) -> None:
         fits = order is not None and _same(order.email, email)
         with contextlib.suppress(UsedUp, NothingToSend), session.begin_nested():
             take_mail(session, email, owner=owner)
-            plan_mail(session, order or Order(number=number), LINK_MAIL, about=_once(number))
+            plan_mail(
+                session, order or Order(number=number), MailKind.ORDER_LINK, about=_once(number)
+            )
             if not fits:
                 raise NothingToSend
     log.info("order_looked_for", order=number if fits else "none")
@@ -135,7 +130,7 @@ def correct_address(order_id: int, email: str, *, owner: bool = False) -> None:
             take_mail(session, address, owner=False)
         order.correct_address(email, at=utcnow())
         journal.note("link", (order.number, order.link_version))
-        plan_mail(session, order, CORRECTED_MAIL, address=old)
+        plan_mail(session, order, MailKind.ADDRESS_CORRECTED, address=old)
         _drop_waiting(session, order)
         _plan_link_or_goods(session, order)
         number = order.number
@@ -161,9 +156,12 @@ def _ration(session: Session, order: Order, last: OutboxMail | None, *, owner: b
 
 
 def _plan_link_or_goods(session: Session, order: Order) -> None:
-    by_status = {OrderStatus.PENDING: PLACED_MAIL, OrderStatus.FULFILLED: GOODS_MAIL}
-    template = by_status.get(order.status, LINK_MAIL)
-    plan_mail(session, order, template, about=_once(order.number))
+    by_status = {
+        OrderStatus.PENDING: MailKind.ORDER_PLACED,
+        OrderStatus.FULFILLED: MailKind.ORDER_DELIVERED,
+    }
+    kind = by_status.get(order.status, MailKind.ORDER_LINK)
+    plan_mail(session, order, kind, about=_once(order.number))
 
 
 def _drop_waiting(session: Session, order: Order) -> None:
@@ -172,7 +170,7 @@ def _drop_waiting(session: Session, order: Order) -> None:
         session,
         update(OutboxMail)
         .where(OutboxMail.order_id == order.id, OutboxMail.state == MailState.QUEUED)
-        .where(OutboxMail.template.in_(ASKED_FOR - {CORRECTED_MAIL}))
+        .where(OutboxMail.kind.in_(ON_REQUEST - {MailKind.ADDRESS_CORRECTED}))
         .values(state=MailState.SKIPPED),
     )
 

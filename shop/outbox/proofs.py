@@ -20,7 +20,8 @@ from ..ops.rations import UsedUp, ration_subject, use_ration
 from ..queue import wake
 from ..signing import accepted_keys
 from ..web.network import mailbox_key
-from .models import PROOF_MAIL, OutboxMail
+from .kinds import MailKind
+from .models import OutboxMail
 from .service import new_message_id
 
 log = structlog.get_logger()
@@ -48,8 +49,8 @@ def mail_proof(email: str, client: str) -> None:
         insert_if_new(
             session,
             OutboxMail,
-            dedupe_key=f"{PROOF_MAIL}:{secrets.token_hex(8)}",
-            template=PROOF_MAIL,
+            dedupe_key=f"{MailKind.MAILBOX_LINK}:{secrets.token_hex(8)}",
+            kind=MailKind.MAILBOX_LINK,
             address=email,
             note=language(),
             next_try_at=utcnow(),

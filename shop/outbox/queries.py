@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from ..config import current_settings
 from ..db import db
 from ..orders.models import HAS_GOODS, Order, OrderStatus
-from .models import CORRECTED_MAIL, GOODS_MAIL, MailState, OutboxMail
+from .kinds import MailKind
+from .models import MailState, OutboxMail
 
 TRIES_IN_AN_HOUR = 6
 """2 + 4 + 8 + 16 + 32 minutes lie between the first and the sixth."""
@@ -34,7 +35,7 @@ def due_mails(now: datetime, limit: int = 100) -> Sequence[OutboxMail]:
         select(OutboxMail)
         .outerjoin(Order)
         .where(is_due(now))
-        .where(or_(OutboxMail.template != GOODS_MAIL, complete))
+        .where(or_(OutboxMail.kind != MailKind.ORDER_DELIVERED, complete))
         .order_by(OutboxMail.next_try_at)
         .limit(limit)
     )
@@ -66,12 +67,12 @@ def waiting_words() -> str:
 
 def mail_of(order: Order) -> OutboxMail | None:
     """The mail that its buyer waits for: with the goods once they are there, before that the newest."""
-    goods = OutboxMail.template == GOODS_MAIL
+    goods = OutboxMail.kind == MailKind.ORDER_DELIVERED
     delivered = order.status is OrderStatus.FULFILLED
     query = select(OutboxMail).where(
         OutboxMail.order_id == order.id,
         OutboxMail.state != MailState.SKIPPED,
-        OutboxMail.template != CORRECTED_MAIL,
+        OutboxMail.kind != MailKind.ADDRESS_CORRECTED,
         goods if delivered else ~goods,
     )
     return db.session.scalar(query.order_by(OutboxMail.id.desc()).limit(1))

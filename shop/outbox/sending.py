@@ -18,7 +18,8 @@ from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..failpoints import failpoint
 from ..mail import NO_SERVER, Mail, MailNotSent, MailRefused, send
 from ..orders.service import lock_order
-from .models import ASKED_FOR, MailState, OutboxMail
+from .kinds import ON_REQUEST, MailKind
+from .models import MailState, OutboxMail
 from .queries import due_mails, has_sent_since, is_due, mail_of, tried_in_vain_for_an_hour
 from .service import new_message_id
 
@@ -113,7 +114,7 @@ def queue_alert(now: datetime) -> None:
         key = f"attention:{items[0].id}"
         for item in items:
             item.alert_key = key
-        mail = OutboxMail(dedupe_key=key, template="attention", message_id=new_message_id())
+        mail = OutboxMail(dedupe_key=key, kind=MailKind.ATTENTION, message_id=new_message_id())
         mail.next_try_at = now
         session.add(mail)
 
@@ -151,12 +152,12 @@ def _note_outcome(mail_id: int, now: datetime, error: str, *, refused: bool = Fa
         else:
             mail.state = MailState.QUEUED
             mail.next_try_at = now + min(timedelta(minutes=2**mail.tries), LONGEST_PAUSE)
-    log.info("mail_" + mail.state, order=subject, template=mail.template, error=error)
+    log.info("mail_" + mail.state, order=subject, kind=mail.kind, error=error)
 
 
 def _tell_a_person(session: Session, mail: OutboxMail, error: str) -> None:
     """A mail that we owe did not get through. Those that anybody can cause are no news: any address can be typed."""
-    if mail.template not in ASKED_FOR and not (mail.order and mail.order.is_free):
+    if mail.kind not in ON_REQUEST and not (mail.order and mail.order.is_free):
         note = f"The mail {mail.dedupe_key} could not be sent: {error}."
         kind, reference = AttentionKind.MAIL_FAILED, mail.dedupe_key
         raise_attention(session, kind, reference, note, order_id=mail.order_id)

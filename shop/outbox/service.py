@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from ..config import current_settings
 from ..db import insert_if_new, utcnow
 from ..orders.models import Order
+from .kinds import MailKind
 from .models import OutboxMail
 
 
 def plan_mail(
     session: Session,
     order: Order,
-    template: str,
+    kind: MailKind,
     about: str = "",
     note: str = "",
     *,
@@ -27,8 +28,8 @@ def plan_mail(
     insert_if_new(
         session,
         OutboxMail,
-        dedupe_key=f"{template}:{about or order.number}",
-        template=template,
+        dedupe_key=f"{kind}:{about or order.number}",
+        kind=kind,
         order_id=order.id,
         address=address,
         note=note,

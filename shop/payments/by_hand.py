@@ -20,6 +20,7 @@ from ..fulfilment.queries import deliveries_of
 from ..fulfilment.service import deliver_order, forget_missing_keys
 from ..orders.models import SETTLED, HoldState, Order, OrderStatus
 from ..orders.service import lock_order, release_holds
+from ..outbox.kinds import MailKind
 from ..outbox.service import plan_mail
 from .checking import refresh
 from .cryptocloud import CryptoCloud, CryptoCloudError
@@ -106,7 +107,7 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
             forget_missing_keys(session, order, who=who)
             order.move(OrderStatus.REFUND_DUE, why=why, who=who)
             if not transaction_id:
-                plan_mail(session, order, "refund-due")
+                plan_mail(session, order, MailKind.REFUND_DUE)
                 note = f"Order {order.number} ({order.total}) is to be paid back: {why}"
                 raise_attention(
                     session, AttentionKind.REFUND_DUE, order.number, note, order_id=order_id

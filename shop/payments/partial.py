@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from ..orders.models import Order, OrderFlag, OrderStatus
+from ..outbox.kinds import MailKind
 from ..outbox.service import plan_mail
 from .cryptocloud import InvoiceInfo
 from .figures_text import figures_for_buyer
@@ -54,7 +55,7 @@ def note_partial(
     if order.status is OrderStatus.PENDING:
         order.raise_flag(OrderFlag.PAID_PARTIAL, "a part of the amount has arrived")
         words = figures_for_buyer(order, payment)
-        plan_mail(session, order, "payment-partial", payment.reference, words)
+        plan_mail(session, order, MailKind.PAYMENT_PARTIAL, payment.reference, words)
         return
     give_up_on_the_rest(session, order, payment)
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention, raise_attention_once
 from ..orders.models import Order, OrderStatus
+from ..outbox.kinds import MailKind
 from ..outbox.service import plan_mail
 from .models import Payment
 
@@ -15,7 +16,7 @@ def to_review(session: Session, order: Order, why: str) -> None:
     """Leave it to a person, and tell the buyer, who reads the flag's words for `why`."""
     if order.status is not OrderStatus.REVIEW:
         order.move(OrderStatus.REVIEW, why=why)
-        plan_mail(session, order, "order-review")
+        plan_mail(session, order, MailKind.ORDER_REVIEW)
 
 
 def ask_a_person(

@@ -25,6 +25,7 @@ from ..orders.models import (
     OrderStatus,
 )
 from ..orders.service import SoldOut, commit_holds, lock_order, release_holds, take_holds
+from ..outbox.kinds import MailKind
 from ..outbox.service import plan_mail
 from .cryptocloud import InvoiceInfo, InvoiceStatus, same_to_the_cent
 from .figures_text import figures_for_buyer
@@ -196,7 +197,7 @@ def _note_second_payment(session: Session, order: Order, payment: Payment) -> No
     order.raise_flag(OrderFlag.PAID_TWICE, f"{payment.name} was paid as well")
     what = f"was paid already when {payment.name} was: that payment goes back to the buyer."
     ask_a_person(session, order, payment, AttentionKind.PAID_TWICE, what)
-    plan_mail(session, order, "payment-twice", payment.reference)
+    plan_mail(session, order, MailKind.PAYMENT_TWICE, payment.reference)
 
 
 def end_unpaid(session: Session, order: Order) -> None:

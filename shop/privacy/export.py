@@ -93,7 +93,7 @@ def _delivery(delivery: Delivery, order: Order) -> dict[str, Any]:
 
 def _mail(mail: OutboxMail) -> dict[str, Any]:
     return {
-        "template": mail.template,
+        "kind": mail.kind,
         "note": mail.note,
         "state": mail.state,
         "message_id": mail.message_id,

@@ -43,7 +43,7 @@ from tests.factories import add_keys, make_open_order, make_product, send_due_ma
 from tests.fulfilment.test_mails import part, written
 from tests.support.crowd import at_once
 from tests.support.mutants import Killed, dies_here
-from tests.support.sold import sell, templates
+from tests.support.sold import mail_kinds, sell
 
 only_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
 OLD, NEW = "buyer@example.com", "right@example.com"
@@ -204,7 +204,7 @@ class TestAgain:
             == (part(second, "plain").partition("Download")[0])
         )
         with app.app_context():
-            assert templates() == ["order-placed", "order-delivered", "order-delivered"]
+            assert mail_kinds() == ["order-placed", "order-delivered", "order-delivered"]
 
     @only_sqlite
     def test_right_after_it_was_sent_the_buyer_is_told_how_long_to_wait(
@@ -217,7 +217,7 @@ class TestAgain:
 
         assert re.search("You can have it sent again in [12] minutes?", buyer.reads_answer())
         with app.app_context():
-            assert templates().count("order-delivered") == 1
+            assert mail_kinds().count("order-delivered") == 1
 
     def test_an_order_gets_it_so_many_times_a_day_however_often_it_is_asked_for_at_once(
         self, app: Flask, sold: Order
@@ -233,7 +233,7 @@ class TestAgain:
             at_once(6, ask)
 
         with app.app_context():
-            assert templates().count("order-delivered") == 1 + AGAIN
+            assert mail_kinds().count("order-delivered") == 1 + AGAIN
 
     @only_sqlite
     def test_one_that_waits_is_not_doubled_and_the_first_need_not_wait(
@@ -245,7 +245,7 @@ class TestAgain:
             assert send_again(order.id)
 
             assert send_due_mails() == 1
-            assert templates() == ["order-placed"]
+            assert mail_kinds() == ["order-placed"]
 
     @only_sqlite
     def test_one_that_the_server_keeps_waiting_is_not_hurried_to_its_end(
@@ -261,7 +261,7 @@ class TestAgain:
 
             end_read()
             assert mail_of(sold).next_try_at == due  # type: ignore[union-attr]
-            assert templates().count("order-delivered") == 1
+            assert mail_kinds().count("order-delivered") == 1
 
     @only_sqlite
     def test_the_operator_is_not_limited(
@@ -273,7 +273,7 @@ class TestAgain:
             assert runner.invoke(args=["mails", "resend", sold.number]).exit_code == 0
 
         with app.app_context():
-            assert templates().count("order-delivered") == 1 + AGAIN + 2
+            assert mail_kinds().count("order-delivered") == 1 + AGAIN + 2
 
 
 class TestAnotherAddress:
@@ -341,7 +341,7 @@ class TestAnotherAddress:
         with app.app_context():
             with pytest.raises(NotCorrectable):
                 correct_address(sold.id, NEW)
-            assert templates() == ["order-placed", "order-delivered"]
+            assert mail_kinds() == ["order-placed", "order-delivered"]
 
     @only_sqlite
     @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ class TestAnotherAddress:
         assert "You can change it in " in buyer.page.text
         with app.app_context():
             assert db.session.get_one(Order, order.id).email == OLD
-            assert templates() == ["order-placed"]
+            assert mail_kinds() == ["order-placed"]
 
     def test_of_two_at_once_one_wins(self, app: Flask, order: Order) -> None:
         def correct(number: int) -> str:
@@ -389,7 +389,7 @@ class TestAnotherAddress:
 
         with app.app_context():
             assert winners == [db.session.get_one(Order, order.id).email]
-            assert templates() == ["order-placed", "address-corrected", "order-placed"]
+            assert mail_kinds() == ["order-placed", "address-corrected", "order-placed"]
 
     @pytest.mark.parametrize("engine", ["postgresql"])
     def test_control_without_the_lock_only_the_history_stops_the_second(
@@ -496,7 +496,7 @@ def test_what_dies_on_the_way_is_done_or_not_done(
 def _written() -> tuple[list[object], ...]:
     """All that these do: orders, mails, and what was counted."""
     end_read()
-    mails = select(OutboxMail.template, OutboxMail.state, OutboxMail.address)
+    mails = select(OutboxMail.kind, OutboxMail.state, OutboxMail.address)
     orders, counted = select(Order.email, Order.version, Order.link_version), select(Ration.subject)
     return tuple([tuple(row) for row in db.session.execute(q)] for q in (orders, mails, counted))
 

@@ -16,7 +16,7 @@ from shop.outbox.on_request import SEARCHES, TO_AN_ADDRESS
 from tests.buyer import Buyer
 from tests.factories import make_buyer, make_cart, make_order, make_product, send_due_mails
 from tests.fulfilment.test_mails import part, written
-from tests.support.sold import sell, templates
+from tests.support.sold import mail_kinds, sell
 
 SAID = "If this order number and this email address belong together"
 
@@ -79,7 +79,7 @@ def test_the_answer_is_the_same_when_there_is_nothing_to_find(
     assert right == wrong_address == wrong_number
     assert len(link_mails(app)) == 1
     with app.app_context():
-        assert templates() == ["order-placed", "order-delivered", "order-link"], "nothing is left"
+        assert mail_kinds() == ["order-placed", "order-delivered", "order-link"], "nothing is left"
 
 
 def test_who_has_had_no_luck_is_limited_in_the_same_words_as_who_has(

@@ -31,7 +31,7 @@ from tests.checkout.test_limits import expires
 from tests.conftest import make_settings
 from tests.factories import make_buyer, make_cart, make_product, provider, send_due_mails
 from tests.fulfilment.test_mails import part, written
-from tests.support.sold import sell, templates
+from tests.support.sold import mail_kinds, sell
 
 VICTIM = "buyer@example.com"
 OFFER = "Mail me a link that lets me go on"
@@ -268,7 +268,7 @@ def test_five_searches_by_others_do_not_close_the_owners_search(
     assert owner.sends("/orders/find", email=VICTIM, number=number).status_code == 303
 
     with app.app_context():
-        assert templates()[-1] == "order-link"
+        assert mail_kinds()[-1] == "order-link"
 
 
 def test_mails_that_others_have_caused_do_not_keep_the_owners_from_being_sent_again(
@@ -319,5 +319,5 @@ def test_neither_the_link_nor_the_address_is_logged_and_the_address_is_not_kept(
     assert "mailbox/" not in caplog.text.replace("mailbox/<token>", "")
     assert VICTIM not in caplog.text
     with app.app_context():
-        mail = db.session.query(OutboxMail).filter_by(template="mailbox-link").one()
+        mail = db.session.query(OutboxMail).filter_by(kind="mailbox-link").one()
         assert (mail.state, mail.address) == (MailState.SENT, "")

@@ -570,7 +570,7 @@ def test_mails_that_a_free_order_causes_are_one(app: Flask, books: Books) -> Non
     """No second one with the link alone, as orders that wait for money get."""
     with app.app_context():
         deliver_order(order(app, free()).id)
-        templates = list(db.session.scalars(select(OutboxMail.template)))
+        templates = list(db.session.scalars(select(OutboxMail.kind)))
         assert not open_attention()
         assert len(db.session.scalars(select(Delivery)).all()) == 1
     assert templates == ["order-delivered"]

@@ -128,7 +128,7 @@ def test_a_host_that_mails_have_named_is_proposed(app: Flask) -> None:
         assert former_hosts(settings).level == "ok"
         with transaction() as session:
             old = update(OutboxMail).where(OutboxMail.order_id.in_(db.session.query(Order.id)))
-            session.execute(old.values(message_id=OutboxMail.template + "@old.example>"))
+            session.execute(old.values(message_id=OutboxMail.kind + "@old.example>"))
 
         found: Any = former_hosts(settings)
         assert found.level == "warn"

@@ -24,7 +24,8 @@ from shop.fulfilment.models import Delivery, DeliveryState
 from shop.limits.models import Placement
 from shop.moments import CLOCKS_DIFFER, bounds, set_right
 from shop.orders.models import Order, OrderStatus
-from shop.outbox.models import GOODS_MAIL, PLACED_MAIL, MailState, OutboxMail
+from shop.outbox.kinds import MailKind
+from shop.outbox.models import MailState, OutboxMail
 from shop.outbox.on_request import send_again
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.checking import refresh
@@ -156,7 +157,7 @@ class Waiting:
     def mail(self, payment_id: int, template: str) -> MailState:
         order_id = self.payment(payment_id).order_id
         query = select(OutboxMail.state).where(OutboxMail.order_id == order_id)
-        return db.session.scalars(query.where(OutboxMail.template == template)).one()
+        return db.session.scalars(query.where(OutboxMail.kind == template)).one()
 
 
 @pytest.mark.promise(15)
@@ -172,8 +173,8 @@ def test_within_minutes_of_the_right_time_all_is_done_that_was_begun_by_a_clock_
 
         minutes(clocks, 4)
 
-        assert waiting.mail(waiting.told, GOODS_MAIL) is MailState.SENT
-        assert waiting.mail(waiting.unsent, PLACED_MAIL) is MailState.SENT
+        assert waiting.mail(waiting.told, MailKind.ORDER_DELIVERED) is MailState.SENT
+        assert waiting.mail(waiting.unsent, MailKind.ORDER_PLACED) is MailState.SENT
         assert waiting.payment(waiting.lost).order.status is OrderStatus.FULFILLED
         assert waiting.payment(waiting.died).state is PaymentState.ABANDONED
         payment, ours = start_payment(waiting.payment(waiting.busy).order_id)
@@ -203,8 +204,8 @@ def test_without_being_set_right_mails_and_payments_would_wait_for_a_day(
 
         minutes(clocks, 4)
 
-        assert waiting.mail(waiting.told, GOODS_MAIL) is MailState.QUEUED
-        assert waiting.mail(waiting.unsent, PLACED_MAIL) is MailState.SENDING
+        assert waiting.mail(waiting.told, MailKind.ORDER_DELIVERED) is MailState.QUEUED
+        assert waiting.mail(waiting.unsent, MailKind.ORDER_PLACED) is MailState.SENDING
         assert waiting.payment(waiting.died).state is PaymentState.CREATING
 
 

@@ -26,7 +26,8 @@ from shop.db import db, end_read, utcnow
 from shop.fulfilment.letters import compose
 from shop.mail import Mail
 from shop.orders.models import Order, OrderStatus
-from shop.outbox.models import PLACED_MAIL, MailState, OutboxMail
+from shop.outbox.kinds import MailKind
+from shop.outbox.models import MailState, OutboxMail
 from shop.outbox.service import new_message_id
 from shop.payments.models import Payment
 from shop.sandbox.invoices import Action
@@ -126,7 +127,10 @@ def settings(tmp_path: Path, database_url: str, sandbox: Sandbox, smtp_url: str)
 
 def _waits(mail: OutboxMail) -> bool:
     """A first mail that nobody has tried to send yet, or need not any more: the goods have come."""
-    return mail.template == PLACED_MAIL and mail.state in (MailState.QUEUED, MailState.SKIPPED)
+    return mail.kind == MailKind.ORDER_PLACED and mail.state in (
+        MailState.QUEUED,
+        MailState.SKIPPED,
+    )
 
 
 def wrong(app: Flask, post: BadPost, deaths: int) -> list[str]:
@@ -185,7 +189,7 @@ def test_each_mail_arrives_and_comes_twice_only_where_somebody_died(
     promise.cases += orders
     assert tally(promise, wrong(app, post, kills + post.happened["dies"])) == []
     with app.app_context():
-        first = select(OutboxMail.state).where(OutboxMail.template == PLACED_MAIL)
+        first = select(OutboxMail.state).where(OutboxMail.kind == MailKind.ORDER_PLACED)
         assert set(db.session.scalars(first)) == {MailState.SKIPPED}
     assert post.happened["refuses"] > 0
 

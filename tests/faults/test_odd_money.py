@@ -708,7 +708,7 @@ def _of_the_mails(play: Play, ending: Ending) -> Iterator[str]:
             .where(OutboxMail.order_id == (order.id if order else 0))
             .order_by(OutboxMail.id)
         ).all()
-        written = tuple(mail.template for mail in planned)
+        written = tuple(mail.kind for mail in planned)
         sent = [mail for mail in planned if mail.state is MailState.SENT]
         last = _text(letters[sent[-1].message_id]) if sent else ""
     if written != (("order-placed", *ending.mails) if order else ()):

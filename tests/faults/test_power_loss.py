@@ -52,7 +52,7 @@ RULES = {
     "(SELECT id FROM orders WHERE paid_at IS NOT NULL) "
     "AND id NOT IN (SELECT order_line_id FROM deliveries)",
     "a paid order without its mail": "SELECT count(*) FROM orders WHERE paid_at IS NOT NULL "
-    "AND id NOT IN (SELECT order_id FROM outbox_mails WHERE template = 'order-delivered')",
+    "AND id NOT IN (SELECT order_id FROM outbox_mails WHERE kind = 'order-delivered')",
     "a fulfilled order with nothing handed out": "SELECT count(*) FROM deliveries WHERE state <> 'delivered' "
     "AND order_id IN (SELECT id FROM orders WHERE status = 'fulfilled')",
     "stock that does not add up": "SELECT count(*) FROM products WHERE stock_total <> available + COALESCE("

@@ -31,7 +31,7 @@ from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.payments.by_hand import refund_order
 from tests.factories import make_product, send_due_mails
-from tests.support.sold import download_link, goods_file, make_file, sell, sell_file, templates
+from tests.support.sold import download_link, goods_file, mail_kinds, make_file, sell, sell_file
 
 NAME, CONTENT = "rain.zip", b"the goods"
 
@@ -133,7 +133,7 @@ def test_the_buyer_gets_the_link_by_a_mail_that_promises_the_file_and_then_the_f
         mend(app)
         jobs.deliveries()
         assert send_due_mails() == 1
-        assert templates() == ["order-placed", "order-delivered", "file-waiting", "attention"]
+        assert mail_kinds() == ["order-placed", "order-delivered", "file-waiting", "attention"]
 
 
 def test_an_order_that_waits_for_its_file_is_no_riddle_and_can_be_refunded(app: Flask) -> None:

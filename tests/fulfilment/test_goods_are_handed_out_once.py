@@ -27,7 +27,7 @@ from tests.factories import (
     provider,
     send_due_mails,
 )
-from tests.support.sold import make_file, templates, unsold_keys
+from tests.support.sold import mail_kinds, make_file, unsold_keys
 
 
 def pay(app: Flask, *products: Product, quantity: int = 1) -> Order:
@@ -65,7 +65,7 @@ def test_delivering_again_changes_nothing(app: Flask) -> None:
         jobs.deliveries()
 
         assert (keys_of(order), len(order.events), order.fulfilled_at) == before
-        assert templates() == ["order-placed", "order-delivered"]
+        assert mail_kinds() == ["order-placed", "order-delivered"]
 
 
 def test_an_order_whose_keys_have_gone_waits_and_a_person_is_told(app: Flask) -> None:

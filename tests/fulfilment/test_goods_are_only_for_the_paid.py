@@ -268,7 +268,7 @@ def test_who_had_goods_reads_by_mail_and_page_that_they_are_closed(app: Flask, s
                 session.merge(order).move(OrderStatus.REVIEW, why="a test")
         refund_order(order, why="a test", who="Ann")
         with transaction() as session:
-            session.execute(delete(OutboxMail).where(OutboxMail.template != "refund-due"))
+            session.execute(delete(OutboxMail).where(OutboxMail.kind != "refund-due"))
         assert send_due_mails() == 1 + 1, "to the operator, and to the buyer"
 
         (mail,) = [each for each in written(app) if order.number in each["Subject"]]

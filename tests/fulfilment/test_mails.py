@@ -19,6 +19,7 @@ from shop.fulfilment.service import deliver_order
 from shop.mail import Mail, _message
 from shop.orders.links import order_path
 from shop.orders.models import Order
+from shop.outbox.kinds import MailKind
 from shop.payments.checking import refresh
 from tests.conftest import make_settings
 from tests.factories import (
@@ -31,6 +32,8 @@ from tests.factories import (
 )
 from tests.support.deciding import product_named
 from tests.support.sold import goods_mails, make_file, sell
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
 def written(app: Flask) -> list[EmailMessage]:
@@ -259,3 +262,9 @@ def test_who_waits_for_a_key_is_told_by_page_and_mail_and_then_gets_it(app: Flas
         for mail in written(app)
         if mail["To"] == "buyer@example.com"
     )
+
+
+def test_each_kind_of_mail_has_its_texts_and_each_text_its_kind() -> None:
+    folders = [path.name for path in (TEMPLATES / "email").iterdir() if path.is_dir()]
+
+    assert sorted(folders) == sorted(MailKind)

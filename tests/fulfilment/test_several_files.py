@@ -215,7 +215,7 @@ def test_an_order_waits_for_all_its_files_while_one_is_missing(
 
 
 def mails(order: Order) -> list[str]:
-    return [mail.template for mail in mails_of(order.id)]
+    return [mail.kind for mail in mails_of(order.id)]
 
 
 def test_a_sweep_sees_that_a_further_file_of_what_is_for_sale_or_sold_is_gone(app: Flask) -> None:

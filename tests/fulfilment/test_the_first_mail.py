@@ -19,7 +19,7 @@ from shop.outbox.on_request import HOLD, TO_AN_ADDRESS
 from shop.outbox.queries import mails_of
 from tests.factories import make_buyer, make_cart, make_order, make_product, send_due_mails
 from tests.fulfilment.test_mails import part, written
-from tests.support.sold import sell, templates
+from tests.support.sold import mail_kinds, sell
 
 
 def first(order: Order) -> OutboxMail:
@@ -104,7 +104,7 @@ def test_a_test_invoice_of_the_command_line_mails_nobody(app: Flask) -> None:
     with app.app_context():
         place_test_order(Money(1000, "EUR"), "a@example.com")
 
-        assert templates() == []
+        assert mail_kinds() == []
 
 
 def test_an_order_that_was_not_made_mails_nobody(app: Flask) -> None:
@@ -116,7 +116,7 @@ def test_an_order_that_was_not_made_mails_nobody(app: Flask) -> None:
         with pytest.raises(Exception, match="sold out"):
             place_order(cart, make_buyer(cart, checkout_key=secrets.token_urlsafe(24)))
 
-        assert templates() == ["order-placed"]
+        assert mail_kinds() == ["order-placed"]
 
 
 def test_an_address_gets_only_so_many_of_them_and_every_order_is_made(app: Flask) -> None:

@@ -25,7 +25,8 @@ from shop.mail import Mail, MailNotSent, send
 from shop.orders.links import order_token
 from shop.orders.models import Order, OrderStatus
 from shop.orders.service import lock_order
-from shop.outbox.models import LINK_MAIL, PLACED_MAIL, TRUE_WHILE, MailState, OutboxMail
+from shop.outbox.kinds import TRUE_WHILE, MailKind
+from shop.outbox.models import MailState, OutboxMail
 from shop.outbox.on_request import send_again
 from shop.outbox.queries import TRIES_IN_AN_HOUR
 from shop.outbox.sending import TRIES
@@ -33,7 +34,7 @@ from shop.outbox.service import plan_mail
 from tests.buyer import Buyer
 from tests.conftest import make_settings
 from tests.factories import make_open_order, make_order, make_product, send_due_mails
-from tests.support.sold import goods_mails, sell, templates
+from tests.support.sold import goods_mails, mail_kinds, sell
 from tests.web.conftest import AtItsOwnAddress, production
 
 only_sqlite = pytest.mark.parametrize("engine", ["sqlite"])
@@ -115,7 +116,7 @@ def test_a_week_later_nobody_is_told_how_to_pay_what_is_over(app: Flask, sent: l
 
 
 @only_sqlite
-@pytest.mark.parametrize("template", sorted(set(TRUE_WHILE) - {PLACED_MAIL}))
+@pytest.mark.parametrize("template", sorted(set(TRUE_WHILE) - {MailKind.ORDER_PLACED}))
 def test_no_mail_says_what_has_not_been_true_for_a_week(
     app: Flask, sent: list[Mail], template: str
 ) -> None:
@@ -125,14 +126,14 @@ def test_no_mail_says_what_has_not_been_true_for_a_week(
         assert order.status is OrderStatus.FULFILLED
         with transaction() as session:
             plan_mail(session, order, template)
-            plan_mail(session, order, LINK_MAIL)
+            plan_mail(session, order, MailKind.ORDER_LINK)
         gets_a_server(app)
 
         send_due_mails(utcnow() + A_WEEK)
 
-        states = {mail.template: mail.state for mail in db.session.scalars(select(OutboxMail))}
+        states = {mail.kind: mail.state for mail in db.session.scalars(select(OutboxMail))}
         assert states[template] is MailState.SKIPPED
-        assert states[LINK_MAIL] is MailState.SENT
+        assert states[MailKind.ORDER_LINK] is MailState.SENT
 
 
 @only_sqlite
@@ -290,7 +291,7 @@ class TestTheBuyer:
         assert buyer.page.status_code == 503
         self.check(read(buyer.page.text))
         with app.app_context():
-            assert LINK_MAIL not in templates()
+            assert MailKind.ORDER_LINK not in mail_kinds()
 
     def test_is_told_when_another_browser_comes_back(self, buyer: Buyer) -> None:
         self.check(read(buyer.comes_back("/payment/success?order_id=X-1-abc&invoice_uuid=A")))

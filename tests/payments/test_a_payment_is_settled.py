@@ -26,7 +26,7 @@ from tests.factories import (
     make_product,
     provider,
 )
-from tests.support.sold import templates
+from tests.support.sold import mail_kinds
 
 
 def ask(app: Flask, payment: Payment, status: str) -> None:
@@ -70,7 +70,7 @@ def test_a_paid_invoice_makes_the_order_paid_and_hands_out_the_goods(
         notes = [event.note for event in order.events]
         assert ("more than the amount was paid" in notes) is over
         assert db.session.query(Delivery).count() == 1
-        assert templates() == ["order-placed", "order-delivered"]
+        assert mail_kinds() == ["order-placed", "order-delivered"]
 
 
 def test_a_created_invoice_changes_nothing(app: Flask) -> None:
@@ -108,7 +108,7 @@ def test_asking_again_about_a_paid_invoice_does_nothing_calmly(app: Flask) -> No
             refresh(payment, gateway(app))
 
         assert len(order.events) == history
-        assert templates() == ["order-placed", "order-delivered"]
+        assert mail_kinds() == ["order-placed", "order-delivered"]
 
 
 def test_a_partial_payment_delivers_nothing_and_keeps_the_stock(app: Flask) -> None:
@@ -329,7 +329,7 @@ def test_each_further_payment_of_an_order_is_told_to_its_buyer_and_to_a_person(a
         for payment in reversed(payments):
             ask(app, payment, "paid")
 
-        assert templates() == ["order-placed", "order-delivered", "payment-twice", "payment-twice"]
+        assert mail_kinds() == ["order-placed", "order-delivered", "payment-twice", "payment-twice"]
         assert [item.kind for item in open_attention()] == ["paid_twice", "paid_twice"]
         assert db.session.query(Delivery).count() == 1
 

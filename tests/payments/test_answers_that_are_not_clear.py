@@ -412,5 +412,5 @@ class TestAWholePaymentThatIsNotConfirmedYet:
 
 def mails() -> list[str]:
     """The mails that ask for the rest of an order's money."""
-    query = select(OutboxMail.dedupe_key).where(OutboxMail.template == "payment-partial")
+    query = select(OutboxMail.dedupe_key).where(OutboxMail.kind == "payment-partial")
     return list(db.session.scalars(query))

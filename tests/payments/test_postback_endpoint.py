@@ -40,7 +40,7 @@ from tests.factories import (
     make_token,
     provider,
 )
-from tests.support.sold import templates
+from tests.support.sold import mail_kinds
 
 ADDRESS = "/payments/cryptocloud/postback"
 TABLES = (Order, OrderEvent, StockHold, Payment, Postback, Delivery, LicenceKey, OutboxMail)
@@ -127,7 +127,7 @@ def test_the_same_notice_again_is_taken_calmly(
     with app.app_context():
         assert db.session.scalars(select(Payment.next_check_at)).all() == [None]
         assert len(db.session.scalars(select(Delivery)).all()) == 1
-        assert templates() == ["order-placed", "order-delivered"]
+        assert mail_kinds() == ["order-placed", "order-delivered"]
 
 
 @pytest.mark.parametrize("address", [ADDRESS, f"{ADDRESS}/"])

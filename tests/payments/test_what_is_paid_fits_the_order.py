@@ -21,7 +21,7 @@ from shop.payments.models import Payment, PaymentState
 from shop.payments.opening import open_invoice, start_payment
 from shop.payments.settling import settle
 from tests.factories import confirm, gateway, make_open_order, make_product, provider
-from tests.support.sold import goods_mails, templates
+from tests.support.sold import goods_mails, mail_kinds
 
 
 def tell(payment: Payment, status: InvoiceStatus = InvoiceStatus.PAID, **facts: Any) -> bool:
@@ -97,7 +97,7 @@ def test_an_invoice_that_does_not_fit_sells_nothing_and_a_person_is_told_why(
         assert notes(order)[-2:] == [wrong, "what was paid does not fit the order"]
         assert [hold.state for hold in order.holds] == [HoldState.HELD]
         assert db.session.query(Delivery).count() == 0
-        assert templates() == ["order-placed", "order-review"]
+        assert mail_kinds() == ["order-placed", "order-review"]
         (item,) = open_attention()
         assert (item.kind, item.reference) == ("amount_mismatch", payment.reference)
         assert item.note == f"Order {order.number} was not sold: {wrong}."
@@ -249,7 +249,7 @@ def test_only_a_surplus_is_told_with_the_goods(
         assert order.flag is flag
         assert (payment.coin, payment.due, payment.received) == ("USDT_TRC20", "10.010", came)
         assert order.paid_with == f"{Decimal(came):.2f} USDT TRC20"
-        assert templates() == ["order-placed", "order-delivered"]
+        assert mail_kinds() == ["order-placed", "order-delivered"]
         (letter,) = goods_mails()
         assert letter.note.startswith(note)
         assert bool(letter.note) is bool(note)

@@ -22,7 +22,8 @@ from shop.db import Base, db, end_read, transaction, utcnow
 from shop.limits.models import Placement
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderEvent, OrderStatus
-from shop.outbox.models import GOODS_MAIL, MailState, OutboxMail
+from shop.outbox.kinds import MailKind
+from shop.outbox.models import MailState, OutboxMail
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.checking import refresh
 from shop.payments.models import Payment
@@ -298,7 +299,11 @@ def test_money_that_comes_after_all_buys_the_goods_and_no_mail_is_sent(app: Flas
         sent = mails_go()
 
         order = db.session.get_one(Order, order.id)
-        mail = db.session.query(OutboxMail).filter_by(order_id=order.id, template=GOODS_MAIL).one()
+        mail = (
+            db.session.query(OutboxMail)
+            .filter_by(order_id=order.id, kind=MailKind.ORDER_DELIVERED)
+            .one()
+        )
         assert order.status is OrderStatus.FULFILLED
         assert mail.state is MailState.SKIPPED
         assert sent == 0

@@ -107,6 +107,6 @@ def items(app: Flask) -> list[tuple[str, str]]:
 
 def letters(app: Flask) -> list[str]:
     """The mails to buyers that were queued."""
-    query = select(OutboxMail.template).where(OutboxMail.order_id.is_not(None))
+    query = select(OutboxMail.kind).where(OutboxMail.order_id.is_not(None))
     with app.app_context():
         return list(db.session.scalars(query.order_by(OutboxMail.id)))

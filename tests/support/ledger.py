@@ -19,7 +19,8 @@ from shop.books.checks import discrepancies
 from shop.db import db, end_read, utcnow
 from shop.fulfilment.models import Delivery, DeliveryState, LicenceKey
 from shop.orders.models import HAS_GOODS, SETTLED, Order, OrderEvent, OrderStatus
-from shop.outbox.models import TRUE_WHILE, MailState, OutboxMail
+from shop.outbox.kinds import TRUE_WHILE
+from shop.outbox.models import MailState, OutboxMail
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.times import MATCH_WITHIN
 from shop.sandbox.invoices import Mode
@@ -34,7 +35,7 @@ WHEN_SWEPT = ("payment_stuck", "postback_stuck", "not_answered", "not_delivered"
 UNSENT = not_(
     or_(
         OutboxMail.state == MailState.SENT,
-        and_(OutboxMail.state == MailState.SKIPPED, OutboxMail.template.in_(TRUE_WHILE)),
+        and_(OutboxMail.state == MailState.SKIPPED, OutboxMail.kind.in_(TRUE_WHILE)),
         and_(
             OutboxMail.state == MailState.SKIPPED,
             OutboxMail.order.has(~Order.status.in_(HAS_GOODS)),
@@ -191,8 +192,8 @@ def _twice() -> Iterator[str]:
     per_key = owned.group_by(LicenceKey.value).having(func.count() > 1)
     for value in db.session.scalars(per_key):
         yield f"doubled: the key {value} was handed out twice"
-    mails = select(OutboxMail.order_id, OutboxMail.template, func.count())
-    kinds = mails.where(OutboxMail.template.in_(("order-placed", "order-delivered")))
+    mails = select(OutboxMail.order_id, OutboxMail.kind, func.count())
+    kinds = mails.where(OutboxMail.kind.in_(("order-placed", "order-delivered")))
     anew = Counter(
         db.session.scalars(select(OrderEvent.order_id).where(OrderEvent.kind == "reissued"))
     )

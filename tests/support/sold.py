@@ -16,7 +16,8 @@ from shop.db import db, end_read
 from shop.fulfilment.goods import goods_of
 from shop.fulfilment.queries import in_stock
 from shop.orders.models import Order
-from shop.outbox.models import GOODS_MAIL, OutboxMail
+from shop.outbox.kinds import MailKind
+from shop.outbox.models import OutboxMail
 from shop.payments.checking import refresh
 from tests.factories import gateway, make_open_order, make_product, provider
 
@@ -30,16 +31,20 @@ def sell(app: Flask, *products: Product, quantity: int = 1) -> Order:
     return order
 
 
-def templates() -> list[str]:
+def mail_kinds() -> list[str]:
     """What the mails in the outbox are, the oldest first."""
     end_read()
-    return list(db.session.scalars(select(OutboxMail.template).order_by(OutboxMail.id)))
+    return list(db.session.scalars(select(OutboxMail.kind).order_by(OutboxMail.id)))
 
 
 def goods_mails() -> list[OutboxMail]:
     """The mails with goods, as they stand now."""
     end_read()
-    query = select(OutboxMail).where(OutboxMail.template == GOODS_MAIL).order_by(OutboxMail.id)
+    query = (
+        select(OutboxMail)
+        .where(OutboxMail.kind == MailKind.ORDER_DELIVERED)
+        .order_by(OutboxMail.id)
+    )
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 

@@ -86,7 +86,7 @@ def history(app: Flask) -> dict[str, Counter[str]]:
     with app.app_context():
         found = {number: Counter[str]() for number in db.session.scalars(select(Order.number))}
         events = select(Order.number, OrderEvent.kind).join(OrderEvent.order)
-        mails = select(Order.number, OutboxMail.template).join(OutboxMail.order)
+        mails = select(Order.number, OutboxMail.kind).join(OutboxMail.order)
         for query in (events, mails):
             for number, kind in db.session.execute(query):
                 found[number][kind] += 1
