@@ -14,6 +14,7 @@ import responses
 from flask import Flask
 from requests import PreparedRequest
 
+from shop.because import Because
 from shop.catalogue.models import DeliveryKind, Price, Product
 from shop.checkout.cart import Cart, add, load_cart
 from shop.checkout.forms import Buyer
@@ -116,7 +117,7 @@ def confirm(app: Flask, order: Order, provider_says: str = "created") -> None:
     """Ann has seen the money of this order elsewhere, and vouches for it."""
     with provider(app) as calls:
         calls.invoice_is(provider_says)
-        confirm_order(order, gateway(app), transaction_id="0xfeed", why="seen", who="Ann")
+        confirm_order(order, gateway(app), Because("seen", "Ann"), transaction_id="0xfeed")
 
 
 def send_due_mails(now: datetime | None = None) -> int:

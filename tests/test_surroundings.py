@@ -13,6 +13,7 @@ from flask import Flask
 import shop.surroundings
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
+from shop.because import Because
 from shop.config import Settings
 from shop.db import utcnow
 from shop.doctor import Finding
@@ -87,7 +88,7 @@ def test_a_server_that_cannot_reach_itself_is_left_alone_once_a_person_has_said_
         now = look_for(6, start)
         (item,) = open_attention()
         assert "(NAT), resolve this item" in item.note
-        resolve_attention_item(item.id, why="NAT", who="Ann")
+        resolve_attention_item(item.id, Because("NAT", "Ann"))
 
         look_around(now + MINUTE)
         look_around(now + timedelta(days=30))

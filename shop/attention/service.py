@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from ..because import Because
 from ..db import insert_if_new, rows_changed, transaction, utcnow
 from .kinds import AttentionKind
 from .models import AttentionItem
@@ -52,10 +53,9 @@ def tell_once(
 def resolve_attention(
     session: Session,
     references: Collection[str],
+    because: Because,
     *,
     kinds: Collection[AttentionKind],
-    why: str,
-    who: str,
 ) -> None:
     """Close what is open of these kinds about these references, because it has been seen to."""
     rows_changed(
@@ -63,7 +63,7 @@ def resolve_attention(
         update(AttentionItem)
         .where(AttentionItem.kind.in_(kinds), AttentionItem.reference.in_(references))
         .where(AttentionItem.resolved_at.is_(None))
-        .values(resolved_at=utcnow(), resolved_by=who, resolution=why),
+        .values(resolved_at=utcnow(), resolved_by=because.who, resolution=because.why),
     )
 
 
@@ -75,17 +75,15 @@ def keep_attention(kind: AttentionKind, reference: str, note: str) -> None:
         if note:
             raise_attention(session, kind, reference, note)
         else:
-            resolve_attention(
-                session, [reference], kinds=[kind], why="it is over by itself", who="shop"
-            )
+            resolve_attention(session, [reference], Because("it is over by itself"), kinds=[kind])
 
 
-def resolve_attention_item(item_id: int, *, why: str, who: str) -> AttentionItem | None:
+def resolve_attention_item(item_id: int, because: Because) -> AttentionItem | None:
     """Close one item of the list; None when there is no open one of this id."""
     with transaction("resolve") as session:
         item = session.get(AttentionItem, item_id, with_for_update=True, populate_existing=True)
         if item is None or item.resolved_at:
             return None
-        item.resolved_at, item.resolved_by, item.resolution = utcnow(), who, why
+        item.resolved_at, item.resolved_by, item.resolution = utcnow(), because.who, because.why
     log.info("attention_resolved", kind=item.kind, reference=item.reference)
     return item

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import delete
 
+from ..because import Because
 from ..db import db, insert_if_new, rows_changed, transaction
 from ..ops.models import Silence
 from ..ops.vitals import SILENT_AFTER
@@ -20,7 +21,7 @@ def heard(name: str) -> None:
     with transaction("attention") as session:
         rows_changed(session, delete(Silence).where(Silence.name == name))
         kinds = [AttentionKind(f"{name}_silent")]
-        resolve_attention(session, [name], kinds=kinds, why="it answers again", who="shop")
+        resolve_attention(session, [name], Because("it answers again"), kinds=kinds)
 
 
 def not_heard(name: str, note: str, now: datetime) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import select, tuple_, update
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import keep_attention, tell_once
+from ..because import Because
 from ..db import db, insert_if_new, rows_changed, transaction, utcnow
 from ..fulfilment.models import LicenceKey
 from ..fulfilment.spent import fingerprints_of, note_spent
@@ -155,7 +156,7 @@ def _see_to_address(number: str) -> None:
     order = find_order(number)
     try:
         if order:
-            erase_order(order.id, why=WHY, who="shop")
+            erase_order(order.id, Because(WHY))
     except StillNeeded as needed:
         kind, order_id = AttentionKind.ERASE_AGAIN, needed.order.id
         what = (

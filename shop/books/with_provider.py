@@ -11,6 +11,7 @@ from sqlalchemy import select
 from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..attention.service import raise_attention_once, resolve_attention, tell_once
+from ..because import Because
 from ..db import db, end_read, transaction, utcnow
 from ..ops.for_each import for_each
 from ..ops.models import JobRun
@@ -84,7 +85,7 @@ def _note_answer(invoice_id: str, info: InvoiceInfo) -> None:
         return
     with transaction("unknown_invoice") as session:
         kinds = [AttentionKind.UNKNOWN_INVOICE]
-        resolve_attention(session, [invoice_id], kinds=kinds, why=why, who="shop")
+        resolve_attention(session, [invoice_id], Because(why), kinds=kinds)
         if what:
             note = f"Invoice {invoice_id}, which only the journal knows, {what}."
             raise_attention_once(session, AttentionKind.UNMATCHED_INVOICE, invoice_id, note)

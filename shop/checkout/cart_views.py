@@ -7,6 +7,7 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from ..because import BUYER, Because
 from ..catalogue.queries import MAX_QUANTITY, find_offer
 from ..config import current_settings
 from ..orderpage.page import OrderPage, last_orders, order_at, order_page
@@ -136,7 +137,7 @@ def change(token: str) -> ResponseReturnValue:
 
 def _close(order: Order) -> bool:
     try:
-        cancel_order(order, gateway(), why="the buyer changes the order", who="buyer")
+        cancel_order(order, gateway(), Because("the buyer changes the order", BUYER))
     except NotPossible as error:
         log.info("order_not_changed", order=order.number, reason=str(error))
         return order_page(order).can_refill  # the same form was faster

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ..because import OPERATOR
 from ..config import current_settings
 from ..db import transaction, utcnow
 from ..limits.service import OverLimit, check_limits
@@ -96,7 +97,7 @@ def place_test_order(amount: Money, email: str, reference: str | None = None) ->
         order.lines = [
             OrderLine(position=1, title="Test invoice", quantity=1, unit_minor=amount.minor)
         ]
-        order.record("placed", "a test, made on the command line", who="operator")
+        order.record("placed", "a test, made on the command line", who=OPERATOR)
         payment = new_payment(order, 1, now)
         payment.reference = reference or payment.reference
         session.add_all([order, payment])

@@ -11,8 +11,9 @@ from ..attention.about import what_to_do
 from ..attention.models import AttentionItem
 from ..attention.queries import open_attention, recent_attention
 from ..attention.service import resolve_attention_item
+from ..because import Because
 from .group import CommandGroup
-from .printing import as_json, reason, refuse, who
+from .printing import as_json, decision, refuse
 
 attention = CommandGroup("attention", help="What a person must look at.")
 
@@ -38,11 +39,10 @@ def list_attention(everything: bool, as_json: bool) -> None:
 
 @attention.command("resolve")
 @click.argument("item", type=click.IntRange(1, 2**31 - 1))
-@reason
-@who
-def resolve(item: int, why: str, who: str) -> None:
+@decision
+def resolve(item: int, because: Because) -> None:
     """Close an item: you have seen to it. The same thing, should it happen again, is a new item."""
-    if resolve_attention_item(item, why=why, who=who) is None:
+    if resolve_attention_item(item, because) is None:
         refuse(f"No open item has the number {item}; `attention list` shows those that are open.")
     click.echo(f"Item {item} is resolved.")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from .. import jobs
+from ..because import Because
 from ..catalogue.models import DeliveryKind, Product
 from ..catalogue.queries import find_product
 from ..db import utcnow
@@ -18,7 +19,7 @@ from ..fulfilment.keytables import WhichProduct, read_key_table
 from ..fulfilment.queries import key_counts, keys_in_stock
 from ..fulfilment.service import NotWithdrawn, look_at_keys, put_keys, withdraw_keys
 from .group import CommandGroup
-from .printing import as_json, reason, refuse, who
+from .printing import as_json, decision, refuse
 
 keys = CommandGroup("keys", help="The stock of licence keys.")
 
@@ -100,9 +101,8 @@ def list_keys(slug: str | None, as_json: bool) -> None:
 @click.argument("slug")
 @click.argument("numbers", nargs=-1, type=click.IntRange(1))
 @click.option("--all", "everything", is_flag=True, help="All that nobody has got.")
-@reason
-@who
-def withdraw(slug: str, numbers: tuple[int, ...], everything: bool, why: str, who: str) -> None:
+@decision
+def withdraw(slug: str, numbers: tuple[int, ...], everything: bool, because: Because) -> None:
     """Take unsold keys off sale for good, by the NUMBERS that `keys list SLUG` gives, or --all.
 
     They can be put under no product again. For a key that a buyer has, see `orders reissue`.
@@ -110,7 +110,7 @@ def withdraw(slug: str, numbers: tuple[int, ...], everything: bool, why: str, wh
     if bool(numbers) == everything:
         raise click.UsageError("Name the keys by their numbers, or say --all.")
     try:
-        done = withdraw_keys(_keyed(slug), None if everything else numbers, why=why, who=who)
+        done = withdraw_keys(_keyed(slug), None if everything else numbers, because)
     except NotWithdrawn as error:
         refuse(f"{error} Nothing was changed.")
     click.echo(f"{done} keys of {slug} are off sale.")

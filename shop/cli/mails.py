@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from ..because import Because
 from ..outbox.on_request import send_again
 from ..outbox.sending import note_bounce
 from .group import CommandGroup
 from .lookup import order_named
-from .printing import reason, refuse, who
+from .printing import decision, refuse
 
 mails = CommandGroup("mails", help="Send an order's mail again, or note that it came back.")
 
@@ -26,11 +27,10 @@ def resend(number: str) -> None:
 
 @mails.command("bounced")
 @click.argument("number")
-@reason
-@who
-def bounced(number: str, why: str, who: str) -> None:
+@decision
+def bounced(number: str, because: Because) -> None:
     """Note that an order's mail came back to you, so that its page tells the buyer."""
     order = order_named(number)
-    if not note_bounce(order.id, why=why, who=who):
+    if not note_bounce(order.id, because):
         refuse(f"No mail of order {order.number} is on its way: see `flask orders show`.")
     click.echo(f"The page of order {order.number} says so now.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from ..because import Because
 from ..fulfilment.queries import deliveries_of
 from ..orders.links import order_url
 from ..orders.models import Order, OrderStatus
@@ -19,7 +20,7 @@ from ..payments.gateway import gateway
 from ..payments.queries import payments_of
 from .group import CommandGroup
 from .lookup import order_named
-from .printing import as_json, order_facts, payment_facts, reason, refuse, short, show, who
+from .printing import as_json, decision, order_facts, payment_facts, refuse, short, show
 
 TRANSACTION = "The transaction hash, or the provider's own number, that proves it."
 
@@ -118,12 +119,13 @@ def refresh_order(number: str) -> None:
 @orders.command("confirm")
 @click.argument("number")
 @click.option("--transaction", "transaction_id", required=True, callback=short, help=TRANSACTION)
-@reason
-@who
-def confirm(number: str, transaction_id: str, why: str, who: str) -> None:
+@decision
+def confirm(number: str, transaction_id: str, because: Because) -> None:
     """Vouch for an order's money yourself: its goods are handed over as if the provider said so."""
-    words = {"transaction_id": transaction_id, "why": why, "who": who}
-    decided(lambda order: confirm_order(order, gateway(), **words), number)
+    decided(
+        lambda order: confirm_order(order, gateway(), because, transaction_id=transaction_id),
+        number,
+    )
     if order_named(number).status is OrderStatus.REVIEW:
         refuse(
             "It is noted, but nothing was handed over: it is sold out. Add stock, confirm again."
@@ -132,23 +134,19 @@ def confirm(number: str, transaction_id: str, why: str, who: str) -> None:
 
 @orders.command("cancel")
 @click.argument("number")
-@reason
-@who
-def cancel(number: str, why: str, who: str) -> None:
+@decision
+def cancel(number: str, because: Because) -> None:
     """Close an unpaid order: its stock goes back on sale. Money that comes all the same is not lost."""
-    decided(lambda order: cancel_order(order, gateway(), why=why, who=who), number)
+    decided(lambda order: cancel_order(order, gateway(), because), number)
 
 
 @orders.command("refund")
 @click.argument("number")
 @click.option("--transaction", "transaction_id", default="", callback=short, help=TRANSACTION)
-@reason
-@who
-def refund(number: str, transaction_id: str, why: str, who: str) -> None:
+@decision
+def refund(number: str, transaction_id: str, because: Because) -> None:
     """Note that a refund is due or, with its transaction, that it was made. No money is sent."""
-    decided(
-        lambda order: refund_order(order, transaction_id=transaction_id, why=why, who=who), number
-    )
+    decided(lambda order: refund_order(order, because, transaction_id=transaction_id), number)
 
 
 def decided(decide: Callable[[Order], Order], number: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, NoReturn
 
 import click
 
+from ..because import Because
 from ..orders.models import Order
 from ..payments.models import Payment
 
@@ -31,10 +34,16 @@ def short(context: click.Context, option: click.Parameter, value: str) -> str:
     return text
 
 
-reason = click.option(
-    "--reason", "why", required=True, callback=words, help="Why, for the history."
-)
-who = click.option("--who", required=True, callback=short, help="Your name, for the history.")
+def decision(command: Callable[..., None]) -> Callable[..., None]:
+    """Ask for --reason and --who, and give the command both as `because`."""
+
+    @click.option("--reason", "why", required=True, callback=words, help="Why, for the history.")
+    @click.option("--who", required=True, callback=short, help="Your name, for the history.")
+    @wraps(command)
+    def decide(*args: Any, why: str, who: str, **values: Any) -> None:
+        command(*args, because=Because(why, who), **values)
+
+    return decide
 
 
 def refuse(message: str) -> NoReturn:

@@ -6,11 +6,12 @@ import json
 
 import click
 
+from ..because import Because
 from ..privacy.export import known_about
 from ..privacy.queries import orders_of
 from ..privacy.service import StillNeeded, erase_order
 from .group import CommandGroup
-from .printing import reason, refuse, who
+from .printing import decision, refuse
 
 privacy = CommandGroup("privacy", help="What is known about a buyer, and forgetting it.")
 
@@ -24,9 +25,8 @@ def export(email: str) -> None:
 
 @privacy.command("erase")
 @click.argument("email")
-@reason
-@who
-def erase(email: str, why: str, who: str) -> None:
+@decision
+def erase(email: str, because: Because) -> None:
     """Erase an email address from every closed order; amounts, payments and history stay.
 
     Orders that still wait for something keep it and are named; the command then exits with 1.
@@ -34,12 +34,12 @@ def erase(email: str, why: str, who: str) -> None:
     orders = orders_of(email)
     if not orders:
         refuse("No order has this address.")
-    if email.strip().lower() in f"{why} {who}".lower():
+    if email.strip().lower() in f"{because.why} {because.who}".lower():
         refuse("The reason and your name stay in the history: leave the address out of them.")
     kept = []
     for order in orders:
         try:
-            erase_order(order.id, why=why, who=who)
+            erase_order(order.id, because)
         except StillNeeded as needed:
             kept.append(f"{order.number} keeps the address: {', '.join(needed.reasons)}.")
         else:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
+from ..because import Because
 from ..fulfilment.queries import deliveries_of
 from ..fulfilment.reissue import NotReissued, reissue, renew_link
 from ..orders.links import order_url
 from ..orders.models import Order
 from .lookup import order_named
-from .printing import reason, refuse, who
+from .printing import decision, refuse
 
 
 @click.command("reissue")
@@ -20,13 +21,12 @@ from .printing import reason, refuse, who
 @click.option(
     "--unit", type=click.IntRange(1, 1000), help="Which of the line's licence keys, or files."
 )
-@reason
-@who
-def reissue_goods(number: str, line: int | None, unit: int | None, why: str, who: str) -> None:
+@decision
+def reissue_goods(number: str, line: int | None, unit: int | None, because: Because) -> None:
     """Give a file's downloads anew, or another licence key for a bad one, and mail the goods again."""
     order = order_named(number)
     try:
-        done = reissue(order, position=line or _only_line(order), unit=unit, why=why, who=who)
+        done = reissue(order, because, position=line or _only_line(order), unit=unit)
     except NotReissued as error:
         refuse(str(error))
     click.echo(f"{order.number}: {done}. The buyer is told by mail.")
@@ -35,11 +35,10 @@ def reissue_goods(number: str, line: int | None, unit: int | None, why: str, who
 @click.command("relink")
 @with_appcontext
 @click.argument("number")
-@reason
-@who
-def relink(number: str, why: str, who: str) -> None:
+@decision
+def relink(number: str, because: Because) -> None:
     """Give an order another link, because the old one is in the wrong hands; it stops working."""
-    order = renew_link(order_named(number), why=why, who=who)
+    order = renew_link(order_named(number), because)
     click.echo("The links sent before do not work any more. Give the buyer this one:")
     click.echo(order_url(order))
 

@@ -12,6 +12,7 @@ import structlog
 from ..attention.kinds import AttentionKind
 from ..attention.models import LONGEST_REFERENCE
 from ..attention.service import raise_attention, resolve_attention
+from ..because import Because
 from ..catalogue.storage import StorageFailed, storage
 from ..db import end_read, transaction
 from .queries import files_in_use, files_reported, files_to_hand_out
@@ -66,7 +67,7 @@ def close_found_files(looks: Looks) -> None:
     if found:
         with transaction("attention") as session:
             why = "the file is there again, or nobody needs it"
-            resolve_attention(session, found, kinds=[MISSING], why=why, who="shop")
+            resolve_attention(session, found, Because(why), kinds=[MISSING])
 
 
 def look_at_some(looks: Looks, now: datetime) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import structlog
 from sqlalchemy.orm import Session
 
+from ..because import Because
 from ..catalogue.models import DeliveryKind
 from ..catalogue.service import take_off_sale
 from ..db import transaction, utcnow
@@ -29,7 +30,7 @@ class NotReissued(Exception):
     """There is nothing to give anew, and nothing was changed; the text says what to do instead."""
 
 
-def reissue(order: Order, *, position: int, unit: int | None, why: str, who: str) -> str:
+def reissue(order: Order, because: Because, *, position: int, unit: int | None) -> str:
     """Give the downloads of a line anew, or another key for one of its units; says what was done.
 
     Of a line with several files `unit` says which one's; without it, it is all of them.
@@ -44,20 +45,20 @@ def reissue(order: Order, *, position: int, unit: int | None, why: str, who: str
             done = _replace_key(session, delivery, unit)
         else:
             done = _renew_downloads(order, delivery, unit)
-        order.record("reissued", f"{done}: {why}", who=who)
+        order.record("reissued", f"{done}: {because.why}", who=because.who)
         plan_mail(session, order, MailKind.ORDER_DELIVERED, about=f"{order.number}:{order.version}")
     log.info("reissued", order=order.number, line=position)
     wake("mails")
     return done
 
 
-def renew_link(order: Order, *, why: str, who: str) -> Order:
+def renew_link(order: Order, because: Because) -> Order:
     """Give the order another link: it and its downloads open by none that was sent before."""
     order_id = order.id
     with transaction("link") as session:
         order = lock_order(session, order_id)
         order.link_version += 1
-        order.record("link_renewed", why, who=who)
+        order.record("link_renewed", because.why, who=because.who)
         journal.note("link", (order.number, order.link_version))
     log.info("link_renewed", order=order.number)
     return order

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..attention.service import raise_attention, resolve_attention
+from ..because import Because
 from ..catalogue.models import DeliveryKind, Product
 from ..catalogue.service import put_on_sale, take_off_sale
 from ..db import insert_all_new, insert_if_new, transaction, utcnow
@@ -104,11 +105,7 @@ def _hand_out_keys(session: Session, delivery: Delivery, product: Product) -> bo
         key.delivery_id, key.unit = delivery.id, unit
     report_few_keys(session, product)
     resolve_attention(
-        session,
-        [_name(delivery)],
-        kinds=[AttentionKind.KEYS_SHORT],
-        why="keys were added",
-        who="shop",
+        session, [_name(delivery)], Because("keys were added"), kinds=[AttentionKind.KEYS_SHORT]
     )
     return True
 
@@ -154,7 +151,7 @@ def forget_missing_keys(session: Session, order: Order, *, who: str) -> None:
     """The order waits for keys no more, because its money goes back."""
     names = [_name(delivery) for delivery in deliveries_of(order.id)]
     resolve_attention(
-        session, names, kinds=[AttentionKind.KEYS_SHORT], why="a refund is due", who=who
+        session, names, Because("a refund is due", who), kinds=[AttentionKind.KEYS_SHORT]
     )
 
 
@@ -191,9 +188,8 @@ def put_keys(product: Product, keys: Mapping[str, int], *, case_sensitive: bool)
             resolve_attention(
                 session,
                 [_product_reference(product_id)],
+                Because("keys were added"),
                 kinds=[AttentionKind.KEYS_LOW],
-                why="keys were added",
-                who="shop",
             )
     return new, known
 
@@ -223,7 +219,7 @@ class NotWithdrawn(Exception):
     """No key was taken off sale; the text says why."""
 
 
-def withdraw_keys(product: Product, numbers: Collection[int] | None, *, why: str, who: str) -> int:
+def withdraw_keys(product: Product, numbers: Collection[int] | None, because: Because) -> int:
     """Take licence keys that nobody has got off sale for good, all (None) or some; says how many.
 
     Who and why stand in the attention list, as seen to. NotWithdrawn when one of them is not the
@@ -254,12 +250,12 @@ def withdraw_keys(product: Product, numbers: Collection[int] | None, *, why: str
                 reference=_product_reference(product_id),
                 note=f"{len(keys)} licence keys of {slug} were withdrawn (numbers {numbers_said}{more}).",
                 resolved_at=utcnow(),
-                resolved_by=who,
-                resolution=why,
+                resolved_by=because.who,
+                resolution=because.why,
             )
         )
         report_few_keys(session, session.get_one(Product, product_id, populate_existing=True))
-    log.info("keys_withdrawn", product=slug, keys=len(keys), who=who)
+    log.info("keys_withdrawn", product=slug, keys=len(keys), who=because.who)
     return len(keys)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship
 
+from ..because import BUYER, SHOP, Because
 from ..catalogue.models import DeliveryKind, Product
 from ..columns import UtcDateTime, enum_column
 from ..db import Base, utcnow
@@ -186,22 +187,22 @@ class Order(Base):
         """Whether the buyer may have what was handed over; whoever gets the money back gives it up."""
         return self.status in HAS_GOODS
 
-    def move(self, status: OrderStatus, *, why: str, who: str = "shop") -> None:
+    def move(self, status: OrderStatus, because: Because) -> None:
         """Go to `status` and write it into the history; IllegalTransition if the table has no such edge."""
         if status not in TRANSITIONS[self.status] or (self.is_free and status not in OF_FREE):
             raise IllegalTransition(f"order {self.number}: {self.status} -> {status}")
         self.status = status
-        self.record(status.value, why, who=who)
+        self.record(status.value, because.why, who=because.who)
 
-    def mark_paid(self, *, at: datetime, why: str, who: str) -> None:
+    def mark_paid(self, because: Because, *, at: datetime) -> None:
         """The money is there, or there is none to wait for."""
         self.paid_at = at
-        self.move(OrderStatus.PAID, why=why, who=who)
+        self.move(OrderStatus.PAID, because)
 
     def mark_fulfilled(self, *, at: datetime) -> None:
         """Every line has been handed over."""
         self.fulfilled_at = at
-        self.move(OrderStatus.FULFILLED, why="everything was delivered")
+        self.move(OrderStatus.FULFILLED, Because("everything was delivered"))
 
     @property
     def can_correct_address(self) -> bool:
@@ -213,7 +214,7 @@ class Order(Base):
         """Let mails go to another address. The links sent before die: they went to the wrong one."""
         self.email, self.corrected_at = email, at
         self.link_version += 1
-        self.record("address_corrected", "the buyer gave another email address", who="buyer")
+        self.record("address_corrected", "the buyer gave another email address", who=BUYER)
 
     def raise_flag(self, flag: OrderFlag, why: str) -> None:
         """Note an oddity of the money, for the buyer's page and for a person."""
@@ -221,12 +222,12 @@ class Order(Base):
             self.flag = flag
             self.record(flag.value, why)
 
-    def erase_buyer(self, *, at: datetime, why: str, who: str) -> None:
+    def erase_buyer(self, because: Because, *, at: datetime) -> None:
         """Take out who the buyer was: the address, and the hash of the form that held it."""
         self.email, self.cart_hash, self.erased_at = "", "", at
-        self.record("erased", why, who=who)
+        self.record("erased", because.why, who=because.who)
 
-    def record(self, kind: str, note: str, *, who: str = "shop") -> None:
+    def record(self, kind: str, note: str, *, who: str = SHOP) -> None:
         """Append to the history, which is never rewritten, and need not be read for it."""
         self.version = (self.version or 0) + 1
         event = OrderEvent(order=self, sequence=self.version, kind=kind, note=note, who=who)

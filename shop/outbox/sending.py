@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from ..attention.kinds import AttentionKind
 from ..attention.queries import unmailed_attention, waits_for_a_person
 from ..attention.service import keep_attention, raise_attention
+from ..because import Because
 from ..config import current_settings
 from ..db import db, end_read, rows_changed, transaction, utcnow
 from ..failpoints import failpoint
@@ -91,15 +92,15 @@ def _tell_of_refusals(now: datetime) -> None:
         keep_attention(*item, NOTHING_TAKEN)
 
 
-def note_bounce(order_id: int, *, why: str, who: str) -> bool:
+def note_bounce(order_id: int, because: Because) -> bool:
     """A person has seen the order's mail come back; False when none of its mails has been sent."""
     with transaction("bounce") as session:
         order = lock_order(session, order_id)
         mail = mail_of(order)
         if mail is None or mail.state is not MailState.SENT:
             return False
-        mail.state, mail.last_error = MailState.BOUNCED, why[:200]
-        order.record("mail_bounced", why, who=who)
+        mail.state, mail.last_error = MailState.BOUNCED, because.why[:200]
+        order.record("mail_bounced", because.why, who=because.who)
     return True
 
 

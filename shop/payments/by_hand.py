@@ -1,8 +1,8 @@
 """What a person decides about an order's money. Each goes the same way as the shop's own decisions.
 
-All three take the words of the person (`why`) and their name (`who`), which stand in the order's
-history for good, and raise NotPossible, with what to do instead, when the order is not in a state
-for it; nothing has changed then.
+All three take the person's reason and name (`because`), which stand in the order's history for
+good, and raise NotPossible, with what to do instead, when the order is not in a state for it;
+nothing has changed then.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention, resolve_attention
+from ..because import Because
 from ..db import transaction, utcnow
 from ..fulfilment.queries import deliveries_of
 from ..fulfilment.service import deliver_order, forget_missing_keys
@@ -38,7 +39,7 @@ class NotPossible(Exception):
 
 
 def confirm_order(
-    order: Order, gateway: CryptoCloud, *, transaction_id: str, why: str, who: str
+    order: Order, gateway: CryptoCloud, because: Because, *, transaction_id: str
 ) -> Order:
     """The money is there, says a person who has seen it: sell the goods as if the provider said so.
 
@@ -52,18 +53,24 @@ def confirm_order(
         if order.status in SETTLED:
             raise NotPossible(f"Order {order.number} is {order.status} already.")
         payment = _payment_to_confirm(order)
-        order.record("confirmed", f"{payment.name}, transaction {transaction_id}: {why}", who=who)
+        order.record(
+            "confirmed",
+            f"{payment.name}, transaction {transaction_id}: {because.why}",
+            who=because.who,
+        )
         if payment.state is not PaymentState.PAID:
             payment.move(PaymentState.PAID)
             payment.paid_at = now  # still asked about: its invoice may be paid as well
-        payment.confirmed_by, payment.transaction_id = who, transaction_id
-        complete(session, order, payment, now, why=f"{payment.name} was confirmed", who=who)
+        payment.confirmed_by, payment.transaction_id = because.who, transaction_id
+        complete(
+            session, order, payment, now, Because(f"{payment.name} was confirmed", because.who)
+        )
     log.info("order_confirmed", order=order.number, status=order.status)
     deliver_order(order_id)
     return order
 
 
-def cancel_order(order: Order, gateway: CryptoCloud, *, why: str, who: str) -> Order:
+def cancel_order(order: Order, gateway: CryptoCloud, because: Because) -> Order:
     """Close an unpaid order and put its stock back on sale; its invoices are watched all the same.
 
     The provider is asked once more first. Where it can (API v2), the open invoice is cancelled there.
@@ -81,7 +88,7 @@ def cancel_order(order: Order, gateway: CryptoCloud, *, why: str, who: str) -> O
                 "or `orders refund` once it is in review."
             )
         _close_payments(order, payments)
-        order.move(OrderStatus.CANCELLED, why=why, who=who)
+        order.move(OrderStatus.CANCELLED, because)
         order.expires_at = min(order.expires_at, utcnow())  # late money is late from now on
         release_holds(session, order)
     log.info("order_cancelled", order=order.number)
@@ -92,7 +99,7 @@ def cancel_order(order: Order, gateway: CryptoCloud, *, why: str, who: str) -> O
     return order
 
 
-def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") -> Order:
+def refund_order(order: Order, because: Because, *, transaction_id: str = "") -> Order:
     """Note that money goes back: due without a transaction, done with one. The shop sends no money.
 
     What was not handed over yet goes back on sale.
@@ -104,11 +111,11 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
         order = lock_order(session, order_id)
         if order.status in (OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REVIEW):
             _take_back(session, order)
-            forget_missing_keys(session, order, who=who)
-            order.move(OrderStatus.REFUND_DUE, why=why, who=who)
+            forget_missing_keys(session, order, who=because.who)
+            order.move(OrderStatus.REFUND_DUE, because)
             if not transaction_id:
                 plan_mail(session, order, MailKind.REFUND_DUE)
-                note = f"Order {order.number} ({order.total}) is to be paid back: {why}"
+                note = f"Order {order.number} ({order.total}) is to be paid back: {because.why}"
                 raise_attention(
                     session, AttentionKind.REFUND_DUE, order.number, note, order_id=order_id
                 )
@@ -116,11 +123,12 @@ def refund_order(order: Order, *, why: str, who: str, transaction_id: str = "") 
             raise NotPossible(_why_not_refunded(order))
         if transaction_id:
             session.flush()  # each step by itself: the database too knows no way past refund_due
-            order.move(OrderStatus.REFUNDED, why=f"transaction {transaction_id}: {why}", who=who)
+            paid_back = Because(f"transaction {transaction_id}: {because.why}", because.who)
+            order.move(OrderStatus.REFUNDED, paid_back)
             references = [payment.reference for payment in _whose_money_goes_back(order_id)]
-            done = {"why": f"refunded: {why}", "who": who}
-            resolve_attention(session, references, kinds=ANSWERED_ITEMS, **done)
-            resolve_attention(session, [order.number], kinds=[AttentionKind.REFUND_DUE], **done)
+            done = Because(f"refunded: {because.why}", because.who)
+            resolve_attention(session, references, done, kinds=ANSWERED_ITEMS)
+            resolve_attention(session, [order.number], done, kinds=[AttentionKind.REFUND_DUE])
     log.info("order_" + order.status, order=order.number)
     return order
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention
+from ..because import Because
 from ..config import current_settings
 from ..db import db, end_read, transaction, utcnow
 from ..failpoints import failpoint
@@ -248,7 +249,7 @@ def start_payment(
             live.move(PaymentState.ABANDONED)
         if order.status is OrderStatus.EXPIRED:
             take_holds(session, order)
-            order.move(OrderStatus.PENDING, why="the buyer starts a new payment")
+            order.move(OrderStatus.PENDING, Because("the buyer starts a new payment"))
         order.expires_at = now + current_settings().invoice_life
         session.flush()  # the old payment must stop being live before the new one is inserted
         payment = new_payment(order, last.attempt + 1, now)

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention, raise_attention_once
+from ..because import Because
 from ..orders.models import Order, OrderStatus
 from ..outbox.kinds import MailKind
 from ..outbox.service import plan_mail
@@ -15,7 +16,7 @@ from .models import Payment
 def to_review(session: Session, order: Order, why: str) -> None:
     """Leave it to a person, and tell the buyer, who reads the flag's words for `why`."""
     if order.status is not OrderStatus.REVIEW:
-        order.move(OrderStatus.REVIEW, why=why)
+        order.move(OrderStatus.REVIEW, Because(why))
         plan_mail(session, order, MailKind.ORDER_REVIEW)
 
 

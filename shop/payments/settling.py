@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import resolve_attention
+from ..because import Because
 from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
 from ..fulfilment.service import plan_deliveries
@@ -113,7 +114,7 @@ def take_money(
             session, order, payment, AttentionKind.PAID_LATE, "was paid long after its end."
         )
     else:
-        complete(session, order, payment, now, over=over, why=f"{payment.name} is paid")
+        complete(session, order, payment, now, Because(f"{payment.name} is paid"), over=over)
 
 
 def complete(
@@ -121,10 +122,9 @@ def complete(
     order: Order,
     payment: Payment,
     now: datetime,
+    because: Because,
     *,
-    why: str,
     over: bool = False,
-    who: str = "shop",
 ) -> None:
     """Sell the goods to an order whose money is there; if they are gone, a person is asked."""
     before = order.status
@@ -147,11 +147,14 @@ def complete(
         order.raise_flag(OrderFlag.NONE, "the money is complete")
     commit_holds(session, order)
     order.paid_with = payment.paid_with
-    order.mark_paid(at=now, why=why, who=who)
+    order.mark_paid(because, at=now)
     plan_deliveries(session, order, note=figures_for_buyer(order, payment) if over else "")
     # A part that came by another invoice did not buy this: it stays before a person.
     resolve_attention(
-        session, [payment.reference], kinds=ANSWERED_ITEMS, why="the order is paid", who=who
+        session,
+        [payment.reference],
+        Because("the order is paid", because.who),
+        kinds=ANSWERED_ITEMS,
     )
 
 
@@ -160,7 +163,7 @@ def settle_free(session: Session, order: Order, now: datetime) -> None:
     if not order.is_free:
         raise IllegalTransition(f"order {order.number} costs {order.total}")
     commit_holds(session, order)
-    order.mark_paid(at=now, why="there is nothing to pay", who="shop")
+    order.mark_paid(Because("there is nothing to pay"), at=now)
     plan_deliveries(session, order)
 
 
@@ -206,7 +209,7 @@ def end_unpaid(session: Session, order: Order) -> None:
     if with_part:
         give_up_on_the_rest(session, order, with_part[0])
         return
-    order.move(OrderStatus.EXPIRED, why="the time for paying is over")
+    order.move(OrderStatus.EXPIRED, Because("the time for paying is over"))
     now = utcnow()
     if order.expires_at < now - GIVE_UP_ASKING_AFTER - HOUR:
         order.expires_at = now  # a clock was behind when its end was written, or nobody swept

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import resolve_attention
+from ..because import Because
 from ..config import current_settings
 from ..db import transaction, utcnow
 from ..limits.models import Placement
@@ -36,7 +37,7 @@ class StillNeeded(Exception):
         super().__init__(f"order {order.number}: {', '.join(reasons)}")
 
 
-def erase_order(order_id: int, *, why: str, who: str) -> bool:
+def erase_order(order_id: int, because: Because) -> bool:
     """Take the buyer's address out of an order and of everything about it; False when it was out already.
 
     Amounts, lines, payments, deliveries and history stay. Raises StillNeeded, and then nothing has
@@ -50,11 +51,11 @@ def erase_order(order_id: int, *, why: str, who: str) -> bool:
             raise StillNeeded(order, reasons)
         _erase_from_words(session, order)
         session.execute(delete(Placement).where(Placement.order_id == order_id))
-        order.erase_buyer(at=utcnow(), why=why, who=who)
+        order.erase_buyer(because, at=utcnow())
         query = select(OutboxMail.message_id).where(OutboxMail.order_id == order_id)
         written = session.scalars(query).all()
-        kinds, done = [AttentionKind.ERASE_AGAIN], "the address was erased"
-        resolve_attention(session, [order.number], kinds=kinds, why=done, who=who)
+        done = Because("the address was erased", because.who)
+        resolve_attention(session, [order.number], done, kinds=[AttentionKind.ERASE_AGAIN])
         journal.note("erased", (order.number,))
     for message_id in written:
         forget_written(message_id)
@@ -79,7 +80,7 @@ def erase_due(now: datetime | None = None) -> None:
 def _erase_if_it_can_be(order_id: int, why: str) -> None:
     """It could be a moment ago; if somebody has paid since, its turn comes later."""
     try:
-        erase_order(order_id, why=why, who="shop")
+        erase_order(order_id, Because(why))
     except StillNeeded:
         return
 

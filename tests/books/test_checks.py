@@ -12,6 +12,7 @@ from sqlalchemy import Executable, delete, insert, select, text, update
 from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
+from shop.because import Because
 from shop.books.checks import CHECKS, discrepancies
 from shop.books.service import check
 from shop.catalogue.models import DeliveryKind, Product
@@ -54,7 +55,7 @@ class Shop:
         self.twice = self.paid_twice(many)
         self.keyless = self.short_of_keys(make_product(kind=DeliveryKind.KEY, keys=1))
         self.refund = self.with_invoice("paid", many)
-        refund_order(self.order(self.refund), why="the buyer asked", who="Ann")
+        refund_order(self.order(self.refund), Because("the buyer asked", "Ann"))
         self.free = self.given_away(make_product(kind=DeliveryKind.KEY, keys=2, price=0))
 
     def given_away(self, product: Product) -> str:
@@ -393,7 +394,7 @@ def test_what_a_person_has_resolved_is_told_again_only_when_it_is_something_else
     with app.app_context():
         make_product(stock=5)
         assert spoil(1) == ["wrong_stock"]
-        resolve_attention_item(open_attention()[0].id, why="counted", who="Ann")
+        resolve_attention_item(open_attention()[0].id, Because("counted", "Ann"))
 
         assert spoil(0) == []
         assert spoil(2) == ["wrong_stock"]

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from shop import failpoints
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.books.checks import discrepancies
 from shop.books.service import compare
 from shop.books.with_journal import SETTLED_AFTER
@@ -38,7 +39,7 @@ from tests.support.copies import Copy
 from tests.support.sold import sell
 
 LATER = SETTLED_AFTER + timedelta(seconds=2)
-WHO = {"why": "asked", "who": "ann"}
+ASKED = Because("asked", "Ann")
 
 
 def compare_later(app: Flask, status: str = "created", *, hours: int = 0) -> None:
@@ -168,7 +169,7 @@ def test_an_unknown_invoice_that_nobody_paid_waits_for_nobody(app: Flask) -> Non
 def test_what_the_database_knows_is_told_to_nobody(app: Flask) -> None:
     with app.app_context():
         order = sell(app, make_key_product("AAAA-1111", "BBBB-2222"))
-        renew_link(order, **WHO)
+        renew_link(order, ASKED)
         make_open_order(app)
 
         compare_later(app)
@@ -224,7 +225,7 @@ def test_a_key_that_was_withdrawn_is_not_sold_by_an_older_copy(app: Flask, *, sw
         product = make_key_product("AAAA-1111", "BBBB-2222", "CCCC-3333")
         copy = Copy()
         first = db.session.scalar(select(LicenceKey.id).where(LicenceKey.value == "AAAA-1111"))
-        assert withdraw_keys(product, [first or 0], **WHO) == 1
+        assert withdraw_keys(product, [first or 0], ASKED) == 1
         compare_later(app)
         assert kinds() == [], "the database knows it, too"
         copy.put_back()
@@ -277,7 +278,7 @@ def test_a_link_that_was_called_in_stays_so(app: Flask) -> None:
         other, _ = make_open_order(app)
         old, others = order_token(order), order_token(other)
         copy = Copy()
-        renew_link(order, **WHO)
+        renew_link(order, ASKED)
         correct_address(other.id, "right@example.com")
         copy.put_back()
         assert find_order_by_token(old) is not None
@@ -295,7 +296,7 @@ def test_an_address_that_was_erased_is_erased_again(app: Flask) -> None:
             connection.exec_driver_sql("UPDATE outbox_mails SET state = 'sent'")
         end_read()
         copy = Copy()
-        erase_order(order.id, **WHO)
+        erase_order(order.id, ASKED)
         copy.put_back()
         assert db.session.get_one(Order, order.id, populate_existing=True).email
 
@@ -313,7 +314,7 @@ def test_an_address_that_cannot_be_erased_again_yet_is_before_a_person(app: Flas
         with db.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE outbox_mails SET state = 'sent'")
         end_read()
-        erase_order(order.id, **WHO)
+        erase_order(order.id, ASKED)
         copy.put_back()
 
         compare_later(app)
@@ -325,7 +326,7 @@ def test_an_address_that_cannot_be_erased_again_yet_is_before_a_person(app: Flas
         with db.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE outbox_mails SET state = 'sent'")
         end_read()
-        assert erase_order(order.id, **WHO), (
+        assert erase_order(order.id, ASKED), (
             "the item itself keeps nobody from doing what it asks for"
         )
         assert [item.kind for item in open_attention()] == []
@@ -351,11 +352,11 @@ def test_a_withdrawal_that_dies_is_made_whole_by_the_next_or_by_the_journal(
         product = make_key_product("AAAA-1111", "BBBB-2222")
         failpoints.arm(f"{when}_withdraw_keys")
         with pytest.raises(SystemExit):
-            withdraw_keys(product, None, **WHO)
+            withdraw_keys(product, None, ASKED)
         if when != "before":
             compare_later(app)
         else:
-            withdraw_keys(product, None, **WHO)
+            withdraw_keys(product, None, ASKED)
 
         end_read()
         assert keys_in_stock(product.id) == []
@@ -374,8 +375,8 @@ def test_a_comparison_that_dies_is_made_again(app: Flask, when: str, name: str) 
             connection.exec_driver_sql("UPDATE outbox_mails SET state = 'sent'")
         copy = Copy()
         sell(app, product)
-        renew_link(order, **WHO)
-        erase_order(order.id, **WHO)
+        renew_link(order, ASKED)
+        erase_order(order.id, ASKED)
         copy.put_back()
 
         failpoints.arm(f"{when}_{name}")

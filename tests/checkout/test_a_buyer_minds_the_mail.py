@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 import shop.outbox.on_request as on_request
+from shop.because import Because
 from shop.catalogue.models import DeliveryKind, Product
 from shop.cli.limits import lift
 from shop.db import db, end_read, transaction, utcnow
@@ -466,7 +467,7 @@ ASKED = {
     "mail_again": lambda order: send_again(order.id),
     "mail_link": lambda order: mail_link(OLD, order.number),
     "address": lambda order: correct_address(order.id, NEW),
-    "bounce": lambda order: note_bounce(order.id, why="full", who="Ann"),
+    "bounce": lambda order: note_bounce(order.id, Because("full", "Ann")),
     "proof": lambda order: mail_proof(OLD, ""),
     "limits": lambda order: lift.main([OLD], standalone_mode=False),
 }

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from shop.because import Because
 from shop.db import transaction, utcnow
 from shop.orderpage.page import LOOK_AGAIN, LOOK_AGAIN_SLOWLY
 from shop.orders.links import order_path
@@ -42,12 +43,12 @@ def made(app: Flask, state: str) -> Order:
             sweep(gateway(app), order.expires_at)
         elif state == "cancelled":
             calls.invoice_is("created")
-            cancel_order(order, gateway(app), why="a slip", who="Ann")
+            cancel_order(order, gateway(app), Because("a slip", "Ann"))
     if state in ("delivered", "refund_due", "refunded"):
         confirm(app, order)
     if state in ("refund_due", "refunded"):
         sent = "0xfeed" if state == "refunded" else ""
-        refund_order(order, transaction_id=sent, why="wished", who="Ann")
+        refund_order(order, Because("wished", "Ann"), transaction_id=sent)
     return order
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shop import jobs
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.books.checks import discrepancies
 from shop.books.service import compare
 from shop.catalogue.models import DeliveryKind, Product
@@ -53,7 +54,7 @@ from tests.journeys.books import Books
 from tests.support.copies import Copy
 from tests.support.crowd import at_once, fill_in
 
-WHO = {"why": "a test", "who": "ann"}
+ASKED = Because("asked", "Ann")
 
 
 @pytest.fixture
@@ -171,9 +172,9 @@ def test_nothing_that_is_done_with_a_free_order_calls_the_provider(
         for decide in (cancel_order, confirm_order):
             more = {"transaction_id": "x"} if decide is confirm_order else {}
             with pytest.raises(NotPossible):
-                decide(db.session.scalars(select(Order)).one(), gateway(app), **WHO, **more)  # type: ignore[operator]
+                decide(db.session.scalars(select(Order)).one(), gateway(app), ASKED, **more)  # type: ignore[operator]
         with pytest.raises(NotPossible, match="no money to pay back"):
-            refund_order(db.session.scalars(select(Order)).one(), **WHO)
+            refund_order(db.session.scalars(select(Order)).one(), ASKED)
     assert "no invoice" in runner.invoke(args=["orders", "refresh", number]).output
 
     assert books.state() == ("fulfilled", "none")
@@ -489,7 +490,7 @@ def test_the_database_and_the_model_know_a_free_order_only_as_given_away(app: Fl
         db.session.refresh(given)
         for status in set(OrderStatus) - {OrderStatus.FULFILLED}:
             with pytest.raises(IllegalTransition):
-                given.move(status, why="a test")
+                given.move(status, Because("a test"))
         end_read()
         for bad in ("refund_due", "review", "expired", "cancelled", "refunded"):
             with db.engine.connect() as connection, pytest.raises(IntegrityError):

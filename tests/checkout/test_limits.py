@@ -16,6 +16,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from shop import create_app
+from shop.because import Because
 from shop.catalogue.models import Product
 from shop.checkout.service import place_order
 from shop.config import Settings
@@ -113,7 +114,7 @@ def test_a_cancelled_order_counts_no_more(app: Flask, product: Product) -> None:
     placed = [order(app, product) for _ in range(10)]
     with transaction() as session:  # whoever was to open its invoice is gone
         found = session.get_one(Order, placed[0].id)
-        found.move(OrderStatus.CANCELLED, why="a test")
+        found.move(OrderStatus.CANCELLED, Because("a test"))
 
     order(app, product)
 
@@ -208,7 +209,7 @@ def expires(placed: Order) -> Order:
         found = session.get_one(Order, placed.id)
         payments_of(found.id)[-1].move(PaymentState.FAILED)
         release_holds(session, found)
-        found.move(OrderStatus.EXPIRED, why="a test")
+        found.move(OrderStatus.EXPIRED, Because("a test"))
     return found
 
 
@@ -465,7 +466,7 @@ def test_notes_are_deleted_after_eight_days_unless_the_order_still_waits(
 ) -> None:
     over, waiting = order(app, product), make_order(app, product)[0]
     with transaction() as session:
-        session.get_one(Order, over.id).move(OrderStatus.EXPIRED, why="a test")
+        session.get_one(Order, over.id).move(OrderStatus.EXPIRED, Because("a test"))
 
     forget_placements(utcnow() + timedelta(days=7))
     assert db.session.query(Placement).count() == 2

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from shop import jobs, moments
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.catalogue.models import DeliveryKind, ExchangeRate, Product
 from shop.catalogue.queries import rates_with_faults
 from shop.columns import UtcDateTime
@@ -412,9 +413,9 @@ def test_while_every_clock_is_right_nothing_is_asked_or_set_whatever_state_order
         make_open_order(app)
         ends = {order.id: order.expires_at for order in (sell(app), sell(app), sell(app))}
         due, done, _ = (db.session.get_one(Order, id_) for id_ in ends)
-        refund_order(due, why="asked", who="Ann")
-        refund_order(done, why="asked", who="Ann", transaction_id="tx")
-        cancel_order(make_open_order(app)[0], gateway(app), why="asked", who="Ann")
+        refund_order(due, Because("asked", "Ann"))
+        refund_order(done, Because("asked", "Ann"), transaction_id="tx")
+        cancel_order(make_open_order(app)[0], gateway(app), Because("asked", "Ann"))
         end_read()
 
         set_right(gateway(app))

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from shop.because import Because
 from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
 from shop.config import Settings
@@ -199,12 +200,12 @@ def expire(app: Flask, gateway: StandIn, payment: Payment) -> None:
 
 
 def cancel(app: Flask, gateway: StandIn, payment: Payment) -> None:
-    cancel_order(payment.order, gateway, why="the buyer asked for it", who="shop keeper")  # type: ignore[arg-type]
+    cancel_order(payment.order, gateway, Because("the buyer asked for it", "shop keeper"))  # type: ignore[arg-type]
 
 
 def refund(app: Flask, gateway: StandIn, payment: Payment) -> None:
     pay(app, gateway, payment)
-    refund_order(payment.order, why="it did not fit", who="shop keeper", transaction_id="0xabc")
+    refund_order(payment.order, Because("it did not fit", "shop keeper"), transaction_id="0xabc")
 
 
 CLOSED: dict[str, Callable[[Flask, StandIn, Payment], None]] = {

@@ -19,6 +19,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from shop.attention.service import raise_attention
+from shop.because import Because
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
 from shop.db import Base, db, transaction, utcnow
@@ -72,7 +73,9 @@ def target(app: Flask) -> Target:
         cheap, refunded = pay(app, price=1), pay(app)
         for status in (OrderStatus.REFUND_DUE, OrderStatus.REFUNDED):
             with transaction() as session:
-                lock_order(session, refunded.order_id).move(status, why="the buyer asked for it")
+                lock_order(session, refunded.order_id).move(
+                    status, Because("the buyer asked for it")
+                )
         with transaction() as session:
             raise_attention(session, "keys_short", "delivery-1", "an older one")
         assert payment.invoice_id

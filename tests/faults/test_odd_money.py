@@ -24,6 +24,7 @@ from sqlalchemy import select
 
 from shop import jobs
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.config import Settings
 from shop.db import db
 from shop.orders.links import order_token
@@ -84,16 +85,16 @@ class Play:
 
     def cancels(self) -> None:
         with self.app.app_context():
-            cancel_order(self.order(), gateway(self.app), why="asked to", who="Ann")
+            cancel_order(self.order(), gateway(self.app), Because("asked to", "Ann"))
 
     def confirms(self) -> None:
         with self.app.app_context():
-            words = {"transaction_id": "0xfeed", "why": "seen", "who": "Ann"}
-            confirm_order(self.order(), gateway(self.app), **words)
+            seen = Because("seen", "Ann")
+            confirm_order(self.order(), gateway(self.app), seen, transaction_id="0xfeed")
 
     def refunds(self, transaction_id: str = "") -> None:
         with self.app.app_context():
-            refund_order(self.order(), why="asked to", who="Ann", transaction_id=transaction_id)
+            refund_order(self.order(), Because("asked to", "Ann"), transaction_id=transaction_id)
 
     def provider_says(self, invoice: str, **facts: object) -> None:
         """The provider is of another opinion about an invoice than it was."""

@@ -28,6 +28,7 @@ from sqlalchemy import func, select, update
 from shop import create_app
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
+from shop.because import Because
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.links import find_order_by_token
 from shop.orders.models import Order, OrderStatus
@@ -210,7 +211,7 @@ class Shop:
             items = [item for item in open_attention() if item.kind == "reply_refused"]
             end_read()
             for item in items:
-                resolve_attention_item(item.id, why="seen", who="test")
+                resolve_attention_item(item.id, Because("seen", "test"))
         return bool(items)
 
     def orders(self) -> int:

@@ -12,6 +12,7 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select
 
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.catalogue.models import DeliveryKind
 from shop.db import db, end_read, transaction
 from shop.fulfilment.goods import LINK_SECONDS, find_download
@@ -328,10 +329,10 @@ def test_a_new_link_that_dies_on_the_way_is_there_or_can_be_had_again(
         dies_here(monkeypatch, f"{when}_link")
 
         with pytest.raises(Killed):
-            renew_link(order, why="a test", who="tester")
+            renew_link(order, Because("a test", "tester"))
 
         assert _opens(link) is (when != "after")
-        renew_link(order, why="a test", who="tester")
+        renew_link(order, Because("a test", "tester"))
         assert not _opens(link)
         assert _opens(download_link(order))
 

@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from shop import jobs
 from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.books.checks import discrepancies
 from shop.catalogue.images import media
 from shop.catalogue.models import DeliveryKind, Product, ProductImage
@@ -147,7 +148,7 @@ def test_an_order_that_waits_for_its_file_is_no_riddle_and_can_be_refunded(app: 
             "nobody knows"
         )
 
-        refund_order(order, why="a test", who="Ann", transaction_id="0xfeed")
+        refund_order(order, Because("a test", "Ann"), transaction_id="0xfeed")
         mend(app)
         jobs.deliveries()
 

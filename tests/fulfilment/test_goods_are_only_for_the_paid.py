@@ -15,6 +15,7 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import delete, select
 
 from shop import jobs
+from shop.because import Because
 from shop.catalogue.models import DeliveryKind, Product
 from shop.catalogue.storage import Bucket
 from shop.db import db, end_read, transaction, utcnow
@@ -99,12 +100,12 @@ class Scene:
             self.number = make_open_order(self.app, *products)[0].number
             if status is not OrderStatus.PENDING:
                 with transaction() as session:
-                    session.merge(self.order).move(status, why="a test")
+                    session.merge(self.order).move(status, Because("a test"))
         else:
             self.number = sell(self.app, *products).number
         if status in (OrderStatus.REFUND_DUE, OrderStatus.REFUNDED):
             proof = "0xfeed" if status is OrderStatus.REFUNDED else ""
-            refund_order(self.order, why="a test", who="Ann", transaction_id=proof)
+            refund_order(self.order, Because("a test", "Ann"), transaction_id=proof)
         assert self.order.status is status
 
     def page(self, more: str = "") -> str:
@@ -247,7 +248,7 @@ def test_a_mail_with_goods_that_a_refund_overtakes_is_left_out_and_holds_nothing
         waiting = sell(app, product)
         assert waiting.status is OrderStatus.PAID
         for order in (complete, waiting):
-            refund_order(order, why="a test", who="Ann", transaction_id="0xfeed")
+            refund_order(order, Because("a test", "Ann"), transaction_id="0xfeed")
 
         send_due_mails(utcnow() + HOLD)
 
@@ -265,8 +266,8 @@ def test_who_had_goods_reads_by_mail_and_page_that_they_are_closed(app: Flask, s
         order = sell(app, make_product()) if sold else make_open_order(app, make_product())[0]
         if not sold:
             with transaction() as session:
-                session.merge(order).move(OrderStatus.REVIEW, why="a test")
-        refund_order(order, why="a test", who="Ann")
+                session.merge(order).move(OrderStatus.REVIEW, Because("a test"))
+        refund_order(order, Because("a test", "Ann"))
         with transaction() as session:
             session.execute(delete(OutboxMail).where(OutboxMail.kind != "refund-due"))
         assert send_due_mails() == 1 + 1, "to the operator, and to the buyer"

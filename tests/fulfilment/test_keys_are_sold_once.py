@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import delete, select, text
 
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.books.checks import discrepancies
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction
@@ -23,7 +24,7 @@ from tests.factories import add_keys, make_open_order, make_product
 from tests.support.crowd import at_once
 from tests.support.sold import sell, unsold_keys
 
-BY = {"why": "a test", "who": "Ann"}
+ASKED = Because("asked", "Ann")
 
 
 def make_keyed(keys: int = 0) -> Product:
@@ -69,8 +70,8 @@ def test_a_key_that_was_sold_replaced_or_refunded_is_never_put_into_stock_again(
         rain, storm = make_keyed(), make_keyed()
         add_keys(rain, ["SOLD", "REPLACED", "REFUNDED", "SPARE"])
         sell(app, rain)
-        reissue(sell(app, rain), position=1, unit=None, **BY)
-        refund_order(sell(app, rain), transaction_id="0xfeed", **BY)
+        reissue(sell(app, rain), ASKED, position=1, unit=None)
+        refund_order(sell(app, rain), ASKED, transaction_id="0xfeed")
 
         for line in ("sold", "replaced", "refunded", "spare"):
             assert refused(storm, line) == [f"Line 1 is a key of {rain.title} ({rain.slug})."]

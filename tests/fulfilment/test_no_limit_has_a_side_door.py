@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from shop.because import Because
 from shop.checkout.service import place_order
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.models import Delivery
@@ -77,7 +78,7 @@ def test_all_links_of_a_delivery_share_its_downloads(app: Flask, client: FlaskCl
     with app.app_context():
         order, first = sell_file(app, content=CONTENT, max_downloads=3)
         second = download_link(order)
-        order = renew_link(order, why="a test", who="Ann")
+        order = renew_link(order, Because("a test", "Ann"))
         third = download_link(order)
 
     statuses = [asked()(client, link)[0] for link in (first, second, third) * 2]
@@ -112,7 +113,7 @@ def test_a_mail_is_sent_again_no_oftener_for_a_new_link_or_address(app: Flask) -
         order, _ = make_open_order(app)
         assert sent_again(order) == AGAIN
 
-        renew_link(order, why="a test", who="Ann")
+        renew_link(order, Because("a test", "Ann"))
         assert sent_again(order) == 0
         correct_address(order.id, "another@example.com")
         assert sent_again(order) == 0

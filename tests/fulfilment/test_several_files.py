@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shop import jobs
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.books.checks import discrepancies
 from shop.catalogue.files.exporting import export_text, export_to
 from shop.catalogue.files.reading import CatalogueFileError
@@ -37,7 +38,7 @@ from tests.fulfilment.test_mails import part, written
 from tests.support.sold import goods_file, press, sell
 
 NAMES = ("rain.zip", "notes.pdf", "cover.png")
-BY = {"why": "asked", "who": "Ann"}
+ASKED = Because("asked", "Ann")
 CATALOGUE = """
 products:
 - slug: rain
@@ -162,7 +163,7 @@ def test_the_downloads_of_all_files_are_given_anew_or_of_one(
         found = find_order(number)
         assert found
         with pytest.raises(NotReissued, match="3 files: there is no file 4"):
-            reissue(found, position=1, unit=4, **BY)
+            reissue(found, ASKED, position=1, unit=4)
         assert wrong() == []
     shown = runner.invoke(args=["orders", "show", number]).output
     assert all(name in shown for name in NAMES)
@@ -180,7 +181,7 @@ def test_links_that_were_called_in_open_none_of_the_files(app: Flask, client: Fl
     with app.app_context():
         order = sell(app, make_files(app, *NAMES))
         old = links(order)
-        renewed = renew_link(order, **BY)
+        renewed = renew_link(order, ASKED)
 
         assert [client.get(link).status_code for link in old] == [410, 410, 410]
         assert [fetch(client, link) for link in links(renewed)] == [n.encode() for n in NAMES]

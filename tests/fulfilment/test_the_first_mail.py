@@ -8,6 +8,7 @@ from email.message import EmailMessage
 import pytest
 from flask import Flask
 
+from shop.because import Because
 from shop.catalogue.models import DeliveryKind, Product
 from shop.checkout.service import place_order, place_test_order
 from shop.db import db, transaction, utcnow
@@ -78,7 +79,7 @@ def test_it_is_left_out_when_the_order_is_closed(app: Flask) -> None:
     with app.app_context():
         order, _ = make_order(app)
         with transaction() as session:
-            session.get_one(Order, order.id).move(OrderStatus.CANCELLED, why="a test")
+            session.get_one(Order, order.id).move(OrderStatus.CANCELLED, Because("a test"))
 
         assert sent(app) == []
 

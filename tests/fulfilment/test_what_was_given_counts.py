@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from shop.because import Because
 from shop.db import db, transaction
 from shop.fulfilment.downloads import UsedUp
 from shop.fulfilment.given import blocks, copies_left, may_give
@@ -337,7 +338,7 @@ def test_what_is_given_anew_in_the_middle_of_a_download_is_whole(
     next(stream)
     with app.app_context():
         order = db.session.scalars(select(Order)).one()
-        reissue(order, position=1, unit=None, why="a test", who="Ann")
+        reissue(order, Because("a test", "Ann"), position=1, unit=None)
     first = some(app, link, PIECE)
     stream.close()  # type: ignore[attr-defined]
 

@@ -16,6 +16,7 @@ import shop.outbox.sending as outbox
 from shop import create_app
 from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.catalogue.models import DeliveryKind, Product
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
@@ -106,7 +107,7 @@ def test_a_week_later_nobody_is_told_how_to_pay_what_is_over(app: Flask, sent: l
         order, _ = make_order(app)
         send_due_mails()
         with transaction() as session:
-            lock_order(session, order.id).move(OrderStatus.EXPIRED, why="nobody paid")
+            lock_order(session, order.id).move(OrderStatus.EXPIRED, Because("nobody paid"))
         gets_a_server(app)
 
         send_due_mails(utcnow() + A_WEEK)

@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from shop.attention.queries import open_attention
+from shop.because import Because
 from shop.books.service import compare
 from shop.books.with_journal import SETTLED_AFTER, _move_mark
 from shop.catalogue.models import DeliveryKind
@@ -57,7 +58,7 @@ def test_it_has_a_line_for_each_thing_that_must_not_be_forgotten(app: Flask) -> 
         product = make_product(kind=DeliveryKind.KEY, available=0)
         add_keys(product, ["AAAA-1111-SECRET"])
         order = sell(app, product)
-        renew_link(order, why="lost", who="ann")
+        renew_link(order, Because("lost", "ann"))
         other, _ = make_open_order(app)
         correct_address(other.id, "right@example.com")
 

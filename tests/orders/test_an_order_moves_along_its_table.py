@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from shop.because import Because
 from shop.db import db, transaction, utcnow
 from shop.orders.models import TRANSITIONS, IllegalTransition, Order, OrderStatus
 from shop.payments.models import TRANSITIONS as PAYMENT_TRANSITIONS
@@ -33,12 +34,12 @@ def test_the_model_of_orders_makes_the_moves_of_the_table_and_refuses_the_rest(
     for old, new in ORDERS:
         order = Order(number="AAAA-BBBB", status=old)
         if new in TRANSITIONS[old]:
-            order.move(new, why="a test")
+            order.move(new, Because("a test"))
             assert order.status is new
             assert order.events[-1].kind == new
         else:
             with pytest.raises(IllegalTransition):
-                order.move(new, why="a test")
+                order.move(new, Because("a test"))
             assert order.status is old
             assert not order.events
         promise.cases += 1
@@ -137,7 +138,7 @@ def test_an_order_cannot_be_paid_without_a_date(app: Flask) -> None:
     with app.app_context():
         order, _ = make_order(app)
         with pytest.raises(IntegrityError), transaction() as session:
-            session.get_one(Order, order.id).move(OrderStatus.PAID, why="a test")
+            session.get_one(Order, order.id).move(OrderStatus.PAID, Because("a test"))
 
 
 def _write(table: str, column: str, key: int, old: str, new: str, *, guarded: bool = True) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from shop.because import Because
 from shop.db import db
 from shop.fulfilment.models import Delivery
 from shop.fulfilment.service import deliver_order
@@ -52,15 +53,17 @@ def says_paid(app: Flask, order_id: int, payment_id: int) -> Callable[[], object
     return act
 
 
-def by_a_person(app: Flask, order_id: int, **changes: Any) -> Callable[[], object]:
-    words = {"transaction_id": "0xfeed", "why": "seen", "who": "Ann"} | changes
-    return lambda: confirm_order(db.session.get_one(Order, order_id), gateway(app), **words)
+def by_a_person(app: Flask, order_id: int, who: str = "Ann") -> Callable[[], object]:
+    seen = Because("seen", who)
+    return lambda: confirm_order(
+        db.session.get_one(Order, order_id), gateway(app), seen, transaction_id="0xfeed"
+    )
 
 
 def cancelled(app: Flask, order_id: int) -> Callable[[], object]:
     def act() -> object:
         order = db.session.get_one(Order, order_id)
-        return cancel_order(order, gateway(app), why="asked to", who="Ann")
+        return cancel_order(order, gateway(app), Because("asked to", "Ann"))
 
     return act
 

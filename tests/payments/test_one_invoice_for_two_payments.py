@@ -12,6 +12,7 @@ from flask import Flask
 
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
+from shop.because import Because
 from shop.config import Settings
 from shop.db import transaction, utcnow
 from shop.orders.models import OrderStatus
@@ -79,7 +80,7 @@ def test_a_person_who_has_seen_a_mix_up_is_not_told_of_it_again(
     with app.app_context():
         lost, (_, payment) = make_lost(app), make_open_order(app)
         tell(app, settings, payment, lost)
-        resolve_attention_item(open_attention()[0].id, why="paid back", who="me")
+        resolve_attention_item(open_attention()[0].id, Because("paid back", "me"))
 
         tell(app, settings, payment, lost)
 

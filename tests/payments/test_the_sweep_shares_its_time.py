@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import insert, update
 
+from shop.because import Because
 from shop.catalogue.models import Product
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.models import Order, OrderStatus
@@ -233,7 +234,7 @@ def test_what_is_about_to_expire_is_asked_about_first_and_what_is_only_watched_l
         )
         session.get_one(Order, 1005).expires_at = utcnow() + MINUTE
     with transaction() as session:
-        session.get_one(Order, 1002).move(OrderStatus.EXPIRED, why="its time is over")
+        session.get_one(Order, 1002).move(OrderStatus.EXPIRED, Because("its time is over"))
 
     check_due_payments(Round(slow), utcnow())  # type: ignore[arg-type]
 

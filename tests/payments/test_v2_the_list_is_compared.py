@@ -10,6 +10,7 @@ from flask import Flask
 
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention
+from shop.because import Because
 from shop.books.service import compare
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
@@ -106,7 +107,7 @@ def see_to(invoice_id: str) -> None:
     """What a person does who gives the money back."""
     with transaction() as session:
         kinds = ["unmatched_invoice"]
-        resolve_attention(session, [invoice_id], kinds=kinds, why="given back", who="ann")
+        resolve_attention(session, [invoice_id], Because("given back", "ann"), kinds=kinds)
 
 
 def test_an_invoice_of_ours_in_the_list_is_no_news(app: Flask) -> None:

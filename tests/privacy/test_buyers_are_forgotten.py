@@ -15,6 +15,7 @@ from shop import create_app, jobs
 from shop.attention.kinds import AttentionKind
 from shop.attention.models import AttentionItem
 from shop.attention.service import raise_attention
+from shop.because import Because
 from shop.books.checks import discrepancies
 from shop.catalogue.models import DeliveryKind
 from shop.config import Settings
@@ -71,7 +72,7 @@ def expire(app: Flask) -> Order:
 
 
 def erase(order: Order) -> bool:
-    return erase_order(order.id, why="asked to", who="Ann")
+    return erase_order(order.id, Because("asked to", "Ann"))
 
 
 def everything(folder: Path) -> str:
@@ -232,7 +233,7 @@ def watched(app: Flask) -> Order:
     order, _ = make_open_order(app)
     with provider(app) as calls:
         calls.invoice_is("created")
-        return cancel_order(order, gateway(app), why="asked to", who="Ann")
+        return cancel_order(order, gateway(app), Because("asked to", "Ann"))
 
 
 def mailed_later(app: Flask) -> Order:
@@ -251,7 +252,7 @@ def noticed(app: Flask) -> Order:
 def owed(app: Flask) -> Order:
     """A refund is due."""
     order = close(app)
-    refund_order(order, why="asked to", who="Ann")
+    refund_order(order, Because("asked to", "Ann"))
     mails_go()
     return order
 

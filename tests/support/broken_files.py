@@ -26,6 +26,7 @@ from sqlalchemy import select
 from shop import create_app
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
+from shop.because import Because
 from shop.books.with_journal import compare_with_journal
 from shop.catalogue.models import ProductImage
 from shop.config import ROOT
@@ -277,7 +278,7 @@ class World:
         """So that the next fault is news."""
         with self.app():
             for item in open_attention():
-                resolve_attention_item(item.id, why="seen", who="Ann")
+                resolve_attention_item(item.id, Because("seen", "Ann"))
 
     def got(self) -> set[str]:
         """In the table's words."""

@@ -197,10 +197,10 @@ def _twice() -> Iterator[str]:
     anew = Counter(
         db.session.scalars(select(OrderEvent.order_id).where(OrderEvent.kind == "reissued"))
     )
-    for order_id, template, count in db.session.execute(kinds.group_by("order_id", "template")):
-        if count <= 1 + anew[order_id] * (template == "order-delivered"):
+    for order_id, kind, count in db.session.execute(kinds.group_by("order_id", "kind")):
+        if count <= 1 + anew[order_id] * (kind == "order-delivered"):
             continue
-        yield f"doubled: order {_number(order_id)} has two mails {template} that nobody asked for"
+        yield f"doubled: order {_number(order_id)} has two mails {kind} that nobody asked for"
 
 
 def _vanished(known: int | None) -> Iterator[str]:

@@ -19,6 +19,7 @@ from shop import config, failpoints, jobs
 from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
 from shop.attention.service import resolve_attention_item
+from shop.because import Because
 from shop.books.with_journal import SETTLED_AFTER
 from shop.catalogue.models import DeliveryKind, Price, Product
 from shop.db import db
@@ -304,20 +305,20 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
             order, client = self._order(self._form(which)), gateway(self.world.app)
             if what == "seen":
                 for item in open_attention()[:1]:
-                    resolve_attention_item(item.id, why="seen", who="me")
+                    resolve_attention_item(item.id, Because("seen", "me"))
             elif order and what == "reissue":
-                reissue(order, position=1, unit=None, why="asked", who="me")
+                reissue(order, Because("asked", "me"), position=1, unit=None)
             elif order and what == "relink":
                 self._calls_in(order)
             elif order and what == "confirm":
                 confirm_order(
-                    order, client, transaction_id="tx", why="seen in the wallet", who="me"
+                    order, client, Because("seen in the wallet", "me"), transaction_id="tx"
                 )
             elif order and what == "cancel":
-                cancel_order(order, client, why="asked", who="me")
+                cancel_order(order, client, Because("asked", "me"))
             elif order:
                 done = {"transaction_id": "tx"} if what == "refunded" else {}
-                refund_order(order, why="asked", who="me", **done)
+                refund_order(order, Because("asked", "me"), **done)
 
     @rule(which=strategies.integers(3, 4), key=strategies.sampled_from([None, None, None, *KEYS]))
     def a_key_is_put_in(self, which: int, key: str | None) -> None:
@@ -555,7 +556,7 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
         mine = {address for address, number in self.addresses.items() if number == order.number}
         for address in mine - self.called_in:
             del self.addresses[address]  # if the process dies now, either is right
-        renew_link(order, why="asked", who="me")
+        renew_link(order, Because("asked", "me"))
         self.addresses |= dict.fromkeys(mine, order.number)
         self.called_in |= mine
 

@@ -12,6 +12,7 @@ from flask import Flask
 from playwright.sync_api import Page
 from sqlalchemy import delete, update
 
+from shop.because import Because
 from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
 from shop.catalogue.storefront.listing import PAGE_SIZE
@@ -86,9 +87,9 @@ class World:
             with self.app.app_context(), transaction() as session:
                 found = session.get_one(Order, order.id)
                 if status is OrderStatus.PAID:
-                    found.mark_paid(at=utcnow(), why="a test", who="shop")
+                    found.mark_paid(Because("a test"), at=utcnow())
                 else:
-                    found.move(status, why="a test")
+                    found.move(status, Because("a test"))
         with self.app.app_context(), transaction() as session:
             session.get_one(Order, order.id).flag = flag or OrderFlag.NONE
         return page
@@ -452,7 +453,7 @@ def order_of_an_erased_buyer(world: World) -> str:
     page = world.pays("pay", "rain")[0]
     with world.app.app_context():
         send_due_mails(utcnow() + timedelta(minutes=3))
-        erase_order(order_id_of(page), why="asked to", who="Ann")
+        erase_order(order_id_of(page), Because("asked to", "Ann"))
     return page
 
 
