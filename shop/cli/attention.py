@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
 from ..attention.about import what_to_do
-from ..attention.models import AttentionItem
+from ..attention.facts import item_facts
 from ..attention.queries import open_attention, recent_attention
 from ..attention.service import resolve_attention_item
 from ..because import Because
@@ -25,7 +24,7 @@ def list_attention(everything: bool, as_json: bool) -> None:
     """What still waits for a person, oldest first."""
     items = recent_attention() if everything else open_attention()
     if as_json:
-        click.echo(json.dumps([_facts(item) for item in items]))
+        click.echo(json.dumps([item_facts(item) for item in items]))
         return
     for item in items:
         click.echo(f"{item.id}  {item.created_at:%Y-%m-%d %H:%M}  {item.kind}: {item.note}")
@@ -45,16 +44,3 @@ def resolve(item: int, because: Because) -> None:
     if resolve_attention_item(item, because) is None:
         refuse(f"No open item has the number {item}; `attention list` shows those that are open.")
     click.echo(f"Item {item} is resolved.")
-
-
-def _facts(item: AttentionItem) -> dict[str, Any]:
-    return {
-        "id": item.id,
-        "kind": item.kind,
-        "reference": item.reference,
-        "note": item.note,
-        "created_at": item.created_at.isoformat(),
-        "resolved_at": item.resolved_at.isoformat() if item.resolved_at else None,
-        "resolved_by": item.resolved_by,
-        "resolution": item.resolution,
-    }

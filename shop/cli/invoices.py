@@ -20,13 +20,14 @@ from ..payments.cryptocloud import (
     Rejected,
     normalise_invoice_id,
 )
+from ..payments.facts import payment_facts
 from ..payments.gateway import gateway
 from ..payments.models import Payment, PaymentState
 from ..payments.opening import open_invoice
 from ..payments.queries import find_payment_by_invoice
 from .group import CommandGroup
 from .interrupting import interruptible
-from .printing import as_json, payment_facts, refuse, show
+from .printing import as_json, refuse, show
 from .report_file import ReportFile
 from .watching import STOPPED, Watch
 

@@ -8,19 +8,29 @@ from collections.abc import Callable
 import click
 
 from ..because import Because
+from ..fulfilment.facts import delivery_facts
 from ..fulfilment.queries import deliveries_of
+from ..orders.facts import event_facts, line_facts, order_facts
 from ..orders.links import order_url
 from ..orders.models import Order, OrderStatus
 from ..orders.queries import recent_orders
+from ..outbox.facts import mail_facts
 from ..outbox.queries import mails_of
-from ..payments.by_hand import NotPossible, cancel_order, confirm_order, refund_order
+from ..payments.by_hand import (
+    NotPossible,
+    cancel_order,
+    confirm_order,
+    possible_decisions,
+    refund_order,
+)
 from ..payments.checking import refresh
 from ..payments.cryptocloud import CryptoCloudError
+from ..payments.facts import payment_facts
 from ..payments.gateway import gateway
 from ..payments.queries import payments_of
 from .group import CommandGroup
 from .lookup import order_named
-from .printing import as_json, decision, order_facts, payment_facts, refuse, short, show
+from .printing import as_json, decision, refuse, short, show
 
 TRANSACTION = "The transaction hash, or the provider's own number, that proves it."
 
@@ -58,41 +68,12 @@ def show_order(number: str, as_json: bool) -> None:
     found = order_facts(order) | {
         "email": order.email,
         "url": order_url(order),
-        "lines": [
-            {"title": line.title, "quantity": line.quantity, "total": str(line.total)}
-            for line in order.lines
-        ],
+        "lines": [line_facts(line) for line in order.lines],
         "payments": [payment_facts(payment) for payment in payments_of(order.id)],
-        "deliveries": [
-            {
-                "line": delivery.line.position,
-                "title": delivery.line.title,
-                "kind": delivery.kind,
-                "state": delivery.state,
-                "file": delivery.file or None,
-                "downloads": delivery.downloads if delivery.file else None,
-            }
-            for delivery in deliveries_of(order.id)
-        ],
-        "mails": [
-            {
-                "mail": mail.kind,
-                "state": mail.state,
-                "tries": mail.tries,
-                "sent_at": mail.sent_at and mail.sent_at.isoformat(timespec="seconds"),
-                "error": mail.last_error,
-            }
-            for mail in mails_of(order.id)
-        ],
-        "history": [
-            {
-                "at": event.at.isoformat(timespec="seconds"),
-                "kind": event.kind,
-                "note": event.note,
-                "who": event.who,
-            }
-            for event in order.events
-        ],
+        "deliveries": [delivery_facts(delivery) for delivery in deliveries_of(order.id)],
+        "mails": [mail_facts(mail) for mail in mails_of(order.id)],
+        "history": [event_facts(event) for event in order.events],
+        "decisions": possible_decisions(order),
     }
     show(found, as_json)
 

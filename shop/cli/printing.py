@@ -10,8 +10,6 @@ from typing import Any, NoReturn
 import click
 
 from ..because import Because
-from ..orders.models import Order
-from ..payments.models import Payment
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
@@ -60,34 +58,7 @@ def show(found: dict[str, Any], as_json: bool) -> None:
         if isinstance(value, list):
             click.echo(f"{name}:")
             for row in value:
-                click.echo("  " + "  ".join(f"{v}" for v in row.values() if v not in (None, "")))
+                facts = row.values() if isinstance(row, dict) else [row]
+                click.echo("  " + "  ".join(f"{v}" for v in facts if v not in (None, "")))
         else:
             click.echo(f"{name}: {value}")
-
-
-def order_facts(order: Order) -> dict[str, Any]:
-    """What is said of an order wherever one is shown."""
-    return {
-        "order": order.number,
-        "status": order.status,
-        "flag": order.flag,
-        "test": order.is_test,
-        "total": str(order.total),
-        "created_at": order.created_at.isoformat(timespec="seconds"),
-    }
-
-
-def payment_facts(payment: Payment) -> dict[str, Any]:
-    """What is said of a payment wherever one is shown."""
-    return {
-        "attempt": payment.attempt,
-        "state": payment.state,
-        "invoice_id": payment.invoice_id,
-        "amount": str(payment.money),
-        "order_id": payment.reference,
-        "pay_url": payment.pay_url,
-        "error": payment.error,
-        "figures": str(payment.figures or ""),
-        "confirmed_by": payment.confirmed_by,
-        "transaction": payment.transaction_id,
-    }

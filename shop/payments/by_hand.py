@@ -8,6 +8,7 @@ nothing has changed then.
 from __future__ import annotations
 
 import contextlib
+import enum
 from collections.abc import Sequence
 
 import structlog
@@ -32,10 +33,30 @@ from .settling import ANSWERED_ITEMS, complete
 log = structlog.get_logger()
 
 OPENING = (PaymentState.CREATING, PaymentState.UNKNOWN)
+REFUNDABLE = (
+    OrderStatus.PAID,
+    OrderStatus.FULFILLED,
+    OrderStatus.REVIEW,
+    OrderStatus.REFUND_DUE,
+)
+
+
+class Decision(enum.StrEnum):
+    """What a person can decide about an order's money."""
+
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
+    REFUND = "refund"
 
 
 class NotPossible(Exception):
     """The order is not in a state for this; the text says what to do instead."""
+
+
+def possible_decisions(order: Order) -> list[Decision]:
+    """What a person can decide about the order as it stands; of a refund that is due, that it was made."""
+    payments = payments_of(order.id)
+    return [decision for decision, why_not in WHY_NOT.items() if not why_not(order, payments)]
 
 
 def confirm_order(
@@ -49,10 +70,8 @@ def confirm_order(
     order_id, now = order.id, utcnow()
     _ask_about(order_id, gateway)
     with transaction("confirm") as session:
-        order = lock_order(session, order_id)
-        if order.status in SETTLED:
-            raise NotPossible(f"Order {order.number} is {order.status} already.")
-        payment = _payment_to_confirm(order)
+        order, payments = _decidable(session, order_id, Decision.CONFIRM)
+        payment = _payment_to_confirm(payments)
         order.record(
             "confirmed",
             f"{payment.name}, transaction {transaction_id}: {because.why}",
@@ -78,16 +97,8 @@ def cancel_order(order: Order, gateway: CryptoCloud, because: Because) -> Order:
     order_id = order.id
     _ask_about(order_id, gateway)
     with transaction("cancel") as session:
-        order = lock_order(session, order_id)
-        payments = payments_of(order_id)
-        if order.status not in (OrderStatus.PENDING, OrderStatus.REVIEW):
-            raise NotPossible(_why_not_cancelled(order))
-        if order.status is OrderStatus.REVIEW or any(_has_money(payment) for payment in payments):
-            raise NotPossible(
-                f"Money has come for order {order.number}: use `orders confirm`, "
-                "or `orders refund` once it is in review."
-            )
-        _close_payments(order, payments)
+        order, payments = _decidable(session, order_id, Decision.CANCEL)
+        _close_payments(payments)
         order.move(OrderStatus.CANCELLED, because)
         order.expires_at = min(order.expires_at, utcnow())  # late money is late from now on
         release_holds(session, order)
@@ -104,12 +115,14 @@ def refund_order(order: Order, because: Because, *, transaction_id: str = "") ->
 
     What was not handed over yet goes back on sale.
     """
-    if order.is_free:
-        raise NotPossible(f"Order {order.number} was free: there is no money to pay back.")
     order_id = order.id
     with transaction("refund") as session:
-        order = lock_order(session, order_id)
-        if order.status in (OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REVIEW):
+        order, payments = _decidable(session, order_id, Decision.REFUND)
+        if order.status is OrderStatus.REFUND_DUE and not transaction_id:
+            raise NotPossible(
+                f"A refund of order {order.number} is due already; note it as made with --transaction."
+            )
+        if order.status is not OrderStatus.REFUND_DUE:
             _take_back(session, order)
             forget_missing_keys(session, order, who=because.who)
             order.move(OrderStatus.REFUND_DUE, because)
@@ -119,13 +132,11 @@ def refund_order(order: Order, because: Because, *, transaction_id: str = "") ->
                 raise_attention(
                     session, AttentionKind.REFUND_DUE, order.number, note, order_id=order_id
                 )
-        elif order.status is not OrderStatus.REFUND_DUE or not transaction_id:
-            raise NotPossible(_why_not_refunded(order))
         if transaction_id:
             session.flush()  # each step by itself: the database too knows no way past refund_due
             paid_back = Because(f"transaction {transaction_id}: {because.why}", because.who)
             order.move(OrderStatus.REFUNDED, paid_back)
-            references = [payment.reference for payment in _whose_money_goes_back(order_id)]
+            references = [payment.reference for payment in _whose_money_goes_back(payments)]
             done = Because(f"refunded: {because.why}", because.who)
             resolve_attention(session, references, done, kinds=ANSWERED_ITEMS)
             resolve_attention(session, [order.number], done, kinds=[AttentionKind.REFUND_DUE])
@@ -140,54 +151,79 @@ def _ask_about(order_id: int, gateway: CryptoCloud) -> None:
             refresh(payment, gateway)
 
 
-def _whose_money_goes_back(order_id: int) -> Sequence[Payment]:
-    """A part that came beside the whole is other money, and stays before a person."""
+def _decidable(
+    session: Session, order_id: int, decision: Decision
+) -> tuple[Order, Sequence[Payment]]:
+    """The locked order with its payments; raises NotPossible."""
+    order = lock_order(session, order_id)
     payments = payments_of(order_id)
-    return [payment for payment in payments if payment.state is PaymentState.PAID] or payments
+    if why_not := WHY_NOT[decision](order, payments):
+        raise NotPossible(why_not)
+    return order, payments
 
 
-def _why_not_cancelled(order: Order) -> str:
+def _why_not_confirmed(order: Order, payments: Sequence[Payment]) -> str:
+    if order.status in SETTLED:
+        return f"Order {order.number} is {order.status} already."
+    if not payments:
+        return f"Order {order.number} has no payment to confirm."
+    if _payment_to_confirm(payments).state in OPENING:
+        return f"The invoice of order {order.number} is being made; try again in two minutes."
+    return ""
+
+
+def _why_not_cancelled(order: Order, payments: Sequence[Payment]) -> str:
     if order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
         return f"Order {order.number} is {order.status} already; its stock is back on sale."
-    return f"Order {order.number} is {order.status}: only unpaid ones are cancelled."
-
-
-def _why_not_refunded(order: Order) -> str:
-    if order.status is OrderStatus.REFUND_DUE:
+    if order.status not in (OrderStatus.PENDING, OrderStatus.REVIEW):
+        return f"Order {order.number} is {order.status}: only unpaid ones are cancelled."
+    if order.status is OrderStatus.REVIEW or any(_has_money(payment) for payment in payments):
         return (
-            f"A refund of order {order.number} is due already; note it as made with --transaction."
+            f"Money has come for order {order.number}: use `orders confirm`, "
+            "or `orders refund` once it is in review."
         )
-    if order.status is OrderStatus.PENDING and any(p.part_came for p in payments_of(order.id)):
+    if any(payment.state is PaymentState.CREATING for payment in payments):
+        return f"The invoice of order {order.number} is being made; try again in a minute."
+    return ""
+
+
+def _why_not_refunded(order: Order, payments: Sequence[Payment]) -> str:
+    if order.is_free:
+        return f"Order {order.number} was free: there is no money to pay back."
+    if order.status in REFUNDABLE:
+        return ""
+    if order.status is OrderStatus.PENDING and any(payment.part_came for payment in payments):
         return f"Order {order.number} can still be paid in full: refund it once it is in review."
     return f"Order {order.number} is {order.status}: there is nothing to refund."
 
 
-def _payment_to_confirm(order: Order) -> Payment:
+WHY_NOT = {
+    Decision.CONFIRM: _why_not_confirmed,
+    Decision.CANCEL: _why_not_cancelled,
+    Decision.REFUND: _why_not_refunded,
+}
+"""Why a decision cannot be taken about an order with these payments; empty when it can."""
+
+
+def _whose_money_goes_back(payments: Sequence[Payment]) -> Sequence[Payment]:
+    """A part that came beside the whole is other money, and stays before a person."""
+    return [payment for payment in payments if payment.state is PaymentState.PAID] or payments
+
+
+def _payment_to_confirm(payments: Sequence[Payment]) -> Payment:
     """The payment whose money is there: one that waits for a person, else the newest."""
-    payments = payments_of(order.id)
-    if not payments:
-        raise NotPossible(f"Order {order.number} has no payment to confirm.")
     paid = [payment for payment in payments if payment.state is PaymentState.PAID]
     paid.sort(key=lambda payment: payment.paid_at or utcnow())
     with_money = paid or [payment for payment in payments if payment.part_came]
-    chosen = with_money[0] if with_money else payments[-1]
-    if chosen.state in OPENING:
-        raise NotPossible(
-            f"The invoice of order {order.number} is being made; try again in two minutes."
-        )
-    return chosen
+    return with_money[0] if with_money else payments[-1]
 
 
 def _has_money(payment: Payment) -> bool:
     return payment.state is PaymentState.PAID or payment.part_came
 
 
-def _close_payments(order: Order, payments: Sequence[Payment]) -> None:
+def _close_payments(payments: Sequence[Payment]) -> None:
     for payment in payments:
-        if payment.state is PaymentState.CREATING:
-            raise NotPossible(
-                f"The invoice of order {order.number} is being made; try again in a minute."
-            )
         if payment.state is PaymentState.UNKNOWN:
             payment.move(PaymentState.ABANDONED)
         elif payment.state is PaymentState.OPEN:

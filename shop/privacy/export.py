@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-
-from ..attention.models import AttentionItem
-from ..db import db
+from ..attention.facts import item_facts
+from ..fulfilment.facts import delivery_facts
 from ..fulfilment.models import Delivery
 from ..fulfilment.queries import deliveries_of
-from ..orders.models import Order, OrderEvent, OrderLine
-from ..outbox.models import OutboxMail
+from ..orders.facts import event_facts, line_facts, order_facts
+from ..orders.models import Order
+from ..outbox.facts import mail_facts
+from ..outbox.queries import mails_of
+from ..payments.facts import payment_facts
 from ..payments.models import Payment
 from ..payments.queries import payments_of
 from .queries import items_about, items_naming, orders_of
@@ -26,95 +26,27 @@ def known_about(email: str) -> dict[str, Any]:
     return {
         "email": email.strip(),
         "orders": [_order(order) for order in orders],
-        "attention": [_item(about[item_id]) for item_id in sorted(about)],
+        "attention": [item_facts(about[item_id]) for item_id in sorted(about)],
     }
 
 
 def _order(order: Order) -> dict[str, Any]:
-    mails = select(OutboxMail).where(OutboxMail.order_id == order.id).order_by(OutboxMail.id)
-    return {
-        "number": order.number,
+    return order_facts(order) | {
         "email": order.email,
-        "language": order.language,
-        "status": order.status,
-        "flag": order.flag,
-        "test": order.is_test,
-        "total": str(order.total),
-        "placed_at": _at(order.created_at),
-        "paid_at": _at(order.paid_at),
-        "fulfilled_at": _at(order.fulfilled_at),
-        "lines": [_line(line) for line in order.lines],
+        "lines": [line_facts(line) for line in order.lines],
         "payments": [_payment(payment) for payment in payments_of(order.id)],
         "deliveries": [_delivery(delivery, order) for delivery in deliveries_of(order.id)],
-        "mails": [_mail(mail) for mail in db.session.scalars(mails)],
-        "events": [_event(event) for event in order.events],
-    }
-
-
-def _line(line: OrderLine) -> dict[str, Any]:
-    return {
-        "title": line.title,
-        "quantity": line.quantity,
-        "unit": str(line.unit),
-        "total": str(line.total),
+        "mails": [mail_facts(mail) for mail in mails_of(order.id)],
+        "history": [event_facts(event) for event in order.events],
     }
 
 
 def _payment(payment: Payment) -> dict[str, Any]:
-    return {
-        "reference": payment.reference,
-        "invoice_id": payment.invoice_id,
-        "state": payment.state,
-        "amount": str(payment.money),
-        "coin": payment.coin,
-        "due": payment.due,
-        "received": payment.received,
-        "transaction": payment.transaction_id,
-        "error": payment.error,
-        "unclear_because": payment.unclear_because,
-        "created_at": _at(payment.created_at),
-        "paid_at": _at(payment.paid_at),
-    }
+    told = {"coin": payment.coin, "due": payment.due, "received": payment.received}
+    return payment_facts(payment) | told
 
 
 def _delivery(delivery: Delivery, order: Order) -> dict[str, Any]:
-    """What was handed over, with the goods themselves unless the money for them goes back."""
-    return {
-        "title": delivery.line.title,
-        "kind": delivery.kind,
-        "state": delivery.state,
-        "text": delivery.text if order.has_goods else "",
-        "file": delivery.file,
-        "downloads": delivery.downloads,
-        "keys": [key.value for key in delivery.keys] if order.has_goods else [],
-        "delivered_at": _at(delivery.delivered_at),
-    }
-
-
-def _mail(mail: OutboxMail) -> dict[str, Any]:
-    return {
-        "kind": mail.kind,
-        "note": mail.note,
-        "state": mail.state,
-        "message_id": mail.message_id,
-        "sent_at": _at(mail.sent_at),
-    }
-
-
-def _event(event: OrderEvent) -> dict[str, Any]:
-    return {"at": _at(event.at), "kind": event.kind, "note": event.note, "who": event.who}
-
-
-def _item(item: AttentionItem) -> dict[str, Any]:
-    return {
-        "kind": item.kind,
-        "reference": item.reference,
-        "note": item.note,
-        "created_at": _at(item.created_at),
-        "resolved_at": _at(item.resolved_at),
-        "resolution": item.resolution,
-    }
-
-
-def _at(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None
+    """A delivery with the goods themselves, unless the money for them goes back."""
+    goods = {"text": delivery.text, "keys": [key.value for key in delivery.keys]}
+    return delivery_facts(delivery) | (goods if order.has_goods else {"text": "", "keys": []})

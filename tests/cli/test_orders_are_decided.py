@@ -311,3 +311,40 @@ def test_a_confirmation_needs_its_proof(app: Flask, runner: FlaskCliRunner, numb
         assert result.exit_code == 2, proof
         assert "'--transaction'" in result.stderr
     assert state(app, number) == ("pending", "none")
+
+
+@pytest.mark.parametrize(
+    ("told", "decisions"),
+    [
+        ((), ["confirm", "cancel"]),
+        (("partial",), ["confirm"]),
+        (("partial", "canceled"), ["confirm", "refund"]),
+        (("paid",), ["refund"]),
+    ],
+)
+def test_an_order_says_what_can_be_decided_about_it(
+    app: Flask, runner: FlaskCliRunner, number: str, told: tuple[str, ...], decisions: list[str]
+) -> None:
+    for word in told:
+        provider_told(app, number, word)
+
+    shown = json.loads(does(runner, "orders", "show", number, "--json").stdout)
+
+    assert shown["decisions"] == decisions
+    for decision in {"cancel", "refund"} - set(decisions):
+        assert does(runner, "orders", decision, number, *BY).exit_code == 1
+
+
+def test_of_a_refund_that_is_due_only_its_end_is_left(
+    runner: FlaskCliRunner, sold_out: tuple[str, str]
+) -> None:
+    number, _ = sold_out
+    left = []
+    for more in ([], PROOF):
+        does(runner, "orders", "refund", number, *more, *BY)
+        left.append(json.loads(does(runner, "orders", "show", number, "--json").stdout))
+
+    assert [(each["status"], each["decisions"]) for each in left] == [
+        ("refund_due", ["refund"]),
+        ("refunded", []),
+    ]

@@ -42,7 +42,7 @@ def test_export_tells_everything_about_an_address(app: Flask, runner: FlaskCliRu
     result = does(runner, "privacy", "export", " BUYER@Example.com ")
 
     known = json.loads(result.stdout)
-    assert [order["number"] for order in known["orders"]] == [first, second]
+    assert [order["order"] for order in known["orders"]] == [first, second]
     order = known["orders"][0]
     assert order["email"] == ADDRESS
     assert order["lines"][0]["total"] == "10.00 USD"
@@ -50,7 +50,7 @@ def test_export_tells_everything_about_an_address(app: Flask, runner: FlaskCliRu
     assert order["payments"][0]["error"] == ""
     assert order["deliveries"][0]["keys"][0].startswith("KEY-")
     assert "sent" in [mail["state"] for mail in order["mails"]]
-    assert order["events"][0]["kind"] == "placed"
+    assert order["history"][0]["kind"] == "placed"
     assert known["attention"] == []
 
 
