@@ -31,12 +31,7 @@ from .web import errors, filters, former, own_templates, security, static
 def create_app(settings: Settings | None = None) -> Flask:
     """The shop, ready to serve; ConfigurationError when the settings do not allow it."""
     settings = settings or load()
-    try:
-        settings.shop_data_dir.mkdir(parents=True, exist_ok=True)
-        os.listdir(settings.shop_data_dir)
-    except OSError as error:
-        what = f"SHOP_DATA_DIR, {settings.shop_data_dir}, cannot be used by the user {user()} "
-        raise ConfigurationError([f"{what}({error.strerror}). {OWN_DATA_DIR}"]) from None
+    _open_data_dir(settings)
     app = Flask(
         "shop",
         static_folder=None,  # web/static.py serves it
@@ -83,3 +78,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     for name in unknown_names(os.environ):
         logs.log.warning("unknown_setting", setting=name)
     return app
+
+
+def _open_data_dir(settings: Settings) -> None:
+    try:
+        settings.shop_data_dir.mkdir(parents=True, exist_ok=True)
+        os.listdir(settings.shop_data_dir)
+    except OSError as error:
+        what = f"SHOP_DATA_DIR, {settings.shop_data_dir}, cannot be used by the user {user()} "
+        raise ConfigurationError([f"{what}({error.strerror}). {OWN_DATA_DIR}"]) from None

@@ -179,14 +179,18 @@ def order_page(order: Order, *, asking: bool = False) -> OrderPage:
         timeline=timeline(order),
         mail=mail,
         can_correct_address=order.can_correct_address,
-        urls=Urls(
-            order=url_for("orderpage.order", token=token),
-            status=url_for("orderpage.order_status", token=token, returned=1 if asking else None),
-            check=url_for("orderpage.check", token=token),
-            pay=url_for("orderpage.pay", token=token),
-            mail=url_for("orderpage.mail_again", token=token),
-            address=url_for("orderpage.address", token=token),
-        ),
+        urls=_urls(token, asking=asking),
+    )
+
+
+def _urls(token: str, *, asking: bool) -> Urls:
+    return Urls(
+        order=url_for("orderpage.order", token=token),
+        status=url_for("orderpage.order_status", token=token, returned=1 if asking else None),
+        check=url_for("orderpage.check", token=token),
+        pay=url_for("orderpage.pay", token=token),
+        mail=url_for("orderpage.mail_again", token=token),
+        address=url_for("orderpage.address", token=token),
     )
 
 
