@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .ahead import converted_ahead
 from .checking import Unfit
 from .editions import Editions, edition
 from .found import (
@@ -83,9 +84,10 @@ def read(sheet: Sheet, answers: Answers) -> Findings:
     findings.read_as = [*sheet.table.read_as, said]
     findings.left += sheet.broken
     shop = OldShop(prices, findings)
-    for number, row in enumerate(sheet.rows, start=1):
-        shop.take(row)
-        answers.progress(number, len(sheet.rows))
+    with converted_ahead((row["description"] for row in sheet.rows), lines=True):
+        for number, row in enumerate(sheet.rows, start=1):
+            shop.take(row)
+            answers.progress(number, len(sheet.rows))
     findings.not_carried.update(dict(sheet.uncarried(set(sheet.fields) - USED)))
     return findings
 

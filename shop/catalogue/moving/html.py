@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape, unescape
@@ -98,6 +98,10 @@ class Converted:
     left: tuple[str, ...] = ()
 
 
+later = dict[tuple[str, bool], Callable[[], Converted | None]]()
+"""Texts that another process converts meanwhile: see ahead.py."""
+
+
 @lru_cache(maxsize=SEEN)
 def markdown_of(html: str, *, lines: bool = False) -> Converted:
     """The description in Markdown; a text without HTML in it keeps each sign.
@@ -105,6 +109,12 @@ def markdown_of(html: str, *, lines: bool = False) -> Converted:
     With `lines` a line break of the file is one for readers too, and an empty line ends a paragraph, as WordPress
     shows its texts; else it is a blank, as in HTML.
     """
+    waiting = later.get((html, lines))
+    return (waiting and waiting()) or convert(html, lines=lines)
+
+
+def convert(html: str, *, lines: bool) -> Converted:
+    """The same, here and now: for a process that works ahead."""
     if PLAIN.fullmatch(html):
         return Converted(" ".join(tidying.printable(html).split()))
     html, codes = _without_shortcodes(html)

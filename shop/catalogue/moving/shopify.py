@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from .ahead import converted_ahead
 from .checking import Unfit
 from .editions import Editions, edition
 from .found import (
@@ -134,10 +135,11 @@ def read(sheet: Sheet, answers: Answers) -> Findings:
     findings.read_as = [*sheet.table.read_as, said]
     findings.left += sheet.broken
     shop, done = OldShop(sheet, prices, answers), 0
-    for spread in _spread(sheet.rows, findings):
-        shop.take(spread, findings)
-        done += len(spread.rows)
-        answers.progress(done, len(sheet.rows))
+    with converted_ahead(row["description"] for row in sheet.rows):
+        for spread in _spread(sheet.rows, findings):
+            shop.take(spread, findings)
+            done += len(spread.rows)
+            answers.progress(done, len(sheet.rows))
     unused = [name for name in sheet.fields if re.sub(r" \d+$", "", name) not in USED]
     findings.not_carried.update(dict(sheet.uncarried(unused)))
     return findings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from .ahead import converted_ahead
 from .checking import Unfit
 from .editions import Editions, edition
 from .found import (
@@ -60,13 +61,14 @@ def read(sheet: Sheet, answers: Answers) -> Findings:
             "The file lacks a column of the stock: what it does not tell has no limit here."
         )
     shop = OldShop(sheet, prices, answers)
-    for number, row in enumerate(sheet.rows, start=1):
-        try:
-            if product := shop.product(row):
-                findings.products.append(product)
-        except Unfit as reason:
-            findings.left.append(Left(where(row), str(reason)))
-        answers.progress(number, len(sheet.rows))
+    with converted_ahead((_breaks(row["description"]) for row in sheet.rows), lines=True):
+        for number, row in enumerate(sheet.rows, start=1):
+            try:
+                if product := shop.product(row):
+                    findings.products.append(product)
+            except Unfit as reason:
+                findings.left.append(Left(where(row), str(reason)))
+            answers.progress(number, len(sheet.rows))
     _add_parents(shop, findings)
     _ask_about_stock(shop, findings)
     used = re.compile(rf"({'|'.join(map(re.escape, USED))})( \d+)?")
