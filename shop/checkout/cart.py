@@ -20,7 +20,7 @@ from ..web.remembered import chosen_currency, quantities
 MAX_LINES = 30
 """Keeps the session cookie well under the 4 KB that browsers accept."""
 CONTENTS = 16
-"""So many letters of what a buyer has seen are about what is in the cart, the rest about its prices."""
+"""`Cart.seen` begins with so many letters about products and quantities; the rest are about prices."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Cart:
     notices: list[str] = field(default_factory=list)
     """What had to be changed since the buyer last looked, in words."""
     carried: bool = False
-    """Whether the form carries what is in it, because no cookie does."""
+    """Whether the form itself carries the products, because the browser keeps no cookie."""
 
     @property
     def is_free(self) -> bool:
-        """Whether there is nothing to pay for it."""
+        """Whether the cart holds something and costs nothing."""
         return not self.empty and not self.total.minor
 
     @property
@@ -88,9 +88,9 @@ class Cart:
 
 
 def load_cart(currency: str | None = None, carried: Mapping[str, int] | None = None) -> Cart:
-    """The session's cart at today's prices. What is gone or too much is taken out and explained.
+    """The session's cart at today's prices. Units that cannot be sold are taken out, and `notices` says so.
 
-    What is `carried` past the session is priced instead of it, and leaves it alone.
+    If `carried` is given, its products are priced instead, and the session stays as it is.
     """
     stored = quantities() if carried is None else dict(carried)
     base = current_settings().shop_base_currency
@@ -118,9 +118,10 @@ def load_cart(currency: str | None = None, carried: Mapping[str, int] | None = N
 
 
 def choose_currency(code: str | None, *, by_adding: bool = False) -> None:
-    """Remember a currency that the shop has. Putting something in chooses one for an empty cart alone.
+    """Remember the currency that the buyer has chosen, if the shop has it.
 
-    Even then the base currency, which every page is in that says nothing else, is no choice.
+    With `by_adding`, the currency is that of the page whose product goes into the cart. It counts only while the cart
+    is empty; the base currency, in which pages are by default, does not replace one that is remembered.
     """
     settings = current_settings()
     chosen_before = quantities() or (code == settings.shop_base_currency and "currency" in session)
@@ -129,7 +130,7 @@ def choose_currency(code: str | None, *, by_adding: bool = False) -> None:
 
 
 def changed_since(seen: str) -> bool:
-    """Whether the buyer has put in or taken out anything since; not whether prices are other ones."""
+    """Whether products or quantities have changed since the page with this `seen`; prices do not count."""
     return bool(seen) and seen[:CONTENTS] != _contents(quantities())
 
 
@@ -144,7 +145,7 @@ def add(slug: str, quantity: int) -> bool:
 
 
 def refill(lines: Mapping[str, int]) -> None:
-    """Put back what an order was made of; what was put in since stays as it is."""
+    """Put an order's products back into the cart; those that are in it already keep their quantity."""
     stored = quantities()
     room = MAX_LINES - len(stored)
     back = {slug: quantity for slug, quantity in lines.items() if slug not in stored}
@@ -152,7 +153,7 @@ def refill(lines: Mapping[str, int]) -> None:
 
 
 def change(wanted: Mapping[str, int]) -> None:
-    """Set quantities of products that are in the cart; none or fewer removes them."""
+    """Set the quantities of products that are in the cart; a quantity below 1 takes the product out."""
     stored = quantities()
     for slug, quantity in wanted.items():
         if slug in stored:

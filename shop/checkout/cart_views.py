@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 @bp.get("/cart")
 def cart() -> ResponseReturnValue:
-    """What is in the cart; for a browser that brings no cookie back, why there is none."""
+    """Show the cart; to a browser that keeps no cookie, show why it can have none."""
     if one := carried(request.args.get("added")):
         return render_template(
             "errors/no_cookie.html", cart=carts.load_cart(request.args.get("shown"), one)
@@ -76,7 +76,7 @@ def add_to_cart() -> ResponseReturnValue:
         flash(gettext("%(product)s is in your cart.", product=offer.title), "success")
     if not no_cookie_came():
         return redirect(url_for("checkout.cart"), 303)
-    # The first cookie of all: the cart's page will see whether it comes back.
+    # This answer sets the browser's first cookie; the cart's page sees whether the browser keeps it.
     shown, quantity = request.form.get("currency"), max(quantity, 1)
     return redirect(url_for("checkout.cart", added=offer.slug, quantity=quantity, shown=shown), 303)
 
@@ -110,8 +110,8 @@ def update_cart() -> ResponseReturnValue:
 def change(token: str) -> ResponseReturnValue:
     """Close an unpaid order, as the operator would, and put its products back into the cart.
 
-    Only for the browser that placed it: whoever else has the link has no use for its cart. The cart is a cookie,
-    and comes with the answer: where none comes, the order is closed, and the same form fills the cart.
+    Only the browser that placed the order may do so. The answer brings the cart, as a cookie: if the answer is lost,
+    the order is closed already, and the same form, sent again, fills the cart.
     """
     order = order_at(token)
     page = order_page(order)
@@ -140,12 +140,12 @@ def _close(order: Order) -> bool:
         cancel_order(order, gateway(), Because("the buyer changes the order", BUYER))
     except NotPossible as error:
         log.info("order_not_changed", order=order.number, reason=str(error))
-        return order_page(order).can_refill  # the same form was faster
+        return order_page(order).can_refill  # the same form, sent twice, has closed the order
     return True
 
 
 def _last_order(status: OrderStatus) -> OrderPage | None:
-    """The order this browser placed last, if it stands like this."""
+    """The order that this browser placed last, if it has this status."""
     remembered = remembered_orders()
     order = find_order(remembered[0]) if remembered else None
     if order is None or order.status is not status:

@@ -22,7 +22,7 @@ from .cart import Cart
 
 @dataclass(frozen=True)
 class Buyer:
-    """Who orders, in which currency, and which form they had before them."""
+    """Who orders, in which currency, by which form, and the cart that the form showed."""
 
     email: str
     language: str
@@ -30,7 +30,7 @@ class Buyer:
     checkout_key: str
     seen: str
     client: str = ""
-    """A keyed hash of the network they are in, as far as it says anything."""
+    """A keyed hash of the buyer's network; empty if their address tells nobody apart."""
     proven: bool = False
     """Whether their browser has shown that the address is theirs."""
 
@@ -42,7 +42,7 @@ class Buyer:
 
 
 def new_checkout_key() -> str:
-    """What makes an order out of a form once, however often the form is sent."""
+    """A random key for one form: the form makes one order, however often it is sent."""
     return secrets.token_urlsafe(24)
 
 
@@ -62,7 +62,7 @@ class CheckoutForm(AddressedForm):
     """A trap: people do not see it and programs fill it in. Its name is one that browsers leave alone."""
 
     def show(self, cart: Cart) -> None:
-        """Offer the currencies that the cart can be priced in, and remember what is shown."""
+        """Offer the currencies in which the cart can be priced, each with its total."""
         self.currency.choices = [
             SelectChoice(
                 code,
@@ -73,7 +73,7 @@ class CheckoutForm(AddressedForm):
 
     @property
     def damaged(self) -> bool:
-        """Whether something is wrong that the buyer did not type and cannot see."""
+        """Whether a hidden field is wrong, which the buyer neither typed nor sees."""
         return bool(self.checkout_key.errors or self.seen.errors)
 
     @property

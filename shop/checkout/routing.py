@@ -17,7 +17,7 @@ CHANGED_ELSEWHERE = lazy_gettext(
 
 
 def carried(slug: str | None) -> dict[str, int] | None:
-    """The one product that the request carries itself, from a browser that keeps no cookie."""
+    """The product and quantity that the request itself names, if its browser keeps no cookie; else None."""
     if not slug or not no_cookie_came():
         return None
     return {slug: max(quantity(request.values.get("quantity", "1")), 1)}

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class OrderChanged(Exception):
-    """The form was sent before, and made another order than it asks for now."""
+    """The same form was sent before with other contents, and made `order`."""
 
     def __init__(self, order: Order) -> None:
         self.order = order
@@ -45,7 +45,7 @@ class ReferenceTaken(Exception):
 
 
 def find_placed_order(buyer: Buyer) -> Order | None:
-    """The order that this very form has already made; OrderChanged when it asks for another now."""
+    """The order that this form has made already, if any; OrderChanged if the form's contents differ now."""
     order = find_order_by_checkout_key(buyer.checkout_key)
     if order and order.cart_hash != buyer.order_hash:
         raise OrderChanged(order)
@@ -55,10 +55,10 @@ def find_placed_order(buyer: Buyer) -> Order | None:
 def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
     """Make the order, set its stock aside and note the intent to ask for an invoice: one commit.
 
-    No network is touched. The payment returned is the caller's to open; there is none when the
-    same form had made the order before, or when there is nothing to pay: such an order is paid, and its
-    goods are the caller's to hand over. Raises CartChanged, SoldOut, OrderChanged or OverLimit, and
-    then nothing has been stored.
+    No network is touched. The caller opens the payment that is returned. No payment is returned if the same
+    form made the order before, or if the order costs nothing: such an order is paid at once, and the caller
+    hands over its goods. Raises CartChanged, SoldOut, OrderChanged or OverLimit, and then nothing has been
+    stored.
     """
     if order := find_placed_order(buyer):
         return order, None
@@ -68,7 +68,7 @@ def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
         with transaction("order") as session:
             order, payment = _write(session, cart, buyer)
     except (IntegrityError, OverLimit):
-        # Another request with the same key was faster; if it was anything else, say so.
+        # Another request with the same key may have been faster; if none was, the error is raised.
         if order := find_placed_order(buyer):
             return order, None
         raise
@@ -78,7 +78,7 @@ def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
 
 
 def place_test_order(amount: Money, email: str, reference: str | None = None) -> Payment:
-    """An order marked as a test, which sells nothing, with a payment to open. ReferenceTaken if it was used."""
+    """Make a test order, which sells nothing, and return its payment to open. Raises ReferenceTaken."""
     if reference and find_payment_by_reference(reference):
         raise ReferenceTaken(reference)
     key, now = secrets.token_urlsafe(24), utcnow()

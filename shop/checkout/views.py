@@ -74,7 +74,7 @@ def submit() -> ResponseReturnValue:
 def submit_one() -> ResponseReturnValue:
     """The same for a browser without cookies: the form itself carries the one product."""
     one = carried(request.form.get("product"))
-    if one is None:  # a cookie has come after all, and has a cart of its own
+    if one is None:  # the browser sends a cookie after all, so its cart is in the session
         return redirect(url_for("checkout.checkout"), 303)
     return _submit(CheckoutForm(meta={"csrf": False}), one)
 
@@ -109,7 +109,7 @@ def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnVal
         open_invoice(payment, gateway())
     elif order.is_free:
         deliver_order(order.id)
-    # An old form must not empty a cart filled since.
+    # A form that is sent a second time must not empty a cart that was filled since.
     if not one and (payment or cart.seen == form.seen.data):
         carts.empty()
     remember_order(order.number)
@@ -118,7 +118,7 @@ def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnVal
 
 @bp.errorhandler(CSRFError)
 def page_too_old(error: CSRFError) -> ResponseReturnValue:
-    """The token has expired, most often after hours: keep what was typed and let it be sent again."""
+    """Answer a form whose token has expired, most often after hours: what was typed can be sent again."""
     if no_cookie_came():
         return no_cookie()
     if request.endpoint == "checkout.submit":
@@ -146,9 +146,9 @@ def _place(form: CheckoutForm, cart: carts.Cart) -> tuple[Order, Payment | None]
 def _checkout_again(
     form: CheckoutForm, cart: carts.Cart, problem: str | None, status: int, prove: str = ""
 ) -> ResponseReturnValue:
-    """The form as it was filled in, with what must be looked at; an emptied cart speaks for itself.
+    """The form as it was filled in, with its problem; if the cart is empty now, a redirect that says why.
 
-    To the address in `prove` it offers to mail the link by which its owner goes on.
+    If `prove` is an address, the page offers to mail its owner a link; whoever opens it may order on.
     """
     if cart.empty:
         for notice in cart.notices:
@@ -164,7 +164,7 @@ def _checkout_again(
 
 
 def _unseen_problem(form: CheckoutForm) -> str | None:
-    """What is wrong with the form that stands at none of the fields the buyer sees."""
+    """What is wrong with a field that the buyer cannot see, in words; None if nothing is."""
     if form.trapped:
         log.info("trap_filled")
         return str(TRAP_FILLED)
@@ -172,7 +172,7 @@ def _unseen_problem(form: CheckoutForm) -> str | None:
 
 
 def _refuse(form: CheckoutForm, cart: carts.Cart, refused: OverLimit) -> ResponseReturnValue:
-    """The form as it was filled in, with how much one buyer may order, or when to come again."""
+    """The form as it was filled in, which says how much this buyer may order, or when they may again."""
     log.info("order_refused", reason=str(refused))
     buyer = form.buyer()
     prove = buyer.email if refused.is_of_address and not buyer.proven else ""

@@ -29,7 +29,7 @@ def search() -> ResponseReturnValue:
     if current_settings().mails_wait:
         return _form(
             FindForm(formdata=None)
-        ), 503  # nothing is queued: in a week, nobody would know who asked for it
+        ), 503  # without a mail server nothing is queued: days later, nobody would expect the mail
     form = FindForm()
     if not form.validate():
         return _form(form), 422
@@ -53,7 +53,7 @@ def search() -> ResponseReturnValue:
 
 
 def search_again() -> ResponseReturnValue:
-    """The form as it was filled in, to be sent again: its token has expired, or no cookie came."""
+    """The form as it was filled in, to be sent again, because its token has expired or no cookie came."""
     return _form(FindForm(), str(NO_COOKIE if no_cookie_came() else OPEN_TOO_LONG)), 400
 
 

@@ -23,7 +23,7 @@ NUMBER = rf"[{NUMBER_ALPHABET}]{{4}}-[{NUMBER_ALPHABET}]{{4}}\Z"
 
 
 def address_field(missing: LazyString) -> EmailField:
-    """An email address; `missing` is said when there is none."""
+    """A field for an email address; `missing` is its message when it is empty."""
     return EmailField(
         filters=[lambda text: cleaned(text) if text else text],
         validators=[
@@ -56,23 +56,23 @@ def _why_not(error: NotAnAddress) -> str:
 
 
 class AddressedForm(FlaskForm):
-    """A form by which goods are sent to an email address: a likely slip in it is asked about, once."""
+    """A form with the email address that goods go to; it asks once about an address that looks mistyped."""
 
     email: EmailField
     asked_about = HiddenField()
-    """The address as it stood when it was asked about."""
+    """The address that the form has asked about already."""
     meant = StringField()
-    """The name of the button that takes the suggestion, whose value is the address it names."""
+    """The suggested address: the button that accepts it sends it under this name."""
 
     def __init__(self, *args: Any, **values: Any) -> None:
-        """Read what was sent; the suggestion goes before what stands in the field, if it was taken."""
+        """Read what was sent; if the buyer accepted the suggestion, it replaces the address in the field."""
         super().__init__(*args, **values)
         if self.meant.data and self.meant.data == likely_meant(self.asked_about.data or ""):
             self.email.data = self.meant.data
 
     @property
     def suggestion(self) -> str:
-        """What may be taken instead of the address in the field, which is asked about; else empty."""
+        """The address to suggest while the form asks about the one in the field; empty if it does not ask."""
         asked = self.email.errors and self.email.data == self.asked_about.data
         return likely_meant(self.email.data or "") if asked else ""
 
@@ -91,7 +91,7 @@ class AddressedForm(FlaskForm):
 
 
 class FindForm(FlaskForm):
-    """Whose order it is, and which: neither alone finds anything."""
+    """The email address and the number of an order; neither finds the order alone."""
 
     email = address_field(lazy_gettext("Enter the email address that you ordered with"))
     number = StringField(
@@ -116,7 +116,7 @@ class AddressForm(AddressedForm):
     email = address_field(lazy_gettext("Enter the email address that your goods shall go to"))
 
     def validate(self, *, not_this: str) -> bool:
-        """Whether it is an address, and another one than the order has."""
+        """Whether the form holds a good address that is not `not_this`, which the order has already."""
         valid = bool(super().validate())
         if valid and self.address.lower() == not_this.lower():
             self.email.errors = [gettext("The order has this address already")]

@@ -52,7 +52,7 @@ def address(token: str) -> ResponseReturnValue:
 
 @bp.post("/orders/<token>/address")
 def correct_address(token: str) -> ResponseReturnValue:
-    """Send the order's mails elsewhere from now on. The page moves, because its old link was mailed."""
+    """Send the order's mails to another address. The page gets a new link: the wrong mailbox has the old one."""
     order = order_at(token)
     form = AddressForm()
     if order.can_correct_address and not form.validate(not_this=order.email):

@@ -46,7 +46,7 @@ def ask_for_proof() -> ResponseReturnValue:
 
 @bp.get("/mailbox/<token>")
 def prove(token: str) -> ResponseReturnValue:
-    """The mailed link: this browser's user reads that mailbox."""
+    """Open the mailed link, and remember that this browser's user reads that mailbox."""
     key = read_proof(token)
     if key is None:
         flash(str(LINK_IS_OLD), "warning")
@@ -57,7 +57,7 @@ def prove(token: str) -> ResponseReturnValue:
 
 
 def go_on() -> ResponseReturnValue:
-    """To what was stopped: buying what is in the cart, or looking for an order."""
-    # The address of the cart, and not its endpoint: the views of the cart stand above these.
+    """Redirect to what was interrupted: to the cart if something is in it, else to the search for an order."""
+    # By its path and not by its endpoint: the cart's package stands above this one.
     cart = f"{request.script_root}/cart"
     return redirect(cart if quantities() else url_for("orderpage.find"), 303)

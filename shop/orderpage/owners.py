@@ -1,7 +1,7 @@
 """Which mailboxes this browser has shown to be its own.
 
-Shown it has by a link that was mailed there, or by an order of that address that was paid here. The
-cookie holds keyed hashes and times, and forgets after a week.
+A browser shows it in two ways: it opens a link that was mailed there, or it has placed an order with that
+address, and the order was paid. The cookie holds keyed hashes and times of opened links for a week.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def is_owner(email: str) -> bool:
     return any(
         order
         and order.paid_at
-        and not order.is_free  # whoever types an address gets as far
+        and not order.is_free  # anybody can place a free order with anybody's address
         and order.email
         and mailbox(order.email) == mailbox(email)
         for order in orders
@@ -35,6 +35,6 @@ def is_owner(email: str) -> bool:
 
 
 def offer_proof(problem: str, email: str, until: datetime) -> ResponseReturnValue:
-    """A page that says what went over its limit, and offers to mail the link that leads on."""
+    """A page that says which limit was reached, and offers to mail `email` a link by which its owner goes on."""
     page = render_template("orderpage/mailbox.html", problem=problem, prove=email)
     return too_often((page, 429), until)

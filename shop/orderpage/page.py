@@ -27,7 +27,7 @@ from .states import CHANGEABLE, CHANGING, CHECKED, CLOSED, HEADLINES, OF_FREE, P
 from .timeline import Step, timeline
 
 LOOK_AGAIN, LOOK_AGAIN_SLOWLY = 30, 120
-"""After so many seconds a page without scripts looks again: in these states, and in others that can change."""
+"""Seconds after which a page without scripts reloads: in a state of CHANGING, and in others that are not final."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,17 @@ class MailNews:
     state: MailState
     has_goods: bool
     is_held_up: bool
-    """Whether the mail server had its chance and has not taken it yet."""
+    """Whether the mail was tried at least once, and the mail server has not taken it yet."""
     sent_at: datetime | None
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is done about it by itself."""
+        """Whether the shop does nothing more about the mail by itself."""
         return self.state not in (MailState.QUEUED, MailState.SENDING)
 
     @property
     def is_lost(self) -> bool:
-        """Whether it will not arrive."""
+        """Whether the shop has given the mail up, unsent."""
         return self.is_over and self.state is not MailState.SENT
 
 
@@ -70,7 +70,7 @@ class OrderPage:
     state: PageState
     headline: str
     final: bool
-    """Whether nothing is to come any more, unless a person takes it up anew."""
+    """Whether the page will not change any more, unless a person decides something."""
     look_again: int | None
     token: str
     number: str
@@ -83,21 +83,22 @@ class OrderPage:
     minutes_left: int | None
     can_pay_again: bool
     retry_at: datetime | None
-    """Before then another attempt to pay would not be made; None when it would."""
+    """When another attempt to pay may be made; None if it may be made now."""
     can_check: bool
     can_change: bool
     """Whether this browser, which placed the order, may close it and have its products back in the cart."""
     can_refill: bool
-    """The same where it is closed already, by whomever: what closed it may not have come as far as the cart."""
+    """Whether this browser may put the products of a cancelled order into its cart: the answer to `can_change` may
+    have been lost after it closed the order."""
     flag: str | None
     created_at: datetime
     paid_at: datetime | None
     erased_at: datetime | None
     is_test: bool
     figures: str
-    """How much came of what was asked for, where the provider tells it (API v2)."""
+    """How much of the amount has come, in words; empty unless the provider tells it (API v2)."""
     paid_with: str
-    """What was sent, where the provider tells it."""
+    """The amount and the coin that were sent; empty unless the provider tells them."""
     deliveries: list[Goods]
     timeline: list[Step]
     mail: MailNews | None
@@ -195,7 +196,7 @@ def _urls(token: str, *, asking: bool) -> Urls:
 
 
 def _is_final(state: PageState, mail: MailNews | None) -> bool:
-    """A closed order may still be paid late, or anew in another tab; of a delivered one the mail may be under way."""
+    """Whether the page will not change by itself. A closed order's may: it can be paid late, or anew in another tab."""
     waits_for_mail = mail is not None and not mail.is_over and not current_settings().mails_wait
     return state is PageState.REFUNDED or (state is PageState.DELIVERED and not waits_for_mail)
 
@@ -204,14 +205,14 @@ def _mail_news(order: Order) -> MailNews | None:
     mail = mail_of(order)
     if mail is None:
         return None
-    under_way = mail.state is MailState.SENDING  # a try that nobody knows the end of yet
+    under_way = mail.state is MailState.SENDING  # the last try has not ended, so it does not count
     waits = mail.state is MailState.QUEUED or under_way
     held_up = waits and mail.tries > under_way
     return MailNews(mail.state, mail.kind == MailKind.ORDER_DELIVERED, held_up, mail.sent_at)
 
 
 def _can_pay_again(state: PageState, order: Order, payment: Payment | None) -> bool:
-    """Whether another attempt is offered: where the next one would end like the last, not at once."""
+    """Whether the page offers another attempt to pay; if it would fail like the last, not before `retry_at`."""
     now = utcnow()
     if payment and payment.attempt >= MOST_ATTEMPTS:
         return False

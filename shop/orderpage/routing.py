@@ -1,4 +1,4 @@
-"""The one blueprint of an order's pages, and the ways to them."""
+"""The one blueprint of an order's pages, and the redirects to them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ bp.context_processor(for_private_pages)
 
 
 def to_order(order: Order) -> ResponseReturnValue:
-    """To the order's page."""
+    """Redirect to the order's page."""
     return redirect(url_for("orderpage.order", token=order_token(order)), 303)
 
 
 def to_payment(order: Order) -> ResponseReturnValue:
-    """To the pay page when there is one; to the order's page, which explains, when there is not."""
+    """Redirect to the pay page if the order has an open one, else to the order's page, which explains."""
     payment = current_payment(order)
     if payment and payment.pay_url and payment.is_live and order.status is OrderStatus.PENDING:
         return redirect(payment.pay_url, 303)

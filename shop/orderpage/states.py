@@ -1,4 +1,4 @@
-"""The states of an order's page: one for each order and payment, in plain words."""
+"""The states of an order's page: each is worked out from the order and its newest payment."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ CHECKED = (CHANGING - {PageState.PAID}) | {
 """States in which the buyer may have the provider asked, while there is an invoice to ask about."""
 
 CHANGEABLE = {PageState.WAITING, PageState.FAILED, PageState.BUSY, PageState.REFUSED}
-"""States in which no money has come, and none is said to be on its way."""
+"""States in which the buyer may close the order: no money has come, and none is known to be on its way."""
 
 CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
-"""Closed without money, which may come late."""
+"""Statuses of an order that was closed unpaid; its money may still come late."""
 
 
 def state_of(order: Order, payment: Payment | None, *, asking: bool) -> PageState:
-    """Where the order stands; `asking` while its buyer has just come back and nothing is known yet."""
+    """Where the order stands; `asking` is true when its buyer has just come back and nothing is known yet."""
     if order.status is not OrderStatus.PENDING:
         return BY_ORDER[order.status]
     if payment is None:

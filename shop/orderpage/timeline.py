@@ -31,7 +31,7 @@ WORDS = {
 
 
 OF_FREE = {OrderStatus.PAID: lazy_gettext("Nothing to pay")}
-"""What is said instead of an order that costs nothing."""
+"""The words that replace those of WORDS for an order that costs nothing."""
 
 
 @dataclass(frozen=True)

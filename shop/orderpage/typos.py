@@ -26,13 +26,13 @@ ENDINGS = {
 }
 """Slips in the last part of a domain. Nobody has a mailbox there: the root knows none of them."""
 NEAR_COM = {"cm", "co", "om"}
-"""Countries that are one letter short of `.com`, and not a slip in themselves."""
+"""Country domains that are `.com` without one letter: real ones, so only a slip in a known provider's name."""
 SHORTEST = 4
-"""Letters of a name that is like too many others to be a slip in one of them, such as `mali.co`."""
+"""A name before such an ending with no more letters, as in `mali.co`, is too like others to be called a slip."""
 LOOKALIKES = str.maketrans("асеорхуікѕј", "aceopxyiksj")
 """Cyrillic letters, most on the keys of the Latin ones that they look like."""
 ALIKE = 0.85
-"""Of difflib's ratio: two letters of `gmail.com` may be swapped or wrong, none of `ya.ru`."""
+"""The least ratio of difflib that is a slip: two letters of `gmail.com` may be swapped or wrong, none of `ya.ru`."""
 
 
 def likely_meant(email: str) -> str:
@@ -55,7 +55,7 @@ def _alike(domain: str) -> str:
 
 
 def _in_latin(domain: str) -> str:
-    """The domain with Latin letters for Cyrillic ones that look the same, if it is a Latin one then."""
+    """The domain with its Cyrillic look-alikes made Latin letters; unchanged if other letters than Latin remain."""
     try:
         latin = domain.encode("ascii").decode("idna").translate(LOOKALIKES)
     except UnicodeError:

@@ -47,11 +47,11 @@ log = structlog.get_logger()
 ASK_AGAIN_AFTER = timedelta(seconds=10)
 """How often an open order page may have the provider asked, whoever asks."""
 ASK_LATE_AFTER = timedelta(minutes=1)
-"""The same once the order's time is over, while money that comes late would count."""
+"""How often it may once the order's time is over, while money that comes late still counts."""
 SECONDS_TO_ASK = 4.0
 UNPAID = (OrderStatus.PENDING, *CLOSED)
 LONGEST_REFERENCE = 64
-"""What a payment's column holds; of anything longer a browser need not carry more."""
+"""Letters that a payment's reference can have; a longer `order_id` is cut, as it can name no payment."""
 
 
 @bp.get("/orders/<token>")
@@ -97,7 +97,7 @@ def pay(token: str) -> ResponseReturnValue:
     """Pay an unpaid order: the open invoice, or a new one after a failure or expiry."""
     order = order_at(token)
     if order.status is OrderStatus.EXPIRED:
-        # By our clock; whether its pay page is closed, the provider knows.
+        # It expired by our clock; only the provider knows whether its pay page is closed.
         _ask(order, at_most_every=ASK_AGAIN_AFTER)
     try:
         payment, ours = start_payment(
@@ -138,7 +138,7 @@ def pay(token: str) -> ResponseReturnValue:
 @bp.get("/payment/success")
 @bp.get("/payment/fail", endpoint="payment_fail")
 def payment_success() -> ResponseReturnValue:
-    """Back from the pay page. The address proves nothing: the provider is asked what is true."""
+    """Receive a buyer from the pay page. The address they come to proves nothing: the provider is asked."""
     payment = find_payment_by_reference(request.args.get("order_id", ""))
     if payment is None or payment.order.number not in remembered_orders():
         return render_template("orderpage/returned.html")
@@ -149,10 +149,10 @@ def payment_success() -> ResponseReturnValue:
 
 
 @bp.post("/payment/<any(success, fail):ending>")
-@csrf.exempt  # nothing is done here, and the cookie of a Lax browser is not even sent along
+@csrf.exempt  # it changes nothing, and browsers send no Lax cookie with another site's form
 @from_elsewhere
 def returned_by_post(ending: str) -> ResponseReturnValue:
-    """Back by a form instead of a link, as other providers do it: on to the same page by GET."""
+    """Receive a buyer whom a form, not a link, sends back, as other providers do: redirect to the page above."""
     endpoint = "orderpage.payment_success" if ending == "success" else "orderpage.payment_fail"
     reference = request.values.get("order_id", "")[:LONGEST_REFERENCE]
     return redirect(url_for(endpoint, order_id=reference or None), 303)
@@ -160,7 +160,7 @@ def returned_by_post(ending: str) -> ResponseReturnValue:
 
 @bp.errorhandler(CSRFError)
 def page_too_old(error: CSRFError) -> ResponseReturnValue:
-    """The token has expired, most often after hours: say so where the button can be pressed again."""
+    """Answer a form whose token has expired, most often after hours, on a page with the same button."""
     if request.endpoint == "orderpage.search":
         return search_again()
     if no_cookie_came():
@@ -179,7 +179,7 @@ def _to_new_link(token: str) -> ResponseReturnValue:
 
 
 def _ask(order: Order, *, at_most_every: timedelta) -> bool:
-    """Ask the provider about a payment that may come, if it is time to; False when it cannot say."""
+    """Ask the provider about the order's payment, if it is time to; False if the provider did not answer."""
     payment = payment_to_ask_about(order)
     if payment and not payment.is_live:
         at_most_every = max(at_most_every, ASK_LATE_AFTER)
