@@ -1,1 +1,1 @@
-"""How much one buyer may have without paying, and who placed what as far as that needs to know."""
+"""How much one buyer may have without paying, and the notes of who placed which order."""

@@ -19,11 +19,11 @@ class Placement(Base):
 
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), primary_key=True)
     buyer: Mapped[str] = mapped_column(String(32), index=True)
-    """Of the email address: see service.py."""
+    """The keyed hash of the buyer's email address: see service.py."""
     proven: Mapped[bool] = mapped_column(default=False)
-    """Whether who placed it had shown that the address is theirs: see orderpage/owners.py."""
+    """Whether the buyer had shown that the address is theirs: see orderpage/owners.py."""
     client: Mapped[str] = mapped_column(String(32), index=True)
-    """Of the network address; empty where it says nothing: see web/network.py."""
+    """The keyed hash of the buyer's network; empty if it tells nobody apart: see web/network.py."""
     placed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, index=True)
 
     order: Mapped[Order] = relationship()

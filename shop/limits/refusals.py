@@ -1,4 +1,4 @@
-"""What the buyer is told whose order goes over a limit."""
+"""The words for a buyer whose order goes over a limit."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """How much one buyer may have without paying: the rows are counted in the order's own transaction.
 
-Counted are the orders that wait for money, by email address and by network; the units they hold, by
-product; and how fast they come, by network. Who has paid is not held up by what they bought. Anybody
-can type anybody's address: whoever has shown that it is theirs (orderpage/owners.py) is counted apart.
+Three things are counted: orders that wait for money, by email address and by network; the units that they
+hold, by product; and how fast orders come, by network. Paid orders do not count. Anybody can type anybody's
+address, so an owner who has shown that it is theirs (orderpage/owners.py) is counted apart.
 
-What is free waits for no money. Orders of nothing else are counted apart, for as long as one would wait for
-money, and keep nobody from buying; each takes one of the few mails that an address gets in a day; and an address
-gets of each free product one, for as long as the notes are kept.
+An order that costs nothing waits for no money. Such orders are counted apart, for as long as they would wait, and
+do not count against paid ones; each takes one of the few mails that an address gets in a day. An address gets each
+free product once, for as long as the notes are kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 UNPAID_PER_CLIENT = 5
 PLACED_PER_CLIENT = 10
-"""Times what one address may have unpaid: many people share a network, or leave by the same exit."""
+"""Both are times SHOP_UNPAID_ORDERS, which is for one address: many people share a network or its exit."""
 PACE = timedelta(hours=1)
 ATTEMPTS_PER_CLIENT = 20
 """Attempts to pay, of all orders of one network, that may fail within ATTEMPTS_WITHIN."""
@@ -46,7 +46,7 @@ class OverLimit(Exception):
 
     @property
     def is_of_address(self) -> bool:
-        """Whether it was counted by the email address, whose owner can show that it is theirs."""
+        """Whether the limit is one of an email address: its owner can show that it is theirs, and go on."""
         return self.whose in ("buyer", "mails")
 
 
@@ -67,7 +67,7 @@ class HoldsTooMuch(OverLimit):
 
 
 class HasItAlready(OverLimit):
-    """`title` is free, once to an email address, and this one has got it."""
+    """The product `title` is free once for each email address, and this address has had it."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -75,10 +75,10 @@ class HasItAlready(OverLimit):
 
 
 def check_limits(session: Session, order: Order, *, client: str, proven: bool) -> Placement:
-    """The note of who places this order, which is not stored yet, if they may; OverLimit if not.
+    """Return a note of who places this order, for the caller to store; OverLimit if they may not place it.
 
     `client` is the hash of the buyer's network; `proven` says whether the address was shown to be theirs.
-    First in the order's transaction: it lets those who are counted together in one after the other.
+    Call it first in the order's transaction: buyers who are counted together wait here for each other.
     """
     placement = Placement(
         buyer=mailbox_key(order.email), proven=proven, client=client, placed_at=utcnow()
@@ -101,13 +101,13 @@ def check_limits(session: Session, order: Order, *, client: str, proven: bool) -
 
 
 def check_limits_again(session: Session, order: Order, *, proven: bool = False) -> None:
-    """The same for an order that is to be paid anew: an expired one counted no more until now.
+    """Check the limits for an order that is to be paid anew: while it was expired, it did not count.
 
-    And however many orders somebody has, they cannot press all of their buttons at once while the
-    provider says no.
+    Failed attempts to pay are limited too, by network: while the provider refuses, nobody can have it asked
+    about many orders at once.
     """
     placement = session.scalar(select(Placement).where(Placement.order_id == order.id))
-    if placement is None:  # forgotten, as the order's price is
+    if placement is None:  # forget_placements deleted it, once the order's price was over
         return
     placement.proven = placement.proven or proven
     lock_buyer(session, placement)
@@ -122,7 +122,7 @@ def check_limits_again(session: Session, order: Order, *, proven: bool = False) 
 
 
 def lock_buyer(session: Session, placement: Placement) -> None:
-    """Wait for others of the same address or network: two at once would count without each other.
+    """Wait for other orders of the same address or network: two at once would not count each other.
 
     On SQLite the transaction itself is the queue. The order of the locks rules out a deadlock.
     """
@@ -151,7 +151,7 @@ def counted_for(whose: ColumnElement[bool]) -> list[Placement]:
 
 
 def lift_limits(session: Session, order_ids: list[int]) -> None:
-    """Count these orders for nobody any more: a person said so."""
+    """Delete the notes of these orders, so that no limit counts them: a person decided it."""
     rows_changed(session, delete(Placement).where(Placement.order_id.in_(order_ids)))
 
 
@@ -160,7 +160,7 @@ def _limit_orders(session: Session, placement: Placement) -> None:
 
 
 def _limit_free_orders(session: Session, placement: Placement) -> None:
-    """As many in a day as could wait for money."""
+    """Allow as many free orders in a day as orders may wait for money."""
     _limit_count(session, placement, _is_young_and_free(), "mails", "pace")
 
 
@@ -175,30 +175,30 @@ def _limit_count(
 
 
 def _same_buyer(placement: Placement) -> ColumnElement[bool]:
-    """Orders that count for the same address. Against its owner only their own do, and no stranger's."""
+    """Orders of the same address. If its owner places this one, those that a stranger placed do not count."""
     same = Placement.buyer == placement.buyer
     return and_(same, Placement.proven) if placement.proven else same
 
 
 def _is_young_and_free() -> ColumnElement[bool]:
-    """Whether an order costs nothing, and is so young that it would still wait for money if it did."""
+    """Whether an order costs nothing, and is so young that it would still wait for money if it had a price."""
     return and_(Order.total_minor == 0, Order.expires_at > utcnow())
 
 
 def _is_unpaid() -> ColumnElement[bool]:
-    """Whether an order has brought no money, and holds its units against others of the same buyer."""
+    """Whether an order waits for money, or is free and young: its units then count as unpaid."""
     return or_(Order.status == OrderStatus.PENDING, _is_young_and_free())
 
 
 def _has_free(*of: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether the order of a note has brought something for nothing, in a line of which all this is so."""
+    """Whether a placement's order has delivered a free line for which the conditions in `of` hold."""
     given = exists().where(Order.id == OrderLine.order_id, Order.status.in_(HAS_GOODS))
     free = OrderLine.unit_minor == 0
     return exists().where(OrderLine.order_id == Placement.order_id, free, given, *of)
 
 
 def _limit_free(session: Session, placement: Placement, product_id: int, title: str) -> None:
-    """One is enough for whoever wants it, and else the first robot would have them all."""
+    """Refuse a free product to an address that has had it: otherwise one robot would take them all."""
     had = _has_free(OrderLine.product_id == product_id)
     query = select(Placement.order_id).where(_same_buyer(placement), had)
     if session.scalar(query.limit(1)) is not None:
@@ -206,7 +206,7 @@ def _limit_free(session: Session, placement: Placement, product_id: int, title: 
 
 
 def _limit_mails(session: Session, email: str, *, proven: bool) -> None:
-    """Goods that cost nothing must be no way to fill a stranger's mailbox."""
+    """Take one of the address's mails of today, so that free orders cannot fill a stranger's mailbox."""
     try:
         take_mail(session, email, owner=proven)
     except MailboxUsedUp as used:
@@ -255,10 +255,10 @@ def _limit_units(
     *,
     free: bool = False,
 ) -> None:
-    """Nobody can take all of a product off sale by ordering and not paying."""
+    """Refuse units over the buyer's share of the stock, so that nobody takes a product off sale unpaid."""
     available = session.scalar(select(Product.available).where(Product.id == product_id))
     if available is None or available < quantity:
-        return  # unlimited; or sold out, which is said elsewhere
+        return  # unlimited; or sold out, which take_holds says
     same = _same_buyer(placement)
     if placement.client:
         same = or_(same, Placement.client == placement.client)

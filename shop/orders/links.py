@@ -24,7 +24,7 @@ def find_order_by_token(token: str) -> Order | None:
 
 
 def find_order_by_old_token(token: str) -> Order | None:
-    """The order that the token opened before its links were called in: only for who is known otherwise."""
+    """The order that an outdated token once opened. The caller must know the visitor by something else."""
     order, version = _read(token)
     return order if order and order.link_version != version else None
 

@@ -87,8 +87,8 @@ HAS_GOODS = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
 """Statuses of an order whose buyer may have its goods: the money came, and does not go back."""
 
 OF_FREE = frozenset({OrderStatus.PENDING, OrderStatus.PAID, OrderStatus.FULFILLED})
-"""Statuses of an order with nothing to pay, `pending` only within the commit that makes it: no money of it can be
-late, in part, or go back."""
+"""Statuses that an order with nothing to pay can have; `pending` only within the commit that makes it. It has no
+money that could come late, come in part, or go back."""
 
 UNDELIVERED = frozenset(
     {OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.REVIEW, OrderStatus.PAID}
@@ -152,7 +152,7 @@ class Order(Base):
     link_version: Mapped[int] = mapped_column(default=1)
     """Part of the order link; raising it kills the links sent before."""
     version: Mapped[int] = mapped_column(default=0)
-    """How many entries the history has: two writers cannot both add the same one."""
+    """How many entries the history has; each has its number, so two writers cannot add the same one."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     paid_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -160,7 +160,7 @@ class Order(Base):
     corrected_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the buyer gave another email address, which can be done once."""
     paid_with: Mapped[str] = mapped_column(String(120), default="")
-    """What was sent, such as 10.01 USDT TRC20, for the receipt; empty where nobody tells."""
+    """What was sent, such as 10.01 USDT TRC20, for the receipt; empty if the provider does not tell."""
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the buyer's address was taken out; everything else of the order stays."""
 
@@ -179,12 +179,12 @@ class Order(Base):
 
     @property
     def is_free(self) -> bool:
-        """Whether there is nothing to pay: nobody asks the provider about it, and no payment is made."""
+        """Whether the order costs nothing: then it has no payment, and the provider is never asked about it."""
         return self.total_minor == 0
 
     @property
     def has_goods(self) -> bool:
-        """Whether the buyer may have what was handed over; whoever gets the money back gives it up."""
+        """Whether the buyer may have the goods: from the payment on, until a refund is decided."""
         return self.status in HAS_GOODS
 
     def move(self, status: OrderStatus, because: Because) -> None:
@@ -195,12 +195,12 @@ class Order(Base):
         self.record(status.value, because.why, who=because.who)
 
     def mark_paid(self, because: Because, *, at: datetime) -> None:
-        """The money is there, or there is none to wait for."""
+        """Make the order paid, because its money is there or because it costs nothing."""
         self.paid_at = at
         self.move(OrderStatus.PAID, because)
 
     def mark_fulfilled(self, *, at: datetime) -> None:
-        """Every line has been handed over."""
+        """Make the order fulfilled, because every line has been handed over."""
         self.fulfilled_at = at
         self.move(OrderStatus.FULFILLED, Because("everything was delivered"))
 
@@ -228,7 +228,7 @@ class Order(Base):
         self.record("erased", because.why, who=because.who)
 
     def record(self, kind: str, note: str, *, who: str = SHOP) -> None:
-        """Append to the history, which is never rewritten, and need not be read for it."""
+        """Append an entry to the history, which is never rewritten; the earlier entries are not loaded for it."""
         self.version = (self.version or 0) + 1
         event = OrderEvent(order=self, sequence=self.version, kind=kind, note=note, who=who)
         if session := object_session(self):
@@ -256,7 +256,7 @@ class OrderLine(Base):
     max_downloads: Mapped[int | None]
     """How often a file may be downloaded, as it was offered when the order was placed."""
     download_days: Mapped[int | None]
-    """And for how many days after the hand-over."""
+    """For how many days after the hand-over it may be, as offered then."""
 
     order: Mapped[Order] = relationship(back_populates="lines")
     product: Mapped[Product | None] = relationship()

@@ -16,7 +16,7 @@ def new_number() -> str:
 
 
 def as_number(text: str) -> str:
-    """The order number that was typed or pasted: with or without its dash, in any case, and whatever else."""
+    """The order number that was typed or pasted, with one dash, in capitals, without spaces and other signs."""
     signs = {char for char in text if category(char)[0] in "PSZ" or category(char) == "Cf"}
     letters = "".join("".join(char for char in text if char not in signs).split()).upper()
     return f"{letters[:4]}-{letters[4:]}"

@@ -46,14 +46,14 @@ def release_holds(
     of: HoldState = HoldState.HELD,
     but: Collection[int | None] = (),
 ) -> None:
-    """Put units in state `of` back on sale, `but` these products; what is in another state stays."""
+    """Put the order's units in state `of` back on sale, except those of the products in `but`."""
     for hold in sorted(order.holds, key=lambda hold: hold.product_id):
         if hold.product_id not in but and _change_hold(session, hold, of, HoldState.RELEASED):
             return_stock(session, hold.product_id, hold.quantity)
 
 
 def commit_holds(session: Session, order: Order) -> None:
-    """The held units are sold."""
+    """Mark the order's held units as sold."""
     for hold in order.holds:
         _change_hold(session, hold, HoldState.HELD, HoldState.COMMITTED)
 
