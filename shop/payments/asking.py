@@ -19,9 +19,9 @@ Answer = Future[dict[str, InvoiceInfo]]
 log = structlog.get_logger()
 
 SECONDS_FOR_CALLS = 45
-"""A slow provider must not make one sweep run into the next."""
+"""How long a round's calls may take: a slow provider must not make one sweep run into the next."""
 LEAST_SECONDS = 3
-"""What a part of the round has for its calls even when those before it were late."""
+"""How long each part of the round has for its calls, even when the parts before it were late."""
 ERRORS_IN_A_ROW = 3
 AT_ONCE = 16
 """Calls at a time, two thirds of what the client allows a process."""
@@ -37,14 +37,15 @@ class Round:
         self._errors = 0
         self._at_once = 1
         self.silent = False
-        """Whether the provider did not even say no when it was last to be asked."""
+        """Whether the last call brought no answer about an invoice, not even a no, or was not made."""
         self.heard: bool | None = None
         """Whether any call of this round went well; None when none was made."""
 
     def for_part(self, share: float) -> Round:
         """The same round, for its next part, which may call until this share of the time is over.
 
-        What others leave of theirs is its own. A few invoices nobody can tell about must not end the round.
+        Time that earlier parts have left is this part's. Errors are counted anew for each part: a few
+        invoices that the provider cannot tell about must not end the round.
         """
         by, least = self._began + share * SECONDS_FOR_CALLS, time.monotonic() + LEAST_SECONDS
         self._until, self._errors = max(by, least), 0
@@ -56,9 +57,9 @@ class Round:
         return self._errors >= ERRORS_IN_A_ROW or time.monotonic() > self._until
 
     def make(self, call: Callable[[], T], about: str) -> T | None:
-        """Make one call; None when the provider could not say, or need not be asked again now.
+        """Make one call; None when the provider could not say, or when this part of the round is over.
 
-        Raises Untrusted, which is an answer.
+        Raises Untrusted, because that is an answer.
         """
         self.silent = True
         return None if self.over else self._heed(call, about)
@@ -66,10 +67,10 @@ class Round:
     def answers(
         self, things: Iterable[T], question: Callable[[T], Question]
     ) -> Iterator[tuple[T, Question, Answer | None]]:
-        """Each of the things with its question, asked when its turn comes, and the answer, for `told`.
+        """Ask about each thing when its turn comes; yield it with its question and the answer, for `told`.
 
-        Only the calls run in threads of their own, more at once while the provider answers; what comes
-        of them is yielded in the order in which they end. None where nothing was, or is to be, asked.
+        Only the calls run in threads of their own, more at once while the provider answers; results come
+        in the order in which the calls end. The answer is None for a thing that was not asked about.
         """
         waiting: dict[Answer, tuple[T, Question]] = {}
         with ThreadPoolExecutor(AT_ONCE, "sweep-call") as pool:
@@ -101,7 +102,7 @@ class Round:
             self._is_there()
             raise  # an invoice was found that nobody may be shown
         except CryptoCloudError as error:
-            # What is said of one invoice must not keep us from asking about others.
+            # An error about one invoice must not keep us from asking about others.
             self._errors = 0 if error.about_invoice else self._errors + 1
             if not error.about_invoice:
                 self._at_once = 1
@@ -120,7 +121,7 @@ class Round:
 def _come(
     waiting: dict[Answer, tuple[T, Question]],
 ) -> Iterator[tuple[T, Question, Answer]]:
-    """What has been answered, after waiting for it."""
+    """Wait until a call has ended, and yield those that have."""
     end_read()
     for answer in wait(waiting, return_when=FIRST_COMPLETED).done:
         yield *waiting.pop(answer), answer

@@ -1,4 +1,4 @@
-"""What a person decides about an order's money. Each goes the same way as the shop's own decisions.
+"""What a person decides about an order's money. Each decision is carried out like one of the shop's own.
 
 All three take the person's reason and name (`because`), which stand in the order's history for
 good, and raise NotPossible, with what to do instead, when the order is not in a state for it;
@@ -50,7 +50,7 @@ class Decision(enum.StrEnum):
 
 
 class NotPossible(Exception):
-    """The order is not in a state for this; the text says what to do instead."""
+    """The order's status does not allow the decision; the text says what to do instead."""
 
 
 def possible_decisions(order: Order) -> list[Decision]:
@@ -62,10 +62,10 @@ def possible_decisions(order: Order) -> list[Decision]:
 def confirm_order(
     order: Order, gateway: CryptoCloud, because: Because, *, transaction_id: str
 ) -> Order:
-    """The money is there, says a person who has seen it: sell the goods as if the provider said so.
+    """Sell the goods because a person has seen the money, as if the provider had said so.
 
-    `transaction_id` is whatever proves it: a transaction hash, or the provider's own number. The
-    provider is asked first, so that money which it knows of is not taken for more money later.
+    `transaction_id` is what proves the money: a transaction hash, or the provider's own number. The
+    provider is asked first, so that money it knows of now is not taken for more money later.
     """
     order_id, now = order.id, utcnow()
     _ask_about(order_id, gateway)
@@ -113,7 +113,7 @@ def cancel_order(order: Order, gateway: CryptoCloud, because: Because) -> Order:
 def refund_order(order: Order, because: Because, *, transaction_id: str = "") -> Order:
     """Note that money goes back: due without a transaction, done with one. The shop sends no money.
 
-    What was not handed over yet goes back on sale.
+    Units that were not handed over go back on sale.
     """
     order_id = order.id
     with transaction("refund") as session:
@@ -145,7 +145,7 @@ def refund_order(order: Order, because: Because, *, transaction_id: str = "") ->
 
 
 def _ask_about(order_id: int, gateway: CryptoCloud) -> None:
-    """Learn what the provider knows of an order; where it cannot say, the person's word stands."""
+    """Ask what the provider knows of an order's payments; if it cannot say, the person's word stands."""
     for payment in payments_of(order_id):
         with contextlib.suppress(CryptoCloudError):
             refresh(payment, gateway)
@@ -154,7 +154,7 @@ def _ask_about(order_id: int, gateway: CryptoCloud) -> None:
 def _decidable(
     session: Session, order_id: int, decision: Decision
 ) -> tuple[Order, Sequence[Payment]]:
-    """The locked order with its payments; raises NotPossible."""
+    """The paid payments, or all if none is. A part that came beside a paid one stays before a person."""
     order = lock_order(session, order_id)
     payments = payments_of(order_id)
     if why_not := WHY_NOT[decision](order, payments):
@@ -231,7 +231,7 @@ def _close_payments(payments: Sequence[Payment]) -> None:
 
 
 def _take_back(session: Session, order: Order) -> None:
-    """Units that were set aside, or sold and not handed over, can be sold to somebody else."""
+    """Put back on sale the units that were set aside, or sold and not handed over."""
     handed_over = {d.line.product_id for d in deliveries_of(order.id) if d.delivered_at}
     for state in (HoldState.HELD, HoldState.COMMITTED):
         release_holds(session, order, of=state, but=handed_over)

@@ -60,7 +60,7 @@ def refresh(payment: Payment, gateway: CryptoCloud, *, seconds: float | None = N
 
 
 class Asked(NamedTuple):
-    """Whose invoice is asked about."""
+    """The order and the payment whose invoice is asked about."""
 
     order_id: int
     payment_id: int
@@ -72,7 +72,7 @@ Question = Mapping[str, Asked]
 
 
 def question_about(payments: Iterable[Payment]) -> Question:
-    """What to ask about these payments; nothing about those without an invoice, or known to be paid."""
+    """The question about these payments, without those that have no invoice or are known to be paid."""
     return {
         payment.invoice_id: Asked(payment.order_id, payment.id, payment.reference)
         for payment in payments
@@ -81,10 +81,10 @@ def question_about(payments: Iterable[Payment]) -> Question:
 
 
 def act_on(question: Question, answer: Callable[[], Mapping[str, InvoiceInfo]]) -> set[int]:
-    """Act on what the provider answered (`answer` gives or raises it); the ids of the payments it told about.
+    """Act on the answer, which `answer` returns or raises; return the ids of the payments it told about.
 
-    What is told and cannot be understood counts as not told, and is noted. With nothing else told it
-    raises UnclearInvoice.
+    If what is told about an invoice cannot be understood, that is noted, and the invoice counts as not
+    told about. Raises UnclearInvoice when nothing else was told.
     """
     try:
         infos = answer()
@@ -110,8 +110,8 @@ def act_on(question: Question, answer: Callable[[], Mapping[str, InvoiceInfo]]) 
 
 
 def _note_no_answer(asked: Iterable[Asked], error: CryptoCloudError) -> None:
-    """An answer about none of these: of the invoices, it is noted; of us, a person is told if it lasts."""
-    alarming = error.lasts and not isinstance(error, Unreadable)  # one garbled answer is not
+    """Note an error that came instead of an answer: with the invoices, or for a person if it stops the shop."""
+    alarming = error.lasts and not isinstance(error, Unreadable)  # one garbled answer alarms nobody
     if alarming and not error.about_invoice:
         with transaction("attention") as session:
             tell_a_person(session, error)

@@ -1,4 +1,4 @@
-"""This machine's clock beside the provider's: whose is wrong, a person has to say."""
+"""Comparing this machine's clock with the provider's; a person has to find out which is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLOCK_WRONG = timedelta(minutes=2)
 
 
 def compare_clocks(calls: Round, now: datetime) -> None:
-    """Have a person told for as long as this machine's clock is wrong, by the dates of the answers."""
+    """Keep a person told while this machine's clock differs from the dates of the provider's answers."""
     ahead = calls.gateway.clock_ahead
     if ahead is not None:
         keep_attention(AttentionKind.CLOCK_WRONG, platform.node(), _clock_in_words(ahead))

@@ -1,4 +1,4 @@
-"""What is told about an amount, in the language that is spoken now."""
+"""How much of an amount came, as a sentence in the language of the page or the mail."""
 
 from __future__ import annotations
 

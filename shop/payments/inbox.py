@@ -37,8 +37,8 @@ def receive_postback(notice: cryptocloud.ProvenPostback) -> Payment | None:
         )
     with transaction("inbox") as session:
         now = utcnow()
-        # Should this process die now, or the provider not answer: the next sweep asks.
-        # The payment before the notice, as when a payment is settled: else the two deadlock.
+        # The next sweep asks, in case this process dies now or the provider does not answer.
+        # The payment's row is locked before the postback's, as in `settle`: else the two deadlock.
         rows_changed(
             session,
             update(Payment)
@@ -75,10 +75,10 @@ def receive_postback(notice: cryptocloud.ProvenPostback) -> Payment | None:
 
 
 def _tell_of_a_mix_up(payment: Payment, named: str) -> None:
-    """The invoice may be that of the payment it names, whose reply was lost, and about its amount.
+    """Ask a person whether the invoice was made for the payment that the postback names, whose reply was lost.
 
-    API v1 does not say which order an invoice is for, so nobody else would notice. A payment that
-    has an invoice of its own is not meant: naming it is a forger's cheapest try.
+    API v1 does not say which order an invoice is for, so nobody else would notice. A payment that has an
+    invoice of its own is left out: naming such a payment is a forger's cheapest try.
     """
     other = find_payment_by_reference(named)
     if other is None or other.invoice_id:
@@ -93,14 +93,14 @@ def _tell_of_a_mix_up(payment: Payment, named: str) -> None:
 
 
 def nudge(invoice_id: str | None, because: Refusal, now: datetime | None = None) -> bool:
-    """A refused notice named this invoice: have the sweep ask about it, once a minute at most.
+    """Have the sweep ask about an invoice that a refused postback named, once a minute at most.
 
-    One whose reason shows more of our key than what is known is kept at once, and one that shows less
-    does not replace it: else a stranger could hide what is wrong with our key or clock.
+    A reason that shows more about our key than the stored one replaces it at once; a reason that shows
+    less never does: else a stranger could hide what is wrong with our key or clock.
 
-    False when this one did not count: nobody knows the invoice, or another was faster. It proves
-    nothing and changes nothing. But if our clock or secret is wrong, genuine notices are refused as
-    well, and this is how their money is found, and how `flask doctor` learns of it, and why.
+    False when this postback did not count: nobody knows the invoice, or another postback was faster. A
+    refused one proves nothing and decides nothing. But if our clock or secret is wrong, genuine ones are
+    refused as well: so their money is found all the same, and `flask doctor` learns the reason.
     """
     now = now or utcnow()
     payment = find_payment_by_invoice(invoice_id) if invoice_id else None
@@ -110,7 +110,7 @@ def nudge(invoice_id: str | None, because: Refusal, now: datetime | None = None)
     shows_more = _weight(because) - _weight(payment.refused_because)
     same_minute = seen is not None and seen > now - NUDGE_EVERY
     later = now + NUDGE_EVERY
-    # Looked at before anything is written: forgeries are free, and the write lock is not.
+    # Decided before anything is written: a forgery costs its sender nothing, and must not take the write lock.
     if same_minute and shows_more <= 0:
         return False
     if shows_more < 0 and (closed or (due and due <= later)):
@@ -128,16 +128,16 @@ def nudge(invoice_id: str | None, because: Refusal, now: datetime | None = None)
 
 
 def _weight(because: str) -> int:
-    """How much a reason shows: our key signed it; another did; anybody can send such a thing."""
+    """How much a reason shows: 2, our key signed; 1, another key did; 0, anybody can send such a thing."""
     if because in SIGNED:
         return 2
     return 1 if because == Refusal.SIGNATURE else 0
 
 
 def rest(invoice_id: str) -> None:
-    """The provider was asked at once, and knows of no money: the nudge's own turn can wait a minute.
+    """Put off by a minute the check that `nudge` has set, because the provider was just asked.
 
-    So whoever repeats such a notice causes a call a minute, as with any other that is refused.
+    So whoever repeats such a postback causes one call a minute, as with any other refused one.
     """
     with transaction("nudge") as session:
         rows_changed(

@@ -29,7 +29,7 @@ def _judge(invoice_id: str, calls: Round, now: datetime) -> None:
     payment, said = find_payment_by_invoice(invoice_id), ""
     if payment is None:
         payment, said = _match(invoice_id, calls)
-    leads_nowhere = payment is None and not calls.silent  # as far as the provider says
+    leads_nowhere = payment is None and not calls.silent  # a silent provider decides nothing
     with transaction("judge") as session:
         notice = session.get_one(Postback, invoice_id)
         if payment and payment.is_closed:
@@ -58,7 +58,7 @@ def _judge(invoice_id: str, calls: Round, now: datetime) -> None:
 def _match(invoice_id: str, calls: Round) -> tuple[Payment | None, str]:
     """The payment that an unknown invoice was made for, and what CryptoCloud says about that invoice.
 
-    By what the API says (v2), never by the notice.
+    Only what the API says (v2) decides this, never the postback.
     """
     end_read()
     infos = calls.make(lambda: calls.gateway.invoice_infos([invoice_id]), invoice_id)
@@ -68,7 +68,7 @@ def _match(invoice_id: str, calls: Round) -> tuple[Payment | None, str]:
 
 
 def _in_words(info: InvoiceInfo | None) -> str:
-    """What the API says about an invoice that is not ours, as far as it is true."""
+    """What the API says about an invoice that no payment has, as a sentence for a person."""
     if info is None:
         return "CryptoCloud's API does not know it either: look for it in your account."
     if info.status in SAID_PAID:
@@ -78,7 +78,7 @@ def _in_words(info: InvoiceInfo | None) -> str:
 
 
 def bind_found(invoice_id: str, payment: Payment) -> Payment | None:
-    """The payment, with the invoice that was made for it; None where it has, or may yet get, another."""
+    """Tie the invoice to the payment it was made for; None if that has, or may yet get, another invoice."""
     if payment.invoice_id:
         return None
     with transaction("match") as session:
@@ -87,7 +87,7 @@ def bind_found(invoice_id: str, payment: Payment) -> Payment | None:
             PaymentState.UNKNOWN,
             PaymentState.ABANDONED,
         ):
-            return None  # its own process is about to bind it, or the provider had said no: for a person
+            return None  # its own process is about to bind it, or the provider refused it: a person decides
         if payment.state is PaymentState.UNKNOWN:
             payment.move(PaymentState.ABANDONED)
         payment.invoice_id, payment.pay_url = (

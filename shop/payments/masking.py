@@ -96,7 +96,7 @@ class Mask:
     def object(
         self, fields: Iterable[tuple[str, Any]], depth: int = 0, *, in_words: bool = False
     ) -> dict[str, Any]:
-        """Named values; a name that is given again keeps its place beside the first."""
+        """Mask the named values of an object; a name that is given twice is shown twice."""
         shown: dict[str, Any] = {}
         given = list(fields)
         for name, value in islice(given, MOST_NAMES):
@@ -111,7 +111,7 @@ class Mask:
         return shown
 
     def value(self, name: str, value: Any, depth: int = 0, *, in_words: bool = False) -> Any:
-        """One value under its name; texts `in_words` are a refusal's, unless they are about an invoice."""
+        """Mask one value by its name; `in_words` shows the plain words of a refusal, but not of an invoice."""
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, dict | list) and depth >= DEEPEST:
@@ -201,9 +201,9 @@ class Mask:
         return f"{label}={value if shown else f'<{len(value)}>'}"
 
     def reason(self, text: str) -> str:
-        """Words for people, such as the provider's about a mistake: all but plain words is hidden."""
+        """Mask words for people, such as the provider's about a mistake: all but plain words is hidden."""
         if len(text) > LONGEST_TEXT:
-            # No half of what would be hidden whole.
+            # The cut may halve a word that would be hidden, so that nothing recognises it: hide the half.
             text = re.sub(r"\S*\Z", HIDDEN, text[:LONGEST_TEXT], count=1)
         text = PHONE.sub(HIDDEN, self._unfit.sub(HIDDEN, text))
         text = GROUPS.sub(lambda row: HIDDEN if len(MIXED.findall(row[0])) > 2 else row[0], text)
@@ -219,7 +219,7 @@ class Mask:
         return word if PLAIN.fullmatch(word) or CODE.fullmatch(bare) else HIDDEN
 
     def answer(self, body: bytes) -> Any:
-        """An answer of the API; the words of one that says no are kept, because they say why."""
+        """Mask an answer of the API; if it says no, its plain words are shown, because they say why."""
         try:
             told = json.loads(body)
         except (ValueError, RecursionError):
@@ -234,5 +234,5 @@ class Mask:
         return re.compile("|".join([*own, TELLTALES]))
 
     def _is_fit(self, shown: str) -> bool:
-        """The last check of whatever is shown as it came."""
+        """Whether a text holds nothing that must be hidden: the last check before it is shown as it came."""
         return not self._unfit.search(shown)

@@ -47,11 +47,11 @@ class PaymentState(enum.StrEnum):
 SAID_PAID = ("paid", "overpaid")
 """What the provider says when all of the money is there."""
 SAID_OVER = "canceled"
-"""What it says when an invoice can be paid no more."""
+"""What the provider says when an invoice can be paid no more."""
 LONGEST_FIGURE = 12
 """Decimal places behind the first digit that people are shown of an amount; floats are true to 15."""
 LIVE = (PaymentState.CREATING, PaymentState.UNKNOWN, PaymentState.OPEN, PaymentState.PARTIAL)
-"""States of which an order may have one payment at most; a partial unique index sees to it."""
+"""States in which an order may have one payment at most; a partial unique index sees to it."""
 
 FRUITLESS = (
     PaymentState.CREATING,
@@ -126,15 +126,15 @@ class Payment(Base):
     error: Mapped[str] = mapped_column(String(300), default="")
     """Why there is no invoice, in the client's words; for operators."""
     error_lasts: Mapped[bool] = mapped_column(default=False)
-    """The next attempt will fail in the same way, until a person has seen to it."""
+    """Whether the next attempt will fail in the same way, until a person has seen to the cause."""
     retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Before then another attempt would fail as well, and is not made."""
+    """When the next attempt may be made: an earlier one would fail as well."""
     provider_status: Mapped[str] = mapped_column(String(20), default="")
     """What the provider last said; `unknown` when it told something that could not be understood."""
     part_came: Mapped[bool] = mapped_column(default=False)
-    """The provider has said `partial`, whatever it says now: somebody's money is there."""
+    """Whether the provider has ever said `partial`, whatever it says now: somebody's money is there."""
     partial_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When it first said so."""
+    """When the provider first said `partial`."""
     unclear_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Since when every answer about the invoice could not be understood; empty once one can."""
     unclear_because: Mapped[str] = mapped_column(String(300), default="")
@@ -143,7 +143,7 @@ class Payment(Base):
     """What the invoice asks for in `coin`, an exact decimal; API v2 only, like the next two."""
     received: Mapped[str] = mapped_column(String(60), default="")
     test_mode: Mapped[bool] = mapped_column(default=False)
-    """The provider's project is in test mode: what it calls paid is no money."""
+    """Whether the invoice is of the project's test mode: what the provider calls paid is no money then."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Until then the process that made this payment may still be asking for its invoice."""
@@ -159,9 +159,9 @@ class Payment(Base):
     refused_postbacks: Mapped[int] = mapped_column(default=0)
     """Refused notices that named this invoice, counted once a minute at most."""
     refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When one was refused, the last of those whose reason shows most about our key."""
+    """When a postback was refused: the last of those whose reason shows most about our key."""
     refused_because: Mapped[str] = mapped_column(String(20), default="")
-    """Why it was, one of the client's `Refusal`s; empty for older ones."""
+    """Why that postback was refused, one of the client's `Refusal`s; empty if an old version kept no reason."""
 
     order: Mapped[Order] = relationship()
 
@@ -172,12 +172,12 @@ class Payment(Base):
 
     @property
     def name(self) -> str:
-        """What to call it before people: by its invoice, which they find at the provider."""
+        """The payment's name in texts for people: by its invoice, which they find at the provider."""
         return f"invoice {self.invoice_id}" if self.invoice_id else f"payment {self.reference}"
 
     @property
     def figures(self) -> Figures | None:
-        """How much came of what was asked for; None when it was exact or nobody tells."""
+        """How much came of what was asked for; None when it was exact or the provider does not tell."""
         if not self.due or not self.received:
             return None
         due, received = Decimal(self.due), Decimal(self.received)
@@ -190,7 +190,7 @@ class Payment(Base):
 
     @property
     def paid_with(self) -> str:
-        """What came, such as 10.01 USDT TRC20, for a receipt; empty where nobody tells."""
+        """What came, such as 10.01 USDT TRC20, for a receipt; empty if the provider does not tell."""
         if not self.received:
             return ""
         (received,) = with_equal_places(Decimal(self.received))
@@ -201,7 +201,7 @@ class Payment(Base):
 
     @hybrid_property
     def ends_at(self) -> datetime:
-        """When its invoice ends; where nobody has said, when it was opened."""
+        """When the invoice ends; if that is not known, when it was opened, or when the payment was made."""
         return self.expires_at or self.opened_at or self.created_at
 
     @ends_at.inplace.expression
@@ -224,7 +224,7 @@ class Payment(Base):
 
     @property
     def is_left_open(self) -> bool:
-        """Whether we took its time for over and the provider has not said so: its page may still take money."""
+        """Whether the shop has closed the payment and the provider has not: its page may still take money."""
         return self.state is PaymentState.CANCELED and self.provider_status != SAID_OVER
 
     @property

@@ -49,12 +49,12 @@ log = structlog.get_logger()
 
 BUSY_SECONDS = 5.0
 LASTING_SECONDS = 60.0
-"""Between two attempts of one order while the provider's no is one that lasts."""
+"""Seconds between two attempts of one order while the provider refuses for a reason that lasts."""
 PAUSES = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 300.0)
-"""Seconds before the next attempt, by how many of an order's have failed in a row: the first again at once,
-because that often helps; then ever later, because pressing a button must not flood the provider."""
+"""Seconds before the next attempt, by how many of the order's attempts have failed in a row. The second is made at
+once, because that often helps; the pauses grow after it, because a button must not flood the provider."""
 MOST_ATTEMPTS = 60
-"""To have one order paid. At those pauses they take four hours; then a person looks why none has worked."""
+"""How many attempts one order gets. At those pauses they take four hours; then a person looks why all failed."""
 
 
 class PaymentInProgress(Exception):
@@ -78,7 +78,7 @@ class StillOpen(Exception):
 
 
 def new_payment(order: Order, attempt: int, now: datetime) -> Payment:
-    """A payment about to be opened by the process that made it, which has a lease to do so."""
+    """Make a payment, which this process is about to open; until its lease ends, no other touches it."""
     return Payment(
         order=order,
         attempt=attempt,
@@ -104,18 +104,18 @@ def open_invoice(payment: Payment, gateway: CryptoCloud) -> None:
         invoice = gateway.create_invoice(amount, reference=reference, email=email)
         failpoint("after_call")
         if not bind(order_id, payment_id, invoice):
-            with contextlib.suppress(CryptoCloudError):  # it is watched, should somebody pay it
+            with contextlib.suppress(CryptoCloudError):  # if it stays open, it is watched
                 gateway.cancel_invoice(invoice.id)
     except CryptoCloudError as error:
         note_failure(order_id, payment_id, error)
 
 
 def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
-    """Tie an invoice to the payment it was made for; False when that has been given up since.
+    """Tie an invoice to the payment it was made for; False when the payment has been given up since.
 
-    Such an invoice is watched all the same, in case somebody pays it, but never shown. Raises
-    Untrusted when the invoice belongs to another payment, or a proven notice says so; and when it is
-    a test invoice that has a page to pay on, where a buyer would send money that nobody ever gets.
+    The invoice of such a payment is watched, in case somebody pays it, but never shown. Raises
+    Untrusted when the invoice belongs to another payment, or when a proven postback says so; and
+    InTestMode when it is a test with a pay page, where a buyer would send money that nobody ever gets.
     """
     journal.note("invoice", (invoice.id, db.session.get_one(Payment, payment_id).reference))
     with transaction("bind") as session:
@@ -146,7 +146,7 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
 
 
 def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> None:
-    """Write down why a payment has no invoice, and put before a person what will not pass by itself."""
+    """Write down why a payment has no invoice, and tell a person if the cause will not pass by itself."""
     unclear = isinstance(error, Unclear)
     with transaction("call_failed") as session:
         order, payment = lock_payment(session, order_id, payment_id)
@@ -194,17 +194,17 @@ def _failures_in_a_row(order_id: int) -> int:
 
 
 def _watch_unshown(order_id: int, payment_id: int, invoice: Invoice) -> None:
-    """An invoice was made and its reply refused: nobody is shown it, but it is this payment's alone."""
+    """Tie an invoice whose reply was refused to its payment: nobody is shown it, but its money is watched for."""
     with transaction("lost_call") as session:
         _, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.UNKNOWN:
             payment.move(PaymentState.ABANDONED)
-    with contextlib.suppress(Untrusted):  # it is another payment's already
+    with contextlib.suppress(Untrusted):  # the invoice belongs to another payment already
         bind(order_id, payment_id, invoice)
 
 
 def can_start_again(order: Order, now: datetime) -> bool:
-    """Whether an order whose time is over can still be paid: at its price, of what is still on sale."""
+    """Whether an order whose time is over can still be paid: its price stands, and its products are on sale."""
     if order.erased_at:
         return False  # its goods could not be mailed
     on_sale = all(line.product is None or line.product.active for line in order.lines)

@@ -1,4 +1,4 @@
-"""A part of the money: it may be on its way, and it buys nothing by itself."""
+"""What happens when a part of the money comes: the rest may be on its way, and a part alone buys nothing."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .review import ask_about_part, to_review
 CONFIRMING_FOR = timedelta(minutes=5)
 """So long may `partial` stand for a whole payment that the blockchain has not confirmed yet."""
 LOOK_AGAIN = timedelta(minutes=1)
-"""At such a payment."""
+"""How soon to ask again about such a payment."""
 
 
 def give_up_on_the_rest(session: Session, order: Order, payment: Payment) -> None:
-    """A part of the money came and the time for the rest is over: a person decides, nothing expires."""
+    """Leave an order to a person, because a part of its money came and the time for the rest is over."""
     if order.status in (OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.CANCELLED):
         if order.flag is not OrderFlag.PAID_PARTIAL:
             order.raise_flag(OrderFlag.PAID_PARTIAL, f"only a part of {payment.name} has arrived")
@@ -31,7 +31,7 @@ def give_up_on_the_rest(session: Session, order: Order, payment: Payment) -> Non
 
 
 def _is_confirming(payment: Payment, info: InvoiceInfo, now: datetime) -> bool:
-    """Whether `partial` may be a whole payment that waits for the blockchain: nothing is known to miss."""
+    """Whether `partial` may be a whole payment that waits for the blockchain: no part is known to miss."""
     if info.surplus is not None:
         return info.surplus >= 0
     return payment.partial_since is None or now < payment.partial_since + CONFIRMING_FOR
@@ -40,7 +40,7 @@ def _is_confirming(payment: Payment, info: InvoiceInfo, now: datetime) -> bool:
 def note_partial(
     session: Session, order: Order, payment: Payment, info: InvoiceInfo, now: datetime
 ) -> None:
-    """A part has come: wait for the rest while there is time, and else leave it to a person."""
+    """Note that a part has come: wait for the rest while there is time, else leave the order to a person."""
     if payment.state is PaymentState.PARTIAL:
         return
     if payment.state is PaymentState.OPEN and _is_confirming(payment, info, now):
@@ -61,7 +61,7 @@ def note_partial(
 
 
 def note_partial_of_an_old_one(session: Session, order: Order, payment: Payment) -> None:
-    """The buyer has another invoice by now, and one payment is live at most: this one stays closed."""
+    """Tell a person of a part that came by an old invoice: its payment stays closed, a newer one is live."""
     if order.status is OrderStatus.PENDING:
         order.raise_flag(OrderFlag.PAID_PARTIAL, f"a part of {payment.name} came late")
     ask_about_part(session, order, payment)

@@ -42,7 +42,7 @@ def payments_of(order_id: int) -> Sequence[Payment]:
 
 
 def figures_of(order_id: int) -> Figures | None:
-    """How much of an order's money came; None when it was exact or nobody tells.
+    """How much of an order's money came; None when it was exact or the provider does not tell.
 
     Once a payment is complete, its figures are the order's, and not those of an earlier part.
     """
@@ -60,7 +60,7 @@ def find_live_payment(order_id: int) -> Payment | None:
 def is_due(now: datetime) -> ColumnElement[bool]:
     """Whether it is time to ask about a payment's invoice.
 
-    One that was last looked at in the future waits for a clock that has been set back since.
+    It is also time if the last look lies in the future: the clock has been set back since.
     """
     last_look = func.coalesce(Payment.checked_at, Payment.opened_at)
     return Payment.next_check_at.is_not(None) & ((Payment.next_check_at <= now) | (last_look > now))
@@ -69,8 +69,8 @@ def is_due(now: datetime) -> ColumnElement[bool]:
 def due_checks(now: datetime, limit: int = 1000) -> Sequence[Payment]:
     """Payments whose invoice should be asked about.
 
-    First those whose order is about to expire, then others of which money is expected, then those that
-    are watched in case it comes late; among these the longest overdue first.
+    First come those whose order is about to expire, then others whose money is expected, then those that
+    are watched in case money comes late; in each group, the longest overdue come first.
     """
     told = exists().where(Postback.invoice_id == Payment.invoice_id, Postback.done_at.is_(None))
     pending = Order.status == OrderStatus.PENDING
@@ -97,10 +97,10 @@ def past_their_lease(state: PaymentState, lease_before: datetime) -> Sequence[Pa
 
 
 def unclear_payments(before: datetime) -> Sequence[Payment]:
-    """Payments about which nothing clear has been told since then, and about which there is something.
+    """Payments about which the provider has told nothing clear since `before`, and which need a person.
 
-    Either the provider knows the invoice and tells something odd; or a notice that our key signed
-    says that money came, be it proven or refused for another reason.
+    Either the provider knows the invoice and tells something odd; or a postback that our key signed
+    says that money came, whether it was proven or refused for another reason.
     """
     proven = exists().where(Postback.invoice_id == Payment.invoice_id, Postback.done_at.is_(None))
     something = or_(

@@ -31,9 +31,9 @@ FOLDER = "watch"
 LASTS = timedelta(days=1)
 LARGEST_LINE = 16 * 1024
 ROOM = 1024 * 1024
-"""For all notices of an invoice: about 250."""
+"""Bytes for all postbacks of one invoice: about 250 of them."""
 ROOM_FOR_FORGERIES = 128 * 1024
-"""What is not signed with our key stops being recorded here, and leaves the rest to what is."""
+"""From so many bytes on, only postbacks signed with our key are recorded: forgeries must leave them room."""
 PROVEN = "proven"
 ID = re.compile(r"[A-Z0-9]{4,32}")
 LABELS = (
@@ -49,10 +49,10 @@ def mask_for(settings: Settings, invoice_id: str, reference: str, *hidden: str) 
 
 
 class Watched:
-    """The marker of one invoice that is watched, for whoever watches it."""
+    """The marker that has the postbacks of one invoice recorded, for whoever watches it."""
 
     def __init__(self, folder: Path, invoice_id: str, reference: str) -> None:
-        """Make the marker, and take away those that nobody has come back for."""
+        """Make the marker, and remove old ones whose watcher has not come back."""
         self.path = folder / FOLDER / invoice_id
         self.path.parent.mkdir(mode=0o700, exist_ok=True)
         for old in self.path.parent.iterdir():
@@ -86,15 +86,15 @@ class Sight:
     content_type: str | None
     body: bytes
     invoice_id: str | None = None
-    """Which one it names, as far as anybody can tell."""
+    """The invoice that the postback names, as far as anybody can tell."""
     judged: str = ""
     why: str = ""
     answer: int = 500
-    """What the sender was answered: this, if the shop broke."""
+    """The HTTP status that the sender was answered; it stays 500 if the shop broke."""
     at: datetime = field(default_factory=utcnow)
 
     def record(self) -> None:
-        """Write it down if its invoice is watched. Whatever goes wrong here costs nobody the notice."""
+        """Write the postback down if its invoice is watched. A failure here never costs the postback itself."""
         try:
             if self.invoice_id and ID.fullmatch(self.invoice_id):
                 self._record(current_settings(), self.invoice_id)
@@ -105,7 +105,7 @@ class Sight:
 
     def _record(self, settings: Settings, invoice_id: str) -> None:
         path = settings.shop_data_dir / FOLDER / invoice_id
-        # What is no file must keep nobody waiting: from an empty pipe one reads for ever.
+        # Without waiting: an empty pipe in the file's place would be read from for ever.
         flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
         with os.fdopen(os.open(path, flags), "rb") as file:
             signed = self.judged in (PROVEN, *SIGNED)
@@ -126,7 +126,7 @@ class Sight:
         return line.encode() + b"\n"
 
     def facts(self, mask: Mask) -> dict[str, Any]:
-        """What is written down of it."""
+        """What is written down of the postback."""
         encoding, fields = unproven_fields(self.content_type, self.body)
         token = next((value for name, value in fields if name == "token"), None)
         return {
@@ -143,7 +143,7 @@ class Sight:
         }
 
     def is_refused(self, because: Refusal, why: str, invoice_id: str | None) -> None:
-        """Note that it is not believed."""
+        """Note that the postback is not believed, and why."""
         self.judged, self.why, self.invoice_id = because.value, why, invoice_id
 
 
@@ -171,7 +171,7 @@ def _token(token: object, mask: Mask, at: datetime) -> dict[str, Any]:
         "signature": f"<text of {len(parts[2])}>",
     }
     expires = shown.get("exp") if isinstance(shown, dict) else None
-    # A figure that was not masked, so a moment.
+    # A number that the mask lets through under `exp` is a moment.
     if isinstance(expires, int | float) and not isinstance(expires, bool):
         found["seconds_left"] = round(expires - at.astimezone(UTC).timestamp(), 1)
     return found

@@ -10,7 +10,7 @@ from .models import Payment
 
 @dataclass(frozen=True)
 class Meaning:
-    """One reason: in a list, as the doctor's finding, and how to mend it."""
+    """The words for one reason: in a list, as the doctor's finding, and how to mend it."""
 
     listed: str
     found: str
@@ -71,7 +71,7 @@ MEANINGS: dict[str, Meaning] = {
         "",
     ),
 }
-"""The gravest first: where several come together, that one is told."""
+"""The gravest reason first: where there are several, the doctor tells the first of them."""
 
 
 def meaning(payment: Payment) -> Meaning:

@@ -14,7 +14,7 @@ from .models import Payment
 
 
 def to_review(session: Session, order: Order, why: str) -> None:
-    """Leave it to a person, and tell the buyer, who reads the flag's words for `why`."""
+    """Leave the order to a person, and mail its buyer: the mail has the words of the flag, not `why`."""
     if order.status is not OrderStatus.REVIEW:
         order.move(OrderStatus.REVIEW, Because(why))
         plan_mail(session, order, MailKind.ORDER_REVIEW)
@@ -29,7 +29,7 @@ def ask_a_person(
 
 
 def ask_about_part(session: Session, order: Order, payment: Payment) -> None:
-    """A part that buys nothing is somebody's money. Asked once, however often the provider repeats it."""
+    """Ask a person about a part that buys nothing: once, however often the provider tells of it."""
     note = f"Order {order.number} was paid in part only, by {payment.name}. {payment.figures or ''}"
     kind, reference = AttentionKind.PAID_PARTIAL, payment.reference
     raise_attention_once(session, kind, reference, note.strip(), order_id=order.id)

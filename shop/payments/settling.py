@@ -1,6 +1,6 @@
 """Writing down what is true about a payment.
 
-Whoever says so, the provider, a person or a price of nothing: an order becomes paid in this file and no other.
+An order becomes paid in this file and no other: because the provider says so, a person does, or it costs nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ANSWERED = (
     OrderFlag.AMOUNT_MISMATCH,
     OrderFlag.PAID_LATE,
 )
-"""What needs nobody any more once the order is sold."""
+"""Flags that need no person any more once the order is sold."""
 ANSWERED_ITEMS = tuple(map(AttentionKind, ANSWERED))
 """The attention items of the same names."""
 
@@ -80,7 +80,7 @@ def note_figures(payment: Payment, info: InvoiceInfo, now: datetime) -> None:
     """Keep what the provider tells about an invoice beside its status; API v1 tells nothing."""
     payment.checked_at, payment.provider_status = now, info.status
     payment.unclear_since, payment.unclear_because = None, ""
-    payment.test_mode = payment.test_mode or bool(info.test_mode)  # said once, it needs a person
+    payment.test_mode = payment.test_mode or bool(info.test_mode)  # for good: a person decides
     payment.part_came = payment.part_came or info.is_part
     if info.status is InvoiceStatus.PARTIAL:
         payment.partial_since = payment.partial_since or now
@@ -99,7 +99,7 @@ def take_money(
     over: bool,
     wrong: str,
 ) -> None:
-    """The money for this payment is there; `wrong` says why it may not count for the order."""
+    """Note that this payment's money is there, and sell the order; not if `wrong` says why it does not count."""
     payment.move(PaymentState.PAID)
     payment.paid_at, payment.next_check_at = now, None
     _close_postback(session, payment, now)
@@ -149,7 +149,7 @@ def complete(
     order.paid_with = payment.paid_with
     order.mark_paid(because, at=now)
     plan_deliveries(session, order, note=figures_for_buyer(order, payment) if over else "")
-    # A part that came by another invoice did not buy this: it stays before a person.
+    # The item about a part that came by another invoice stays open: that part did not pay for this.
     resolve_attention(
         session,
         [payment.reference],
@@ -170,7 +170,7 @@ def settle_free(session: Session, order: Order, now: datetime) -> None:
 def _note_money_after_confirmation(
     session: Session, order: Order, payment: Payment, info: InvoiceInfo
 ) -> None:
-    """Money that the provider sees after a person vouched for it may be more money."""
+    """Ask a person about money that the provider saw after one vouched for it: it may be more money."""
     part_came_before = payment.part_came
     note_figures(payment, info, utcnow())
     if payment.is_closed or payment.part_came > part_came_before:
@@ -204,7 +204,7 @@ def _note_second_payment(session: Session, order: Order, payment: Payment) -> No
 
 
 def end_unpaid(session: Session, order: Order) -> None:
-    """The time for paying is over: the order expires, unless a part of its money is there."""
+    """End an order whose time for paying is over: it expires, or a person decides if a part of its money came."""
     with_part = [payment for payment in payments_of(order.id) if payment.part_came]
     if with_part:
         give_up_on_the_rest(session, order, with_part[0])
@@ -212,8 +212,8 @@ def end_unpaid(session: Session, order: Order) -> None:
     order.move(OrderStatus.EXPIRED, Because("the time for paying is over"))
     now = utcnow()
     if order.expires_at < now - GIVE_UP_ASKING_AFTER - HOUR:
-        order.expires_at = now  # a clock was behind when its end was written, or nobody swept
-    order.expires_at = min(order.expires_at, now)  # late money is late from now on
+        order.expires_at = now  # a clock was behind when this was written, or no sweep ran
+    order.expires_at = min(order.expires_at, now)  # money counts as late from now on
     release_holds(session, order)
 
 
@@ -224,7 +224,7 @@ def lock_payment(session: Session, order_id: int, payment_id: int) -> tuple[Orde
 
 
 def _mismatch(order: Order, payment: Payment, info: InvoiceInfo) -> str:
-    """Why what was paid is not what this order asked for; empty when it is, or nobody says (v1)."""
+    """Why the paid invoice does not fit the order; empty if it fits, or if the provider does not say (v1)."""
     other_amount = info.amount is not None and not same_to_the_cent(info.amount, payment.money)
     if other_amount or info.currency not in ("", payment.currency):
         amount = with_equal_places(info.amount)[0] if info.amount is not None else "an amount"
@@ -248,7 +248,7 @@ def _too_late(order: Order, now: datetime) -> bool:
 
 
 def _is_sold(order: Order, payment: Payment) -> bool:
-    """Whether the order's money came by another payment, even if it waits for a person."""
+    """Whether the order's money came by another payment, even one that waits for a person."""
     others = (other for other in payments_of(order.id) if other is not payment)
     return order.status in SETTLED or any(other.state is PaymentState.PAID for other in others)
 
@@ -266,7 +266,7 @@ def _hold_again(session: Session, order: Order) -> bool:
 
 
 def note_unclear(payment: Payment, why: str, now: datetime) -> None:
-    """An answer about the invoice could not be understood; since when, and why, is kept for the sweep."""
+    """Note that an answer about the invoice could not be understood: since when, and why, for the sweep."""
     if payment.unclear_since is None:
         payment.unclear_since = now
     payment.unclear_because = why[:300]

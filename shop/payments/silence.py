@@ -1,4 +1,4 @@
-"""A provider that tells nothing at all: nobody can pay, and money that came is not seen."""
+"""Telling a person that the provider is silent: nobody can pay then, and money that came is not seen."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def tell_of_silence(calls: Round, now: datetime) -> None:
 
 
 def _is_wanted(now: datetime) -> bool:
-    """Whether to ask although no invoice is due: it was silent before, or the last buyer got no invoice."""
+    """Whether to ask although no check is due: the provider was silent, or the last buyer got no invoice."""
     newest = newest_payment()
     in_vain = newest and not newest.invoice_id and newest.created_at > now - WANTED_FOR
     return bool(in_vain) or is_silent("provider")
 
 
 def _knock(gateway: CryptoCloud) -> None:
-    """Ask about an invoice that nobody has. What is odd about the answer is the doctor's business."""
+    """Ask about an invoice that nobody has: any answer is a sign of life, and `doctor` says what is odd in it."""
     try:
         gateway.check_key()
     except NotTheApi:

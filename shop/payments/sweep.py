@@ -1,4 +1,4 @@
-"""The safety net, every minute: whatever a crash, a lost notice or a slow provider left behind.
+"""The sweep of payments: every minute it picks up what a crash, a lost postback or a slow provider left.
 
 Each row is its own small transaction, and every step is correct even when two sweeps run at once.
 """
@@ -54,15 +54,15 @@ log = structlog.get_logger()
 
 
 def sweep(gateway: CryptoCloud, now: datetime | None = None) -> None:
-    """One whole round. What breaks in one part keeps no other from its work, and is raised in the end."""
+    """Do one whole round. An error in one part keeps no other from its work, and is raised at the end."""
     now, calls = now or utcnow(), Round(gateway)
     for_each(PARTS, lambda part: part[0](calls.for_part(part[1]), now), "the payment sweep's parts")
 
 
 def watch_again(calls: Round, now: datetime) -> None:
-    """Take up the watch over invoices that were left too early: their money may still come and count.
+    """Watch those invoices again whose watch ended too early: their money may still come and count.
 
-    More hours are given to late money now, the order was paid anew, or a wrong clock has ended the watch.
+    It did if late money is given more hours now, if the order is paid anew, or if a clock was wrong.
     """
     with transaction("watch_again") as session:
         left = update(Payment).where(Payment.next_check_at.is_(None), ~Payment.is_closed)
@@ -71,7 +71,7 @@ def watch_again(calls: Round, now: datetime) -> None:
 
 
 def forget_lost_calls(calls: Round, now: datetime) -> None:
-    """A call whose process died is `unknown`; its invoice is looked for, and given up if there is none."""
+    """Look for the invoice of each payment whose process died in its call; give up those that have none."""
     for payment in past_their_lease(PaymentState.CREATING, now):
         _move(payment, PaymentState.CREATING, PaymentState.UNKNOWN)
     for_each(
@@ -85,7 +85,7 @@ def _look_for_invoice(payment: Payment, calls: Round, now: datetime) -> None:
     order_id, payment_id, reference = payment.order_id, payment.id, payment.reference
     since, ended, amount = payment.created_at, payment.lease_until or now, payment.money
     end_read()
-    # Where nobody can say, the buyer may start another payment meanwhile.
+    # While the provider cannot say, the buyer may start another payment.
     patience, heard = GIVE_UP_ASKING_AFTER, calls.heard
     try:
         found = calls.make(
@@ -105,15 +105,15 @@ def _look_for_invoice(payment: Payment, calls: Round, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class Check:
-    """A payment whose turn it is, as it was read with all others: not anew for each of them."""
+    """What the sweep needs of a payment whose turn it is, read for all such payments in one query."""
 
     question: Question
-    """Empty where the money is known to be there."""
+    """Empty if the payment's money is known to be there."""
     payment_id: int
     again_at: datetime | None
     """When to ask again if all goes well; None is never."""
     is_old: bool
-    """Whether its invoice ended long ago, so that the watch over it may be."""
+    """Whether its invoice ended a day ago or earlier, so that the watch over it may end."""
 
 
 def check_due_payments(calls: Round, now: datetime) -> None:
@@ -140,7 +140,7 @@ def _check(payment: Payment, now: datetime) -> Check:
 
 
 def _claim_all(turn: Sequence[Check], now: datetime) -> Question:
-    """What to ask about in one call: those of which no other sweep was faster."""
+    """The question of one call: about the payments that no other sweep has claimed first."""
     mine = [check.question for check in turn if _claim(check.payment_id, check.again_at, now)]
     return {invoice_id: asked for question in mine for invoice_id, asked in question.items()}
 
@@ -152,7 +152,7 @@ def _note_told(
     watched: ColumnElement[bool],
     now: datetime,
 ) -> None:
-    """See that what was not told is asked about again soon, and end the watch over what is past it."""
+    """Ask again soon about payments that were not told about, and end the watch over those past it."""
     ids = {one.payment_id for one in asked.values()}
     if told == ids and not any(check.is_old for check in turn):
         return
@@ -174,7 +174,7 @@ def _note_told(
 
 
 def tell_of_unclear_answers(calls: Round, now: datetime) -> None:
-    """Put before a person what for minutes CryptoCloud has told nothing about that can be used."""
+    """Put before a person the payments about which CryptoCloud has told nothing usable for minutes."""
     told = [
         (
             payment.reference,
@@ -192,7 +192,7 @@ def tell_of_unclear_answers(calls: Round, now: datetime) -> None:
 def expire_orders(calls: Round, now: datetime) -> None:
     """Close unpaid orders whose time is over, after asking the provider once more about each."""
     overdue = [order.id for order in overdue_orders(now)]
-    # In any order: else the same few that nobody can tell about would stand before all others.
+    # In random order: else the same few that the provider cannot tell about would always come first.
     random.shuffle(overdue)
     for_each(
         calls.answers(overdue, _last_question),
@@ -210,7 +210,7 @@ def _expire(order_id: int, told: set[int], now: datetime) -> None:
     order, live = db.session.get_one(Order, order_id), find_live_payment(order_id)
     waited = order.expires_at < now - GIVE_UP_ASKING_AFTER
     if live and live.invoice_id and live.id not in told and not waited:
-        return  # nobody could say, or not clearly, that the money is not there
+        return  # the provider has not said, or not clearly, that the money is not there
     with transaction("expire") as session:
         order = lock_order(session, order_id)
         if order.status is not OrderStatus.PENDING or order.expires_at > now:
@@ -230,7 +230,7 @@ def _expire(order_id: int, told: set[int], now: datetime) -> None:
 def _claim(payment_id: int, again_at: datetime | None, now: datetime) -> bool:
     """Take this check, and set the time of the next; False when another sweep was faster.
 
-    There always is a next one, should this process die before it has asked: only an answer ends it.
+    The next check is always set, in case this process dies before it has asked; only an answer ends them.
     """
     due = update(Payment).where(Payment.id == payment_id, is_due(now))
     with transaction("claim") as session:
@@ -256,7 +256,7 @@ PARTS: tuple[tuple[Callable[[Round, datetime], None], float], ...] = (
     (compare_clocks, 1),
     (tell_of_silence, 1),
 )
-"""What a round does, in this order, each with the share of the time for calls after which it makes none.
+"""The parts of a round in their order, each with the share of the time for calls after which it makes none.
 
-First what is overdue and keeps stock from other buyers: it must not wait until all others were asked about.
+Orders that are overdue come before other checks: they keep stock from other buyers, and must not wait.
 """

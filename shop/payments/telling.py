@@ -1,4 +1,4 @@
-"""Putting before a person what the provider will say again until somebody has seen to it."""
+"""Telling a person of refusals that the provider repeats until somebody has seen to their cause."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from .cryptocloud import (
 )
 
 OF_ONE_CASE = re.compile(r"\S*[0-9@]\S*")
-"""A figure, a time, an address, the number of a request: no part of the reason, and another each time."""
+"""Words that differ each time, such as a time, an address or a request's number: they are no part of the reason."""
 
 
 def tell_a_person(session: Session, error: CryptoCloudError, order: Order | None = None) -> None:
     """Raise an attention item about a refusal that lasts: one for each reason, until it is resolved.
 
-    `order` is one that cannot be paid for it; without one, it was asked about invoices. An item is about all
-    orders that the reason stops, so only a refused reply, behind which may be money, names its order.
+    `order` is one that cannot be paid because of it; without `order`, the call was a question about invoices.
+    An item stands for all orders that its reason stops. Only an item about a refused reply, behind which there
+    may be money, names its order.
     """
     order_id = None
     if isinstance(error, KeyRefused):

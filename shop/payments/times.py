@@ -1,4 +1,4 @@
-"""Figures that must agree with each other, each made of what it must outlast: change one, and all follow.
+"""Lengths of time that must agree: each is made of those that it must outlast, so a change moves them all.
 
 How long late money counts is the operator's to say (SHOP_LATE_PAYMENT_HOURS, a product's own hours);
 what depends on it is in watching.py, and what settings it forbids in `shop/config`.
@@ -22,7 +22,7 @@ PAID_ANEW_FOR = timedelta(days=6)
 CHECK_AFTER = tuple(timedelta(seconds=s) for s in (15, 30, 60, 120, 300, 900, 3600))
 """The pauses between questions about a young invoice; the last is that of older ones until a day after their end."""
 PART_OF_AGE = 8
-"""Of the time since its end, one such part is the pause after that day: a year's watch costs some 75 calls."""
+"""After that day the pause is the time since the invoice's end, divided by this: a year's watch costs some 75 calls."""
 LONGEST_PAUSE_AFTER_END = (timedelta(hours=LONGEST_LATE_HOURS) + WATCH_MARGIN) / PART_OF_AGE * 1.2
 """The last pause, which may begin a little before the end of the longest watch, or after it."""
 ABOUT_TO_EXPIRE = 5 * MINUTE
@@ -30,7 +30,7 @@ ABOUT_TO_EXPIRE = 5 * MINUTE
 WATCH_PARTIAL = timedelta(days=7)
 """The least time for which an invoice is watched after its end when a part of its money came."""
 STOP_ASKING_AFTER = timedelta(days=30)
-"""After the end of an invoice that the provider never tells about; a person knows long since."""
+"""How long after its end an invoice is asked about that the provider never tells about; a person knows by then."""
 
 ABANDON_UNKNOWN_AFTER = timedelta(minutes=2)
 GIVE_UP_ASKING_AFTER = A_DAY
@@ -38,11 +38,11 @@ GIVE_UP_ASKING_AFTER = A_DAY
 MATCH_WITHIN = timedelta(minutes=5)
 BELIEVE_WITHIN = A_DAY
 CHECK_AGAIN_AFTER = timedelta(seconds=30)
-"""At the next sweep, behind the others: what fails may not stand in the way of what does not."""
+"""How soon to ask again after a failure: at the next sweep, behind the others, so that it delays none of them."""
 UNCLEAR_FOR = timedelta(minutes=3)
 """So long may answers about an invoice be unclear before a person is told."""
 UNCLEAR_AGAIN_AFTER = timedelta(minutes=15)
-"""Once a person has been told that the answers about an invoice are not clear."""
+"""How soon to ask again once a person has been told that the answers about an invoice are not clear."""
 
 TIME_FOR = {
     "nothing": timedelta(0),
@@ -54,7 +54,7 @@ TIME_FOR = {
     "answering at the longest": LONGEST_PAUSE_AFTER_END + A_DAY,
     "judging": BELIEVE_WITHIN + HOUR,
 }
-"""After so long the check of the books (`books/checks.py`) takes for stuck what the sweep should have moved on."""
+"""How long the sweep may need for each of these; past it, the check of the books (`books/checks.py`) calls it stuck."""
 
 
 def price_stands_for() -> timedelta:

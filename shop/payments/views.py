@@ -1,4 +1,4 @@
-"""The provider's notices. The only route without a CSRF token: it demands a signed one instead."""
+"""The provider's postbacks. Their route asks for no CSRF token: it demands a signed one instead."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ bp = Blueprint("payments", __name__)
 log = structlog.get_logger()
 
 SECONDS_TO_ASK = 4.0
-"""The provider waits for our answer while we ask it back; the sweep takes over when this is too short."""
+"""How long we ask the provider while it waits for our answer; if that is too short, the sweep asks later."""
 
 
 @bp.post("/payments/cryptocloud/postback", strict_slashes=False)
@@ -66,7 +66,7 @@ def _is_received(sight: Sight) -> bool:
 
 
 def _body() -> bytes:
-    """What was sent, up to a byte too much: that is refused, but it may name an invoice all the same."""
+    """What was sent, up to one byte over the limit: such a body is refused, but it may still name an invoice."""
     request.max_content_length = sys.maxsize  # no more is read than this
     body = bytearray()
     while len(body) <= LARGEST_POSTBACK:
@@ -80,8 +80,8 @@ def _body() -> bytes:
 def _is_paid(invoice_id: str | None, client: CryptoCloud, *, ask: bool) -> bool:
     """Whether the provider calls the invoice paid, in its API: the notice itself is not believed.
 
-    Our key signed it, so the provider spoke a moment ago, and its buyer need not wait for the sweep.
-    It is asked no oftener than for other refused notices: a signed one can be sent again by others.
+    Our key signed the postback, so the provider spoke a moment ago, and the buyer need not wait for the sweep.
+    The provider is asked no oftener than for other refused postbacks: others can send a signed one again.
     """
     payment = find_payment_by_invoice(invoice_id) if invoice_id else None
     if payment is None or invoice_id is None:

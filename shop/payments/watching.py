@@ -16,17 +16,17 @@ from .times import A_DAY, CHECK_AFTER, HOUR, PART_OF_AGE, WATCH_PARTIAL
 
 
 def late_time(order: Order) -> timedelta:
-    """How long after an order's end its money still buys: what the strictest of its products honours."""
+    """How long after an order's end its money still counts: as long as the strictest of its products allows."""
     default = current_settings().shop_late_payment_hours
     own = [line.product.honour_late_hours for line in order.lines if line.product]
     return timedelta(hours=min((default if one is None else one for one in own), default=default))
 
 
 def is_watched(now: datetime) -> ColumnElement[bool]:
-    """Whether a payment's money may still come and count; an invoice of which nobody asks any more loses it.
+    """Whether a payment's money may still come and count, so that its invoice must be asked about.
 
-    For `late_time` and WATCH_MARGIN after its own end or its order's, which moves when the order is
-    paid anew and then counts for the older invoices as well.
+    It may for `late_time` and WATCH_MARGIN after the end of the invoice or of its order. The order's end
+    moves when the order is paid anew, and then counts for the older invoices as well.
     """
     default = current_settings().shop_late_payment_hours
     known = select(Product.honour_late_hours).where(Product.honour_late_hours.is_not(None))
