@@ -14,7 +14,7 @@ The first line that fits an answer says what it is:
     401, 403, a reason for "authorization"                      KeyRefused
     any other no                                                Rejected
 
-After a 2xx an invoice may be there, whatever stands in it: it is no refusal unless the reply says no.
+After a 2xx an invoice may exist, whatever the reply holds: it counts as a refusal only if the reply says no.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ DONE = (200, 201)
 """The documents know 200 alone; a 201 with a whole reply says the same."""
 REASONS = ("error", "message", "detail")
 OF_THE_KEY = re.compile(r"authenticat|authoriz|credential|token|api.?key", re.IGNORECASE)
-"""What a 403 speaks of when it is about the key, and not about the project."""
+"""Words of a 403 that is about the key, and not about the project."""
 HASTE = re.compile(r"too many (?:request|call|attempt)|rate.?limit|throttl", re.IGNORECASE)
-"""What any no speaks of when it is for the moment."""
+"""Words of a refusal that holds for the moment only, whatever its status."""
 EMAIL = re.compile(r"[^\s@\"'<>(),;:]{1,64}(?:@|%40)[^\s@\"'<>(),;:]{1,255}")
-"""Rather too much than too little: reasons stand in logs and before people."""
+"""It matches rather too much than too little, because reasons are logged and shown to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Answer:
     body: bytes
     retry_after: float | None = None
     clock_ahead: float | None = None
-    """By how many seconds the provider's clock is ahead of ours, at the least that the call's length allows."""
+    """By how many seconds the provider's clock is ahead of ours: the least that the call's length allows."""
     server: str = ""
     """What the answering program calls itself."""
     location: str = ""
@@ -80,7 +80,7 @@ class Answer:
         url: str = "",
         took: float = 0.0,
     ) -> Answer:
-        """The answer that has just come in from this address, so many seconds after it was asked for."""
+        """The answer that has just come in from `url`, `took` seconds after the call began."""
         now, host = time.time(), named_host(headers.get("Location", ""))
         return cls(
             status,
@@ -105,7 +105,7 @@ class Answer:
         raise self._error(told)
 
     def _error(self, told: object) -> CryptoCloudError:
-        """By the table above, from its first line to its last."""
+        """The error that this answer amounts to: the first line of the table above that fits."""
         status, words = self.status, _reason(told)
         if 300 <= status < 400:
             return self._moved()
@@ -140,7 +140,7 @@ class Answer:
 
     @property
     def _is_page(self) -> bool:
-        """Whether it is HTML. Half of a reply is no JSON either, and comes from the API."""
+        """Whether the body is HTML. A reply that broke off is no JSON either, but it comes from the API."""
         return self.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
     def _is_wall(self, told: object) -> bool:
@@ -164,9 +164,9 @@ def _parsed(body: bytes) -> object:
 
 
 def _says_no(told: object) -> bool:
-    """Whether a reply under 200 says no: by its status, or by another than success and a reason.
+    """Whether a reply with 200 or 201 says no: by the status `error`, or by none of success and a reason.
 
-    A result alone is no reason: it may be an invoice.
+    A `result` alone is no reason: it may be an invoice.
     """
     if not isinstance(told, dict):
         return False
@@ -184,7 +184,7 @@ def _names_the_key(told: object) -> bool:
 def _reason(told: object) -> str:
     """The provider's own words as a short line of plain characters, without any email address.
 
-    Under whichever name they came: some are known, and else all are taken that are there.
+    They are taken from the first known field that has any, or else from all fields of the answer.
     """
     words = told
     if isinstance(told, dict):
@@ -219,7 +219,7 @@ def _wait(text: str, now: float) -> float | None:
 
 
 def _clock_ahead(headers: Mapping[str, str], now: float, took: float) -> float | None:
-    """The answer was dated somewhere within the call; one out of a cache was dated long before."""
+    """How far the provider's clock is ahead: the answer was dated within the call; one from a cache tells nothing."""
     ahead = _seconds_until(headers.get("Date", ""), now)
     if ahead is None or headers.get("Age", "0") != "0":
         return None

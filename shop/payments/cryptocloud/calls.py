@@ -23,7 +23,7 @@ KEY_REFUSED_SECONDS = 30.0
 """A key that was refused is not tried again for so long: the provider may count such calls."""
 
 CLOCK_READINGS = 3
-"""One alone may be wrong: something in between may have answered with a date of its own."""
+"""How many readings tell the time: one alone may come from something in between, with a date of its own."""
 
 
 class Calls:
@@ -35,14 +35,14 @@ class Calls:
         self._refused_at: float | None = None
         self._clock_ahead: deque[float] = deque(maxlen=CLOCK_READINGS)
         self.on_answer: Callable[[str, str, Answer], None] | None = None
-        """Told of each answer as it came, with its call's method and path."""
+        """Called with each answer as it came, after its call's method and path."""
 
     def call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         """One call that is answered with success; otherwise the error that the answer amounts to."""
         return self.judge(self.ask(method, path, **arguments))
 
     def judge(self, answer: Answer) -> dict[str, Any]:
-        """The answer's reply; remembers for a while when the key was refused, and what time it is there."""
+        """The answer's reply; notes when the key was refused, and by how much the provider's clock differs."""
         try:
             reply = answer.reply()
         except KeyRefused:
@@ -56,7 +56,7 @@ class Calls:
     def clock_ahead(self) -> float | None:
         """By how many seconds the provider's clock is ahead of ours; None until enough answers have told.
 
-        Of the last ones it is the reading that is nearest to ours, so one right answer clears our clock.
+        It is the last readings' nearest to our clock, so that one right answer is enough to clear ours.
         """
         readings = tuple(self._clock_ahead)
         return min(readings, key=abs) if len(readings) == CLOCK_READINGS else None
@@ -132,7 +132,7 @@ class Calls:
                     **content,
                 ) as response:
                     body = _read(response, deadline, largest)
-                    # A page about a mistake may show the request that made it.
+                    # An error page may repeat the request that caused it, key and all.
                     body = body.replace(self.api_key.encode(), b"-")
                     took = time.monotonic() - started
                     return Answer.of(response.status_code, response.headers, body, self.url, took)
@@ -144,15 +144,15 @@ class Calls:
                 if _never_connected(error):
                     raise NotSent("the provider could not be reached") from None
                 raise Unclear("the connection broke before an answer came") from None
-            except Exception as error:  # `requests` lets some of what it stands on through
+            except Exception as error:  # `requests` lets some errors of its own libraries through
                 raise Unclear(f"no usable answer: {type(error).__name__}") from None
 
 
 class _Session(requests.Session):
-    """Even when told not to follow a redirect, `requests` reads the whole of its body, however long."""
+    """A session that leaves the body of a redirect unread: `requests` reads all of it, even without following."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Nowhere: a redirect is an answer like any other."""
+        """None, so that a redirect is an answer like any other."""
         return None
 
 
@@ -167,7 +167,7 @@ def _never_connected(error: requests.ConnectionError) -> bool:
 
 def _read(response: requests.Response, deadline: float, largest: int) -> bytes:
     body = bytearray()
-    # What has come so far, and no waiting for more: a drip would last past the deadline.
+    # Each read takes what has come and waits for no more: an answer that drips would outlast the deadline.
     while piece := response.raw.read1(16 * 1024, decode_content=True):
         body += piece
         if len(body) > largest or time.monotonic() > deadline:

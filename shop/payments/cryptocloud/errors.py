@@ -63,13 +63,13 @@ class ProjectRefused(Rejected):
 
 
 class Blocked(Rejected):
-    """Not the API said no, but something in between: a bot wall, a proxy, or another web server."""
+    """Something in between said no, and not the API: a bot wall, a proxy, or another web server."""
 
     about_invoice = False
 
 
 class NotTheApi(Blocked):
-    """What stands at this address answers, and not as the API does."""
+    """Something answers at this address, but not as the API does."""
 
 
 class Unavailable(Rejected):
@@ -88,7 +88,7 @@ class Unclear(CryptoCloudError):
 
 
 class UnclearInvoice(Unclear):
-    """The provider tells about the invoice, and not in a way that can be understood."""
+    """The provider tells about the invoice, but what it tells cannot be understood."""
 
     about_invoice = True
 
@@ -116,7 +116,7 @@ class Untrusted(Unclear):
     lasts = True
 
     test_mode = False
-    """Whether that invoice is, or may be, a test."""
+    """Whether the invoice of the answer is, or may be, a test."""
 
     def __init__(self, message: str, invoice_id: str | None = None) -> None:
         super().__init__(message)
@@ -139,18 +139,18 @@ class Refusal(enum.StrEnum):
 
     UNREADABLE = "unreadable"
     UNSIGNED = "unsigned"
-    """It has no token."""
+    """The postback has no token."""
     MALFORMED = "malformed"
-    """What stands there is no HS256 token that can be read."""
+    """Its token is no HS256 token that can be read."""
     SIGNATURE = "signature"
-    """Somebody else's key signed it; all that follow are signed with ours."""
+    """Another key than ours signed the token; in each of the reasons below, ours signed it."""
     EXPIRED = "expired"
-    """Too old, or from the future: of our clock, of a delay, or sent once more by somebody."""
+    """The token is too old or from the future: our clock is wrong, it came late, or somebody sent it again."""
     UNDATED = "undated"
     NOT_FOR_INVOICE = "not_for_invoice"
-    """Its token names no invoice."""
+    """The token names no invoice."""
     NO_INVOICE = "no_invoice"
-    """Its token names one, and the notice itself none."""
+    """The token names an invoice, and the postback itself names none."""
     OTHER_INVOICE = "other_invoice"
     OTHER_ORDER = "other_order"
 
@@ -165,7 +165,7 @@ SIGNED = (
 )
 """Refused although signed with our secret key, which is therefore the right one."""
 ASKED_AT_ONCE = (Refusal.NOT_FOR_INVOICE, Refusal.NO_INVOICE)
-"""The provider spoke, in time, and did not say clearly of what: it is asked, and nothing is believed."""
+"""Reasons after which the provider is asked at once: it has just spoken, but not clearly about which invoice."""
 
 
 class BadPostback(Exception):

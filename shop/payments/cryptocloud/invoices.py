@@ -19,14 +19,14 @@ LONGEST_PAY_URL = 512
 NOISE = Decimal("0.0001")
 """A hundredth of a cent: 9.999999999999998 is what floats make of 10."""
 COIN_NOISE = Decimal("1e-12")
-"""The same for coins, of which a hundredth of a cent may be much: this part of what is due."""
+"""The same for coins, as a part of what is due: 0.0001 of a coin may be much money."""
 INVOICE_ID = re.compile(r"(?:INV-)?([A-Z0-9]{4,32})")
 
 
 class InvoiceStatus(enum.StrEnum):
     """Every status that is known; `overpaid` is v2's and accepted from v1 just in case.
 
-    `unknown` is ours: the provider tells about the invoice, and not in a way that can be understood.
+    `unknown` is ours: the provider tells about the invoice, but what it tells cannot be understood.
     """
 
     CREATED = "created"
@@ -38,7 +38,7 @@ class InvoiceStatus(enum.StrEnum):
 
 
 OTHER_SPELLINGS = {"cancelled": InvoiceStatus.CANCELED, "expired": InvoiceStatus.CANCELED}
-"""Seen in clients of the provider, and clear enough."""
+"""Spellings that were seen in clients of the provider; their meaning is clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def named_invoice(text: object) -> str:
 def checked_pay_url(pay_url: object, origins: Sequence[str], invoice_id: str) -> str:
     """The invoice's pay link, if a buyer may be sent there; Untrusted when it leads anywhere else.
 
-    One without a scheme gets https, or what the configured origin has.
+    A link without a scheme gets the one of the configured origin whose host it names.
     """
     if not isinstance(pay_url, str) or len(pay_url) > LONGEST_PAY_URL:
         raise Unreadable("the reply has no usable pay_url")
@@ -159,5 +159,5 @@ def status_of(word: object) -> tuple[InvoiceStatus, str]:
 
 
 def plain_text(value: object) -> str:
-    """Printable ASCII and short, whatever came: it goes into a column and in front of a person."""
+    """The value as short, printable ASCII, because it is stored in a column and shown to people."""
     return re.sub(r"[^ -~]", "?", str(value)[:120]) if isinstance(value, str | int) else ""

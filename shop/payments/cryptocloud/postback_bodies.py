@@ -24,7 +24,7 @@ NAMED = re.compile(
 
 LONGEST_AMOUNT = 120
 EDGE = re.compile(rb"\s*(--[^\r\n]{0,199}[^\s-])[ \t]*(\r?\n)")
-"""The first line of a multipart form, which says what parts it; its label may be wrong or gone."""
+"""A multipart form's first line, which is its boundary: the Content-Type may name a wrong one, or none."""
 PART = re.compile(
     rb"""^content-disposition:[ \t]*form-data[ \t]*;[ \t]*name="?([^"\r\n;]*)"?[ \t]*$""",
     re.IGNORECASE | re.MULTILINE,
@@ -35,7 +35,7 @@ FILE = re.compile(
 LARGEST_HEAD = 1000
 
 Fields = list[tuple[str, Any]]
-"""As they stand in the notice, with repeats."""
+"""Names and values as they stand in the postback, with repeats."""
 
 
 def invoice_named_in(text: str) -> str | None:
@@ -45,7 +45,7 @@ def invoice_named_in(text: str) -> str | None:
 
 
 def invoice_found_in(body: bytes) -> str | None:
-    """The same of a body that cannot be read."""
+    """The invoice that is named in a body whose fields cannot be read, as far as it is looked through."""
     return invoice_named_in(body[:LOOKED_THROUGH].decode("ascii", "replace"))
 
 
@@ -59,7 +59,7 @@ def json_fields(body: bytes, fraction: Callable[[str], object] = str) -> Fields:
         return dict(pairs)
 
     try:
-        # Bytes of another encoding are in fields that are not used: those that are hold plain ASCII.
+        # Bytes that are replaced do no harm: the fields that are used hold plain ASCII.
         text = body.decode(json.detect_encoding(body), "replace")
         found = json.loads(
             text,
@@ -75,7 +75,7 @@ def json_fields(body: bytes, fraction: Callable[[str], object] = str) -> Fields:
 
 
 def _integer(digits: str) -> int | str:
-    """Python refuses to read very long ones, and with them the notice."""
+    """The integer; its digits if they are very many, for which Python would refuse the whole postback."""
     return int(digits) if len(digits) <= LONGEST_AMOUNT else digits
 
 

@@ -44,7 +44,7 @@ TOKEN = re.compile(
 )
 """Some old notices wrap the token as b"…"; new ones carry it bare."""
 INVOICE = re.compile(r"(?:INV-)?([A-Z0-9]{8})")
-"""What an invoice's id looks like, wherever one was seen. Other numbers in a token are not one."""
+"""What every invoice's id looks like that was ever seen; anything else in a token is not taken for one."""
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
 
@@ -104,7 +104,7 @@ def _signed_claims(token: object, secrets: Sequence[str]) -> dict[str, Any]:
     if not bare:
         raise BadPostback("no token that can be read", Refusal.MALFORMED)
     refusal = BadPostback("no secret key is set", Refusal.SIGNATURE)
-    for secret in filter(None, secrets):  # an empty key would be anybody's
+    for secret in filter(None, secrets):  # with an empty key, anybody could sign
         try:
             return _decoded(bare, secret)
         except BadPostback as error:
@@ -182,7 +182,7 @@ def _named(given: Fields) -> str | None:
 
 
 def _hinted(given: Fields) -> str | None:
-    """The invoice that it names anywhere, for asking about it."""
+    """The invoice that the postback names in any of its fields: enough to ask about it, and no more."""
     return _named(given) or next(filter(None, (_told(*field) for field in given)), None)
 
 
@@ -198,7 +198,7 @@ def _told(name: str, value: object) -> str | None:
 
 
 def unproven_fields(content_type: str | None, body: bytes) -> tuple[str, Fields]:
-    """How a notice is written, and all that stands in it: to look at, and to believe nothing of."""
+    """The postback's encoding and all of its fields, for people to look at: none of it is proven."""
     try:
         encoding, given = _read(content_type, body)
     except BadPostback:
@@ -234,7 +234,7 @@ def _read(content_type: str | None, body: bytes) -> tuple[str, Fields]:
 
 
 def _unrepeated(given: Fields) -> dict[str, Any]:
-    """A field given twice means two things to two readers, which is how forgeries slip through."""
+    """The fields by name; BadPostback if a used one is given twice, because two readers may take different ones."""
     names = [name for name, _ in given if name in USED]
     if len(set(names)) != len(names):
         raise BadPostback("a field that counts is given twice", Refusal.UNREADABLE)

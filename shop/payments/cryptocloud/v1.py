@@ -18,7 +18,7 @@ from .postbacks import ProvenPostback
 
 NOBODYS_INVOICE = "DOCTOR00"
 DECIMALS = 2
-"""Of an amount, as the provider's own modules send it. One that has more would be rounded."""
+"""Decimals of an amount, as the provider's own modules send it; an amount with more would be rounded."""
 
 
 @dataclass(eq=False)
@@ -41,9 +41,9 @@ class CryptoCloud:
     batch: ClassVar[int] = 1
     """How many invoices `invoice_infos` asks about in one call, at most."""
     info_path: ClassVar[str] = "/v1/invoice/info"
-    """Where it asks."""
+    """The path of the call by which `invoice_infos` asks."""
     told_in: ClassVar[str] = "status_invoice"
-    """The field of a reply in which it is told about them."""
+    """The field of that call's reply that tells about the invoices."""
     lists_invoices: ClassVar[bool] = False
     """Whether `find_invoice` asks the provider at all."""
 
@@ -56,7 +56,7 @@ class CryptoCloud:
         return f"{type(self).__name__}({self.url}, shop_id={self.shop_id})"
 
     def tell_answers_to(self, listener: Callable[[str, str, Answer], None] | None) -> None:
-        """Have somebody told of every answer, with its call's method and path, before it is judged."""
+        """Call `listener` with the method and path of each call and its answer, before the answer is judged."""
         self._calls.on_answer = listener
 
     def create_invoice(self, amount: Money, *, reference: str, email: str | None = None) -> Invoice:
@@ -86,8 +86,9 @@ class CryptoCloud:
     ) -> dict[str, InvoiceInfo]:
         """What the provider says about these invoices, by id: the one source of truth. Safe to repeat.
 
-        At most `batch` of them. One that it does not know is left out when others can be told; with
-        none to tell, that is Rejected or Unclear. One of which nothing clear is told is `unknown`.
+        It asks about `batch` invoices at most. Those that the provider does not know are left out; if it
+        knows none, Rejected or Unclear is raised. An invoice about which nothing clear is told has the
+        status `unknown`.
         """
         reply = self._calls.judge(self._ask_about(ids, seconds))
         return {ids[0]: InvoiceInfo(*status_of(reply.get("status_invoice")))}
@@ -107,14 +108,14 @@ class CryptoCloud:
         return {}
 
     def cancel_invoice(self, invoice_id: str) -> None:
-        """Let an invoice that waits for money be payable no longer. API v1 has no such call."""
+        """Close an invoice that waits for money, so that nobody can pay it. API v1 has no such call."""
 
     def check_key(self) -> float | None:
         """See whether the API answers and accepts the key, by asking about an invoice that nobody has.
 
-        Gives the seconds that the provider's clock is ahead of ours, if it tells its time. Raises
-        what `invoice_infos` would, except for the answer that there is no such invoice; and NotTheApi
-        for one that any web server might give.
+        Returns by how many seconds the provider's clock is ahead of ours, if it tells its time. Raises
+        what `invoice_infos` would, except for the answer that there is no such invoice; NotTheApi for
+        an answer that any web server might give.
         """
         answer = self._ask_about([NOBODYS_INVOICE])
         try:

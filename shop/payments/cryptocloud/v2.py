@@ -30,7 +30,7 @@ LARGEST_LIST = 1024 * 1024
 PAGE = 100
 MOST_PAGES = 50
 LIST_SECONDS = 10.0
-"""For one look through the list: whoever looks has other things to do."""
+"""How long one look through the list may take, because the sweep that looks has other work."""
 A_DAY = timedelta(days=1)
 MONEY_FIRST = (
     InvoiceStatus.PAID,
@@ -69,13 +69,13 @@ class CryptoCloudV2(CryptoCloud):
                 raise Untrusted("the invoice was made for another amount", invoice_id)
             pay_url = checked_pay_url(facts.get("link"), self.pay_origins, invoice_id)
         except Untrusted as error:
-            error.test_mode = bool(told)  # it is watched, and must not buy anything
+            error.test_mode = bool(told)  # the invoice is watched, and a test must not buy anything
             raise
         expires_at = self._expiry(facts.get("expiry_date"))
         return Invoice(invoice_id, pay_url, expires_at, test_mode=bool(told))
 
     def _expiry(self, text: object) -> datetime | None:
-        """The end of the invoice's life as told; None for one that cannot be, to hold no goods for it."""
+        """The end of the invoice's life as told; None for an impossible end, until which no stock is held."""
         try:
             end = datetime.fromisoformat(str(text))
             end = end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
@@ -113,8 +113,8 @@ class CryptoCloudV2(CryptoCloud):
     def find_invoice(self, reference: str, amount: Money, since: datetime) -> Invoice | None:
         """The invoice made for exactly this reference since then, or None when there is none.
 
-        Raises what `create_invoice` does of an invoice that may not be shown; and Unclear when it could
-        not look through all of them, so that nobody takes that for a no. Of several, the one with the money.
+        Raises what `create_invoice` raises for an invoice that may not be shown; and Unclear when it could not
+        look through the whole list, so that nobody takes that for a no. Of several, it takes the one with the money.
         """
         made, whole = self._made_since(since)
         named = [facts for facts in made if facts.get("order_id") == reference]
@@ -135,10 +135,11 @@ class CryptoCloudV2(CryptoCloud):
     def _made_since(self, since: datetime) -> tuple[list[dict[str, Any]], bool]:
         """The invoices since that day, and whether these are all of them.
 
-        A day more at both ends, for the provider's day may be another. `limit` is how many to tell in
-        some of its documents, and the number of the last one in others: where the one way leads to
-        nothing new, the other is tried, and only as many as `all_count` says are all. After a full page
-        that may be the length of the page alone, and one more is asked for.
+        The span is a day longer at both ends, because the provider's day may be another. In some of its
+        documents `limit` says how many invoices to tell, in others the number of the last one: where the
+        first reading brings nothing new, the second is tried. The invoices are all when they are as many
+        as `all_count` says. After a full page that figure may be the page's length alone, so one more
+        page is asked for.
         """
         span = {
             "start": f"{since.astimezone(UTC) - A_DAY:%d.%m.%Y}",
@@ -166,7 +167,7 @@ class CryptoCloudV2(CryptoCloud):
         return list(made.values()), False
 
     def cancel_invoice(self, invoice_id: str) -> None:
-        """Let an invoice that waits for money be payable no longer; Rejected when it is past that."""
+        """Close an invoice that waits for money, so that nobody can pay it; Rejected when it no longer waits."""
         self._calls.call(
             "POST", "/v2/invoice/merchant/canceled", json={"uuid": f"INV-{invoice_id}"}
         )
@@ -180,7 +181,7 @@ def _list_in(reply: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _by_id(told: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """What was told of each invoice; what names none stands under the empty id."""
+    """The rows about each invoice, by its id; rows that name no invoice stand under the empty id."""
     found: dict[str, list[dict[str, Any]]] = {}
     for facts in told:
         try:
@@ -220,12 +221,12 @@ def _clear_info(facts: dict[str, Any]) -> InvoiceInfo:
 
 
 def _status(facts: dict[str, Any]) -> tuple[InvoiceStatus, str]:
-    """Its `status`; `invoice_status` beside it says how the payment's processing went."""
+    """The invoice's status, from `status`: `invoice_status` beside it says how processing a payment went."""
     return status_of(facts.get("status"))
 
 
 def _amount(facts: dict[str, Any]) -> Decimal | None:
-    """What it was made for. Some answers leave that out, or say 0, which no invoice is for."""
+    """The amount the invoice was made for; None if the answer leaves it out, or says 0, which none is for."""
     told = facts.get("amount_in_fiat")
     amount = _figure(told)
     if amount is None and told is not None and told != "":
@@ -234,7 +235,7 @@ def _amount(facts: dict[str, Any]) -> Decimal | None:
 
 
 def _is_about(facts: dict[str, Any], amount: Money, invoice_id: str) -> bool:
-    """Whether nothing of what the reply tells is about another amount; Untrusted when it is not clear."""
+    """Whether the reply names no other amount and no other currency; Untrusted when it is not clear."""
     try:
         told, currency = _amount(facts), _currency(facts.get("fiat_currency"))
     except UnclearInvoice as error:
@@ -251,7 +252,7 @@ def _currency(code: object) -> str:
 
 
 def _reference(text: object) -> str | None:
-    if text in (None, "", "None"):  # the word, where an invoice was made without one
+    if text in (None, "", "None"):  # the provider writes the word for an invoice made without one
         return None
     if isinstance(text, bool) or not isinstance(text, str | int):
         raise UnclearInvoice("the reply's order_id is no text")
@@ -259,7 +260,7 @@ def _reference(text: object) -> str | None:
 
 
 def _coin(currency: object) -> str:
-    """The coin's code with its network. For people only: without one, nothing else is less true."""
+    """The coin's code with its network, for people only; empty if there is none that can be used."""
     if not isinstance(currency, dict):
         return ""
     code = currency.get("fullcode") or currency.get("code")
