@@ -1,4 +1,4 @@
-"""Licence keys that cannot be put into stock, because the shop has had them: which, and whose they are."""
+"""Refusing licence keys that the shop has had before: which keys, and of which product."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .keys import key_hash
 from .models import LicenceKey
 
 NAMED = 20
-"""Keys that are named one by one; a whole file of another product's is seen by fewer."""
+"""How many refused keys are named one by one: enough to see that a whole file is another product's."""
 AT_ONCE = 1000
-"""Values in one query; databases take so many thousand and no more."""
+"""Values in one query: databases take only some thousands."""
 
 
 class KeysRefused(ValueError):
@@ -28,7 +28,7 @@ class KeysRefused(ValueError):
 def refuse_copies(
     session: Session, product_id: int, lines: Mapping[str, int], *, case_sensitive: bool
 ) -> None:
-    """KeysRefused if a key could not be inserted, and is not there by itself: it is a copy of another."""
+    """Raise KeysRefused if the product lacks one of these keys after the insert: it copies another key."""
     mine = keys_there(session, product_id, list(lines))
     copies = [value for value in lines if value not in mine]
     problems = [
@@ -54,7 +54,7 @@ def keys_there(session: Session, product_id: int, values: list[str]) -> set[str]
 
 
 def keys_known(session: Session, values: list[str], *, case_sensitive: bool) -> set[str]:
-    """Which of these keys the shop has had by its database, of whatever product and however typed."""
+    """Which of these keys the database has, or has had, for whatever product and however typed."""
     found = set[str]()
     for start in range(0, len(values), AT_ONCE):
         some = values[start : start + AT_ONCE]

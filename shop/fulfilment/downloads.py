@@ -1,8 +1,8 @@
 """How often and how long a bought file may be downloaded: the terms of its order line, kept exactly.
 
-What counts is what was given (see given.py), however it was asked for, and by how many at once: each portion of
-a file is written down before it leaves, and what did not leave is put back when its answer ends. A process that
-dies puts nothing back: at most a portion of each answer is lost by it.
+The bytes that were given count (see given.py), in however many requests, one after another or at once: each portion
+of a file is written down before it leaves, and what did not leave is put back when its answer ends. A process that
+dies puts nothing back: a buyer loses one portion of each of its answers at most.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from .models import Delivery
 log = structlog.get_logger()
 
 PORTION = 1024 * 1024
-"""Bytes that are written down together, at least; of a large file it is a part in 32."""
+"""Bytes that are written down together, at least; of a large file it is one part in 32."""
 
 
 class CutOff(ConnectionResetError):
-    """An answer ends in its middle. Web servers know the error: they close the connection, and log no mistake."""
+    """Ends an answer in its middle. Web servers know the error: they close the connection, and log no mistake."""
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "no more of this file is given")
 
 
 class UsedUp(CutOff):
-    """As often as was agreed, the file has been given."""
+    """The file has been given as often as was agreed."""
 
 
 class Giving:
-    """One answer with a part of a file, or the whole: `more` before each portion, and `end`."""
+    """Counts one answer with a file, or a part of it: `more` is called before each portion, and `end` last."""
 
     def __init__(self, delivery: Delivery, start: int, stop: int, size: int) -> None:
         """Take the first portion; UsedUp if not all of it could be given as things stand."""
         self.app = current_app._get_current_object()  # type: ignore[attr-defined]
         self.id, self.renewed_at = delivery.id, delivery.renewed_at
         self.in_portions = delivery.line.max_downloads is not None
-        """Whether `more` has to be asked; without a limit everything is taken at once."""
+        """Whether `more` has to be called; if downloads are unlimited, everything is taken at once."""
         self.start, self.stop, self.size = start, stop, size
         self.blocks = blocks(start, stop, size)
         self.next = self.blocks.start
@@ -57,7 +57,7 @@ class Giving:
         return min(self.next * block_size(self.size), self.stop)
 
     def more(self) -> None:
-        """Take the next portion; UsedUp when others have had it meanwhile, CutOff when it cannot be written down."""
+        """Take the next portion; UsedUp when other answers have taken it, CutOff when it cannot be written down."""
         try:
             with self.app.app_context():
                 self._take()
@@ -68,7 +68,7 @@ class Giving:
             raise CutOff from None
 
     def end(self, reached: int) -> None:
-        """Put back what was taken and not given; `reached` is the byte after the last one that was."""
+        """Put back what was taken and not given; `reached` is the byte after the last one that was given."""
         unsent = blocks(self.start, reached, self.size).stop if reached > self.start else 0
         back = range(max(unsent, self.blocks.start), self.next)
         if not back:
@@ -92,9 +92,9 @@ class Giving:
 
 
 def take_whole(delivery: Delivery, size: int, seconds: int) -> int:
-    """Count a whole copy that is handed out elsewhere, by a link that lives so long; how long that is.
+    """Count a whole copy that the bucket hands out by a link of `seconds`; return how long the link may live.
 
-    Who asks again meanwhile is given what they have already, for as long as they have it.
+    Whoever asks again within this time gets a link for what is left of it, and nothing is counted.
     """
     now, id = utcnow(), delivery.id
     with transaction("download") as session:
@@ -109,7 +109,7 @@ def take_whole(delivery: Delivery, size: int, seconds: int) -> int:
 
 
 def _take(delivery: Delivery, size: int, wanted: range, need: range) -> None:
-    """Write blocks down as given; UsedUp, and nothing is written, if not all that are needed can be."""
+    """Write the `wanted` blocks down as given; UsedUp, and nothing is written, if `need` may not all be given."""
     most = delivery.line.max_downloads
     if most is not None and not may_give(delivery.given_of(size), need, most):
         raise UsedUp
@@ -129,7 +129,7 @@ def _note(delivery: Delivery, size: int, which: range, times: int) -> None:
 
 
 def is_over(delivery: Delivery, now: datetime) -> bool:
-    """Whether a download cannot be begun any more, unless a person renews it."""
+    """Whether the buyer cannot begin a download any more, unless a person renews them."""
     return delivery.downloads_left == 0 or _has_ended(delivery, now)
 
 

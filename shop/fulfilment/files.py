@@ -22,7 +22,7 @@ log = structlog.get_logger()
 MISSING = AttentionKind.FILE_MISSING
 """The kind of attention item about a file, by its name."""
 LOOKED_AT = 50
-"""Files that a sweep looks at, besides those it needs; in a minute it is the turn of the next ones."""
+"""How many files a sweep looks at, besides those it needs; the next sweep looks at the next ones."""
 
 
 class Looks:
@@ -49,14 +49,14 @@ class Looks:
 
 
 def look_at_files(order_id: int, looks: Looks) -> dict[str, str]:
-    """What a paid order still has to hand out: each file, and why it cannot be; empty when it can."""
+    """Look at each file that a paid order still has to hand out: why it cannot be, or empty when it can."""
     files = files_to_hand_out(order_id)
     end_read()
     return {file: looks.at(file, size) for file, size in files}
 
 
 def close_found_files(looks: Looks) -> None:
-    """Close what was reported of files that are there again, or that no sale needs any more."""
+    """Close the items about files that are there again, or that no sale needs any more."""
     reported = files_reported(MISSING)
     end_read()
     found = [
@@ -71,7 +71,7 @@ def close_found_files(looks: Looks) -> None:
 
 
 def look_at_some(looks: Looks, now: datetime) -> None:
-    """Find in time, though not at once, what is gone and nobody has asked for yet."""
+    """Look at some of the files in use, to find missing ones before somebody asks for them."""
     files = files_in_use(now)
     end_read()
     start = int(now.timestamp()) // 60 * LOOKED_AT % max(len(files), 1)
@@ -84,7 +84,7 @@ def look_at_some(looks: Looks, now: datetime) -> None:
 
 
 def report_file(file: str, note: str) -> None:
-    """Tell a person that a file cannot be handed out; once, whoever wants it."""
+    """Tell a person that a file cannot be handed out; once, however many buyers want it."""
     with transaction("attention") as session:
         raise_attention(session, MISSING, reference_of(file), note)
 

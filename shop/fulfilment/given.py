@@ -1,9 +1,8 @@
-"""How often each part of a file has been given to its buyer: what a number of downloads is kept by.
+"""How often each part of a file has been given to its buyer: by this, a number of downloads is kept.
 
-A file is counted in up to 256 blocks, and each may be given as often as was agreed. Whatever comes in pieces, by
-whichever connections and in any order, is one download as long as no block comes twice. For what breaks off
-and is begun again there is half of the blocks to spare, once: too little for another copy, even one without
-its first byte.
+A file is counted in up to 256 blocks, and each may be given as often as was agreed. Pieces that come by any
+connections and in any order are one download, as long as no block comes twice. Downloads that break off and
+begin again may repeat half of the blocks, once: too few for another copy, even one without its first byte.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def blocks(start: int, stop: int, size: int) -> range:
 
 
 def may_give(given: Sequence[int], wanted: range, most: int) -> bool:
-    """Whether these blocks may be given once more: as often as was agreed, or out of what is to spare."""
+    """Whether these blocks may be given once more: within what was agreed, or out of the blocks to spare."""
     again = sum(given[block] >= most for block in wanted)
     return not again or _over(given, most) + again <= len(given) // 2
 
@@ -39,7 +38,7 @@ def copies_left(given: Sequence[int], most: int) -> int:
 
 
 def copies_given(given: Sequence[int]) -> int:
-    """How many copies all that was given amounts to; half a one is none."""
+    """How many copies the blocks that were given amount to; half a copy does not count."""
     return -(-(sum(given) - len(given) // 2) // max(len(given), 1))
 
 
@@ -49,5 +48,5 @@ def is_unfinished(given: Sequence[int], most: int) -> bool:
 
 
 def _over(given: Sequence[int], most: int) -> int:
-    """How many blocks were given beyond that, each as often as it was."""
+    """How many blocks were given beyond `most` times, each counted as often as that happened."""
     return sum(max(times - most, 0) for times in given)

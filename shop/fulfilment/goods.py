@@ -32,7 +32,7 @@ class Goods:
 
     title: str
     part: int
-    """Which of the line's files it is. What is said of the line as a whole stands with the first."""
+    """Which of the line's files it is. Pages and mails say with the first one what is about the whole line."""
     kind: DeliveryKind
     state: DeliveryState
     text: Markup
@@ -42,7 +42,7 @@ class Goods:
     keys: Sequence[str]
     download_url: str | None
     button: str
-    """Where the button of that page is sent to, which the order page has itself; empty where there is none."""
+    """Where the order page's own download button posts to; empty if downloads are unlimited: a link will do."""
     file_name: str | None
     file_size: str | None
     terms: str
@@ -56,7 +56,7 @@ def goods_of(order: Order) -> list[Goods]:
 
 
 def goods_in(delivery: Delivery, order: Order) -> Goods:
-    """What one of its lines hands over."""
+    """What one delivery hands over, ready to be shown."""
     ready = delivery.state is DeliveryState.DELIVERED
     text, file = (delivery.text, delivery.file) if ready else ("", "")
     now = utcnow()
@@ -96,7 +96,7 @@ def download_path(delivery: Delivery, order: Order) -> str:
 
 
 def download_token(delivery: Delivery, order: Order) -> str:
-    """The secret part of it."""
+    """The secret part of the link."""
     which = [order.number, delivery.line.position, order.link_version]
     return str(_serializer().dumps(which if delivery.part == 1 else [*which, delivery.part]))
 
@@ -104,15 +104,15 @@ def download_token(delivery: Delivery, order: Order) -> str:
 def find_download(token: str) -> Delivery | None:
     """The delivery that a download link opens; None when it is forged, too old or called in.
 
-    Whether its order still has goods is the caller's to look at, and to say.
+    The caller must look whether the order still has its goods.
     """
     try:
         which, made_at = _serializer().loads(token, return_timestamp=True)
-        number, position, version, *parts = which  # of what is one file there is no part in it
+        number, position, version, *parts = which  # a first file's token names no part
     except (BadData, ValueError, TypeError):
         return None
     if made_at.timestamp() < time.time() - LINK_SECONDS:
-        return None  # one from the future was made by us when our clock was ahead, and opens
+        return None  # a token from the future opens: we made it while our clock was ahead
     delivery = find_delivery(number, position, *parts)
     if delivery is None or delivery.state is not DeliveryState.DELIVERED or not delivery.file:
         return None

@@ -13,7 +13,7 @@ HEADING = re.compile(
     r"|ключ[иі]?( активац[иії]+)?|коды?|код[иі]?( активац[иії]+)?",
     re.IGNORECASE,
 )
-"""What stands above a column of keys; no key is called so."""
+"""The headings that columns of keys have; no key looks like one."""
 COLUMNS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -28,12 +28,12 @@ class KeyFile:
     bad: list[str] = field(default_factory=list)
     """Lines that hold no key, and why."""
     notes: list[str] = field(default_factory=list)
-    """What is taken otherwise than it is written."""
+    """What was read otherwise than it is written, in sentences."""
     doubts: list[str] = field(default_factory=list)
-    """Why the file may not be what it is taken for."""
+    """Why this may be no file of keys, or one that is read otherwise, in sentences."""
 
     def take(self, value: str, number: int, place: str) -> None:
-        """Note the key that begins in the line or row of this number, or why it is none or a second one."""
+        """Note the key that begins in this line or row, or that it is no key, or one that came before."""
         if reason := fault(value):
             self.bad.append(f"{place} {number} {reason}.")
         elif value in self.keys:
@@ -43,7 +43,7 @@ class KeyFile:
 
 
 def read_keys(content: bytes, separator: str | None = None) -> KeyFile:
-    """The keys of a file: one to a line or, with a `separator`, from one line that is like it to the next.
+    """The keys of a file: one to a line or, with a `separator`, the lines between two that equal it.
 
     UnicodeDecodeError when it is no text.
     """
@@ -109,7 +109,7 @@ def fault(value: str) -> str:
 
 
 def _doubts(lines: Sequence[str], keys: Sequence[str]) -> Iterator[str]:
-    """Why these may be no keys of one line each."""
+    """Why these may not be keys of one line each."""
     for sign, name in COLUMNS.items():
         counts = {key.count(sign) for key in keys}
         if len(counts) == 1 and counts != {0}:

@@ -12,7 +12,7 @@ DASHES = "\u02d7\u2043\u2212"
 def normal_key(value: str, *, case_sensitive: bool = False) -> str:
     """The key without what people type differently: spaces, dashes, compatible characters, capitals.
 
-    `case_sensitive` keeps the capitals, for a key that another may be equal to but for these.
+    `case_sensitive` keeps the capitals, for keys that may differ by them alone.
     """
     letters = unicodedata.normalize("NFKC", value)
     if not case_sensitive:
@@ -22,7 +22,7 @@ def normal_key(value: str, *, case_sensitive: bool = False) -> str:
 
 
 def key_hash(value: str, *, case_sensitive: bool = False) -> str:
-    """What is unique about a licence key: short, as long as a key may be."""
+    """A hash that no other licence key has: it is short, however long the key is."""
     normal = normal_key(value, case_sensitive=case_sensitive)
     return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()
 

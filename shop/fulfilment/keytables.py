@@ -40,7 +40,7 @@ class WhichProduct(Exception):
 def read_key_table(content: bytes, now: datetime, of: str = "") -> KeyFile | None:
     """The keys of a key shop's table that are for sale; None for a file that is no such table.
 
-    Of those of several products, `of` is whose to take; without it, WhichProduct.
+    If the table has keys of several products, `of` names the one whose keys are taken; without it, WhichProduct.
     """
     text = decoded(content)
     for sign in SEPARATORS:
@@ -84,7 +84,7 @@ def _read(names: list[str], table: Iterator[list[str]], now: datetime, of: str) 
 
 
 def _not_for_sale(record: Mapping[str, str], now: datetime) -> str:
-    """Why a key is not to be sold; a status that is not known is no reason to sell it."""
+    """Why a key is not for sale; empty if it is. A key with a status that is not known is not."""
     status = record.get("status", "").casefold()
     if "status" in record and status not in FOR_SALE:
         return STATES.get(status, "of a status that is not known")
@@ -102,7 +102,7 @@ def _not_for_sale(record: Mapping[str, str], now: datetime) -> str:
 
 
 def _of_one_product(wanted: Wanted, of: str) -> Wanted:
-    """The keys of the product that is asked for; a table of one product needs no asking."""
+    """The rows of the product that `of` names; all rows if there is only one product and `of` is empty."""
     products = Counter(_product(record) for _, record in wanted)
     if len(products) < 2 and not of:
         return wanted

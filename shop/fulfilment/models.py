@@ -28,8 +28,8 @@ class DeliveryState(enum.StrEnum):
 class Delivery(Base):
     """What one order line hands over. Unique for its line, so that nothing is fulfilled twice.
 
-    Where that is several files, each behind the first has a delivery of its own, made as they are handed
-    over: with its own downloads and its own end.
+    If a line has several files, each after the first gets a delivery of its own when they are handed over,
+    with its own downloads and its own end.
     """
 
     __tablename__ = "deliveries"
@@ -42,7 +42,7 @@ class Delivery(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
     order_line_id: Mapped[int] = mapped_column(ForeignKey("order_lines.id"))
     part: Mapped[int] = mapped_column(default=1)
-    """Which of the line's files it is; 1 for what is not several."""
+    """Which of the line's files it is; 1 if the line has only one, or none."""
     kind: Mapped[DeliveryKind] = mapped_column(enum_column(DeliveryKind, "kind"))
     state: Mapped[DeliveryState] = mapped_column(
         enum_column(DeliveryState, "state"), default=DeliveryState.WAITING
@@ -57,9 +57,9 @@ class Delivery(Base):
     downloads: Mapped[int] = mapped_column(default=0)
     """How many copies of the file were given since the last renewal, in however many pieces each."""
     given: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
-    """How often each of its blocks was (see given.py); None before the first, and where only copies were counted."""
+    """How often each of the file's blocks was given (see given.py); None before the first, and if only copies count."""
     last_download_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When something of it was given."""
+    """When a part of the file was last given."""
     renewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a person gave the downloads anew: their number and days count from here."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
@@ -84,7 +84,7 @@ class Delivery(Base):
         )
 
     def given_of(self, size: int) -> list[int]:
-        """How often each block of its file, which has this size, was given."""
+        """How often each block of the file, which has this size, was given."""
         count = len(blocks(0, size, size))
         told = self.given is not None and len(self.given) == count
         return list(self.given or ()) if told else [self.downloads] * count
@@ -112,8 +112,8 @@ def _given(row: DefaultExecutionContext) -> dict[str, Any]:
 class LicenceKey(Base):
     """One key of the stock; handed to one unit of one delivery, once and for all.
 
-    One that was replaced still names the delivery that had it, so that it is never sold again. No
-    two are the same, whatever they are keys of (see keys.py): `exact` and `folded` keep it so.
+    A key that was replaced still names the delivery that had it, so that it is never sold again. No two
+    keys are the same, whatever products they are of (see keys.py): `exact` and `folded` see to it.
     """
 
     __tablename__ = "licence_keys"
@@ -133,7 +133,7 @@ class LicenceKey(Base):
     exact: Mapped[str | None] = mapped_column(String(64), default=_exact)
     """Hash of the key with its capitals; None for a copy from before copies were refused."""
     folded: Mapped[str | None] = mapped_column(String(64), default=_folded)
-    """The same without capitals; None for a copy, and where case counts."""
+    """Hash of the key without capitals; None for such a copy, and if the key is case-sensitive."""
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"))
     unit: Mapped[int | None]
     """Which unit of its line has the key; None in stock, and once it is withdrawn."""
@@ -143,13 +143,13 @@ class LicenceKey(Base):
 
 
 class SpentKey(Base):
-    """A licence key that the journal says was handed out, and the database did not know of it: see spent.py."""
+    """A licence key that was handed out by the journal, while the database did not know of it: see spent.py."""
 
     __tablename__ = "spent_keys"
 
     fingerprint: Mapped[str] = mapped_column(String(32), primary_key=True)
     """A keyed hash of the key."""
     key_id: Mapped[int]
-    """Which row the key had; after an older copy it may be another key's."""
+    """The id that the key's row had; in an older copy of the database it may be another key's."""
     owner: Mapped[str] = mapped_column(String(20), index=True)
     """Who got it: the order's number and the line."""

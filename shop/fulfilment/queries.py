@@ -72,7 +72,7 @@ def files_in_use(now: datetime) -> list[tuple[str, int | None]]:
 
 
 def files_reported(kind: str) -> dict[str, list[tuple[str, int | None]]]:
-    """By the references of open attention items of this kind, the names and sizes of files so called."""
+    """For each open attention item of this kind, by its reference: names and sizes of the files it is about."""
     items = select(AttentionItem.reference).where(
         AttentionItem.kind == kind, AttentionItem.resolved_at.is_(None)
     )
@@ -98,7 +98,7 @@ def _names_and_sizes(query: Select[str, int | None]) -> list[tuple[str, int | No
 
 
 def free_keys(product_id: int) -> int:
-    """How many licence keys no order holds, or has paid for and waits for; less than none if keys are gone.
+    """How many licence keys no order holds and no paid order waits for; negative if keys are missing.
 
     One statement, which sees one moment: an order that is paid just now is counted once.
     """
@@ -118,7 +118,7 @@ def free_keys(product_id: int) -> int:
 
 
 def in_stock(product_id: int | None) -> ColumnElement[bool]:
-    """Whether a licence key is one of the product's that nobody has got and that may be handed out."""
+    """Whether a licence key is the product's, was handed out to nobody, and may be handed out."""
     return and_(
         LicenceKey.product_id == product_id,
         LicenceKey.delivery_id.is_(None),

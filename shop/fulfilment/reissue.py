@@ -33,7 +33,7 @@ class NotReissued(Exception):
 def reissue(order: Order, because: Because, *, position: int, unit: int | None) -> str:
     """Give the downloads of a line anew, or another key for one of its units; says what was done.
 
-    Of a line with several files `unit` says which one's; without it, it is all of them.
+    If the line has several files, `unit` names the one whose downloads are given anew; without it, all are.
 
     The buyer gets the mail with the goods once more. NotReissued when there is nothing to give.
     """
@@ -53,7 +53,7 @@ def reissue(order: Order, because: Because, *, position: int, unit: int | None) 
 
 
 def renew_link(order: Order, because: Because) -> Order:
-    """Give the order another link: it and its downloads open by none that was sent before."""
+    """Give the order another link; no link that was sent before opens it or its downloads any more."""
     order_id = order.id
     with transaction("link") as session:
         order = lock_order(session, order_id)
@@ -88,14 +88,14 @@ def _renew_downloads(order: Order, delivery: Delivery, unit: int | None) -> str:
 
 
 def _renew(delivery: Delivery) -> int:
-    """Let a file's downloads begin anew; how many there were."""
+    """Let a file's downloads begin anew; returns how many there were."""
     used, delivery.downloads, delivery.given = delivery.downloads, 0, None
     delivery.renewed_at, delivery.last_download_at = utcnow(), None
     return used
 
 
 def _replace_key(session: Session, delivery: Delivery, unit: int | None) -> str:
-    """Another key out of the stock; the old one keeps the delivery's name and is never sold again."""
+    """Hand out another key of the stock; the old one still names the delivery, and is never sold again."""
     old = _key_of(delivery, unit)
     product = delivery.line.product
     if product is None or not take_off_sale(session, old.product_id, 1):
@@ -106,7 +106,7 @@ def _replace_key(session: Session, delivery: Delivery, unit: int | None) -> str:
     new = free[0]
     note_handed_out(delivery, [new])
     which, old.unit, old.withdrawn_at = old.unit, None, utcnow()
-    session.flush()  # a unit has one key, even for a moment
+    session.flush()  # a unit may not have two keys, even for a moment
     new.delivery_id, new.unit = delivery.id, which
     session.flush()
     report_few_keys(session, product)

@@ -64,9 +64,9 @@ def deliver_order(order_id: int, looks: Looks | None = None) -> None:
 
 
 def deliver(session: Session, delivery: Delivery, files: Mapping[str, str]) -> None:
-    """Hand out one line's goods, under the order's lock; leaves it waiting for keys, or for its file.
+    """Hand out one line's goods, under the order's lock; the delivery waits on if keys or files are missing.
 
-    `files` says why a file cannot be handed out, of each that was looked at.
+    `files` has each file that was looked at, and why it cannot be handed out; empty when it can.
     """
     if delivery.state is DeliveryState.DELIVERED:
         return
@@ -77,7 +77,7 @@ def deliver(session: Session, delivery: Delivery, files: Mapping[str, str]) -> N
         return
     if delivery.kind is DeliveryKind.KEY and not _hand_out_keys(session, delivery, product):
         return
-    # As the product is now: an import may have made a file of what was a text when it was ordered.
+    # The product as it is now: an import may have put a file in the place of the text that was ordered.
     delivery.kind = product.delivery_kind or delivery.kind
     delivery.text, delivery.markdown = product.delivery_text, product.delivery_markdown
     delivery.file, delivery.file_size = product.delivery_file, product.delivery_size
@@ -130,10 +130,10 @@ def _hand_out_further_files(session: Session, delivery: Delivery, product: Produ
 def _are_there(
     session: Session, delivery: Delivery, product: Product, files: Mapping[str, str]
 ) -> bool:
-    """Whether all of the line's files can be handed out. Else buyer and person are told, and the sweep looks again."""
+    """Whether all of the line's files can be handed out; if not, the buyer and a person are told."""
     names = [file for file, _ in product.files]
     if any(file not in files for file in names):
-        return False  # an import has just named it
+        return False  # an import has just named a file that was not looked at
     missing = [file for file in names if files[file]]
     for file in missing:
         note = (
@@ -148,7 +148,7 @@ def _are_there(
 
 
 def forget_missing_keys(session: Session, order: Order, *, who: str) -> None:
-    """The order waits for keys no more, because its money goes back."""
+    """Close the items about keys that the order waited for, because its money goes back."""
     names = [_name(delivery) for delivery in deliveries_of(order.id)]
     resolve_attention(
         session, names, Because("a refund is due", who), kinds=[AttentionKind.KEYS_SHORT]
@@ -160,13 +160,13 @@ def _name(delivery: Delivery) -> str:
 
 
 class _OnlyLooked(Exception):
-    """Takes back what was done to see what would become of it."""
+    """Rolls back a transaction that only tried out what would happen."""
 
 
 def look_at_keys(
     product: Product, keys: Mapping[str, int], *, case_sensitive: bool
 ) -> tuple[int, int]:
-    """What `put_keys` would say, or refuse, by its own rules; nothing is changed."""
+    """What `put_keys` would return or raise; nothing is changed."""
     product_id = product.id
     with suppress(_OnlyLooked), transaction("look") as session:
         counts = _put_keys(session, product_id, keys, case_sensitive)
@@ -175,10 +175,10 @@ def look_at_keys(
 
 
 def put_keys(product: Product, keys: Mapping[str, int], *, case_sensitive: bool) -> tuple[int, int]:
-    """Put licence keys into stock, with the line each stands in; how many were new, and were there already.
+    """Put licence keys, each with its line, into stock; returns how many are new, and how many were there.
 
-    A key that is another one's copy, of whatever product and however typed, is refused: KeysRefused,
-    and then none was put into stock. `case_sensitive`: these differ from others by their capitals.
+    Raises KeysRefused if one is a copy of another, of whatever product and however typed; then none is put
+    into stock. `case_sensitive` says that these keys may differ from others by their capitals alone.
     """
     product_id = product.id
     with transaction("keys") as session:
@@ -197,7 +197,7 @@ def put_keys(product: Product, keys: Mapping[str, int], *, case_sensitive: bool)
 def _put_keys(
     session: Session, product_id: int, keys: Mapping[str, int], case_sensitive: bool
 ) -> tuple[int, int]:
-    """How many were new and are stored now, and how many the product had; KeysRefused for a copy."""
+    """Store the new keys; returns how many they are, and how many the product had. KeysRefused for a copy."""
     _one_import_at_a_time(session)
     refuse_spent(session, keys, case_sensitive=case_sensitive)
     given = [
@@ -222,8 +222,8 @@ class NotWithdrawn(Exception):
 def withdraw_keys(product: Product, numbers: Collection[int] | None, because: Because) -> int:
     """Take licence keys that nobody has got off sale for good, all (None) or some; says how many.
 
-    Who and why stand in the attention list, as seen to. NotWithdrawn when one of them is not the
-    product's to withdraw, or when orders wait for them.
+    `who` and `why` are kept in an attention item, closed from the start. Raises NotWithdrawn when one of
+    the numbers is no unsold key of the product, or when orders hold the keys.
     """
     product_id, slug = product.id, product.slug
     with transaction("withdraw_keys") as session:
@@ -260,7 +260,7 @@ def withdraw_keys(product: Product, numbers: Collection[int] | None, because: Be
 
 
 def _one_import_at_a_time(session: Session) -> None:
-    """Two that hold the same keys in another order would block each other. SQLite has one writer anyway."""
+    """Wait for other imports: two with the same keys in another order block each other. SQLite has one writer."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("LOCK TABLE licence_keys IN SHARE UPDATE EXCLUSIVE MODE"))
 
@@ -276,7 +276,7 @@ def report_few_keys(session: Session, product: Product) -> None:
 
 
 def _few_keys(session: Session, product_id: int) -> bool:
-    """By what may still be sold, which is exact; what is in stock, two deliveries at once cannot know."""
+    """Whether too few units may still be sold. Keys in stock are no measure: two deliveries at once miscount."""
     low = select(Product.id).where(Product.id == product_id, Product.available < Product.low_stock)
     return session.scalar(low) is not None
 

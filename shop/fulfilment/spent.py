@@ -1,7 +1,7 @@
 """Licence keys that were handed out or withdrawn although the database, an older copy, does not know it.
 
-The journal knows them. What the sweep has compared is in the table `spent_keys`; what has been
-written since is read from the journal itself, so that no key is sold twice in between.
+The journal knows them. Those that the sweep has found are in the table `spent_keys`; lines that were written
+since are read from the journal itself, so that no key is sold twice in between.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from .queries import find_delivery, in_stock
 log = structlog.get_logger()
 
 NOBODY = "withdrawn.0"
-"""What stands in the journal for an owner where a person took a key off sale: no order has this number."""
+"""The owner, in the journal, of a key that a person took off sale: no order has this number."""
 
 
 def fingerprints(value: str, *, case_sensitive: bool) -> list[str]:
-    """What tells the same key from another and, without SECRET_KEY, nothing else.
+    """Keyed hashes by which a key is known again; to anybody without SECRET_KEY they tell nothing.
 
-    Under each accepted SECRET_KEY: to find what was written before a change.
+    There are some for each accepted SECRET_KEY, to find what was written before a change.
     """
     exact, folded = _hashes(value, case_sensitive=case_sensitive)
     return exact + folded
 
 
 def _hashes(value: str, *, case_sensitive: bool) -> tuple[list[str], list[str]]:
-    """By its letters and, unless case counts, without their capitals: keys are the same as in the database."""
+    """The key's hashes with its capitals and, unless case counts, without: two keys are the same as in the database."""
     exact = keyed_hashes("licence-key", normal_key(value, case_sensitive=True))
     return exact, [] if case_sensitive else keyed_hashes("licence-key-folded", normal_key(value))
 
@@ -53,7 +53,7 @@ def fingerprints_of(key: LicenceKey) -> list[str]:
 
 
 def owner_of(delivery: Delivery) -> str:
-    """What stands in the journal for whoever got a key: the order's number and the line."""
+    """The owner, in the journal, of a key that was handed out: the order's number and the line."""
     return f"{delivery.order.number}.{delivery.line.position}"
 
 
@@ -73,9 +73,9 @@ def _note(keys: Iterable[LicenceKey], owner: str) -> None:
 
 
 def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[LicenceKey]:
-    """Up to `count` keys that nobody has got, by the database or by the journal; locked.
+    """Up to `count` keys that nobody has, by the database and by the journal; their rows are locked.
 
-    First those that the journal gives to this very delivery: its buyer may have seen them.
+    Keys that the journal gives to this very delivery come first: its buyer may have seen them.
     """
     own: set[int] = set()
     others: set[int] = set()
@@ -95,7 +95,7 @@ def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[Lice
 
 
 def refuse_spent(session: Session, lines: Mapping[str, int], *, case_sensitive: bool) -> None:
-    """KeysRefused if one of these keys, each with its line, is spent and the database does not know it."""
+    """Raise KeysRefused if one of these keys, each with its line, is spent by the journal alone."""
     spent = set(session.scalars(select(SpentKey.fingerprint)))
     spent |= {line.about[1] for line in _not_compared(session, {" key "})}
     known = [
@@ -110,7 +110,7 @@ def refuse_spent(session: Session, lines: Mapping[str, int], *, case_sensitive: 
 
 
 def _spent(session: Session, keys: Sequence[LicenceKey], owner: str) -> Iterator[tuple[int, bool]]:
-    """The ids of all keys that the journal gives to this owner (True), and of these to others (False)."""
+    """The ids of all keys that the journal gives to this owner (True), and of those of `keys` that it gives others."""
     ids = {of: key.id for key in keys for of in fingerprints_of(key)}
     known = SpentKey.fingerprint.in_(ids) | (SpentKey.owner == owner)
     rows = session.scalars(select(SpentKey).where(known))
@@ -126,7 +126,7 @@ def _spent(session: Session, keys: Sequence[LicenceKey], owner: str) -> Iterator
 
 
 def _not_compared(session: Session, words: Collection[str]) -> list[journal.Line]:
-    """Lines with one of these words that no sweep has compared with the database yet."""
+    """The journal's lines with one of these words that no sweep has compared with the database yet."""
     marks = session.execute(select(JournalMark.journal, JournalMark.file, JournalMark.byte))
     since = {name: journal.Position(file, byte) for name, file, byte in marks}
     try:
@@ -141,7 +141,7 @@ def _not_compared(session: Session, words: Collection[str]) -> list[journal.Line
 
 
 def note_spent(session: Session, key_id: int, of: str, owner: str) -> None:
-    """Keep a key off sale of which only the journal knows that it is spent; tell a person."""
+    """Note a key that is spent by the journal alone: it is not sold, and `withdraw_spent` tells a person."""
     if not insert_if_new(session, SpentKey, fingerprint=of, key_id=key_id, owner=owner):
         return
     free = select(LicenceKey).where(LicenceKey.delivery_id.is_(None))
@@ -151,9 +151,9 @@ def note_spent(session: Session, key_id: int, of: str, owner: str) -> None:
 
 
 def withdraw_spent(now: datetime) -> None:
-    """Take spent keys out of stock, but those that wait for the very order that has them already.
+    """Take spent keys out of stock, except those whose own delivery, by the journal, still waits for a key.
 
-    One that cannot be taken out yet, because an order holds the unit, is not handed out either.
+    A key that cannot be taken out yet, because an order holds the unit, is not handed out either.
     """
     for key_id in _spent_in_stock():
         with transaction("spent_key") as session:
@@ -180,7 +180,7 @@ def _spent_in_stock() -> list[int]:
 
 
 def _waits(owner: str) -> bool:
-    """Whether the delivery that had the key, says the journal, waits for one by the database."""
+    """Whether the delivery that had the key by the journal waits for one by the database."""
     number, _, position = owner.partition(".")
     delivery = find_delivery(number, int(position))
     return delivery is not None and delivery.state is DeliveryState.WAITING

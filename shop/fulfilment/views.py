@@ -40,8 +40,8 @@ LOOKING_AHEAD = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 @bp.get("/downloads/<token>")
 def download(token: str) -> Response:
-    """The file behind a signed link; where only so many are left, a page with a button, which nothing presses
-    that only looks where a link leads: the scanner of a mailbox, a preview, a crawler."""
+    """The file behind a signed link. If its downloads are limited, a page with a button instead: programs that
+    only look where a link leads, such as a mailbox's scanner, a preview or a crawler, do not press it."""
     delivery = _delivery_of(token)
     if closed := _why_not(delivery):
         return closed
@@ -53,7 +53,7 @@ def download(token: str) -> Response:
 @bp.post("/downloads/<token>")
 @csrf.exempt  # mails lead here, to browsers without our cookie; the link is the secret: see web/security.py
 def begin(token: str) -> ResponseReturnValue:
-    """The button: on to the file, by an address that browsers and programs continue from."""
+    """Answer the button: lead on to the file, at an address from which programs can continue a download."""
     delivery = _delivery_of(token)
     if closed := _why_not(delivery):
         return closed
@@ -61,7 +61,7 @@ def begin(token: str) -> ResponseReturnValue:
         return _hand_out(delivery)
     fresh = download_token(
         delivery, delivery.order
-    )  # for as long as any link, if the mail's is about to end
+    )  # it lasts as long as any new link, even if the mail's is about to end
     return redirect(url_for("fulfilment.file", token=fresh), 303)
 
 
@@ -84,7 +84,7 @@ def _delivery_of(token: str) -> Delivery:
 
 
 def _why_not(delivery: Delivery) -> Response | None:
-    """The page for a link that is genuine and opens nothing, whatever is left of the downloads."""
+    """The page for a genuine link that opens nothing, because of a refund or its last day; else None."""
     if not delivery.order.has_goods:
         return _refunded(delivery.order)
     end = delivery.downloads_end_at
@@ -93,7 +93,7 @@ def _why_not(delivery: Delivery) -> Response | None:
 
 def _hand_out(delivery: Delivery) -> Response:
     if any(request.headers.get(name, "").startswith("pre") for name in LOOKING_AHEAD):
-        abort(503)  # a browser then asks again when somebody does
+        abort(503)  # the browser asks again when somebody opens the page
     place, file, order = storage(), delivery.file, delivery.order.number
     if problem := _problem(place, file, delivery.file_size):
         log.error("goods_missing", order=order, delivery=delivery.id)
@@ -121,7 +121,7 @@ def _problem(place: Folder | Bucket, file: str, size: int | None) -> str:
 
 
 def _by_link(place: Bucket, delivery: Delivery) -> Response:
-    """To the bucket, which hands the file out and counts nothing; a question gets no link."""
+    """Lead to the bucket, which hands the file out and counts nothing; a HEAD request gets no link."""
     name = PurePosixPath(delivery.file).name
     headers = {"Cache-Control": "private, no-store"}
     if request.method == "HEAD":
@@ -137,12 +137,12 @@ def _by_link(place: Bucket, delivery: Delivery) -> Response:
     )
     if delivery.line.max_downloads is None:
         return Response(status=303, headers=headers | {"Location": link})
-    # No redirect: browsers hold it against the form that it leads to another host (CSP's form-action).
+    # No redirect: browsers refuse one that leads from a form to another host (CSP's form-action).
     return make_response(_page(delivery, link), 200, headers | {"Refresh": f"0; url={link}"})
 
 
 def _first_byte_asked_for(size: int) -> int:
-    """Where the bucket's answer will begin: it is asked for the same range again."""
+    """The first byte of the bucket's answer: the browser sends its Range header there as well."""
     asked = request.range
     first = asked.ranges[0][0] if asked and len(asked.ranges) == 1 else 0
     return (
@@ -151,14 +151,14 @@ def _first_byte_asked_for(size: int) -> int:
 
 
 def _page(delivery: Delivery, link: str = "") -> str:
-    """The page with the button; once it is pressed, the one that leads to where the file is."""
+    """The page with the button; with a `link`, the page after it, which leads to the file."""
     return render_template(
         "fulfilment/download.html", item=goods_in(delivery, delivery.order), link=link
     )
 
 
 def _ended(delivery: Delivery) -> Response:
-    """The page for a link that is genuine, and whose number of downloads or days is used up."""
+    """The page for a genuine link whose downloads or days are used up."""
     end, number = delivery.downloads_end_at, delivery.line.max_downloads or 0
     if end and end <= utcnow():
         title = gettext("The time for downloading this file is over")
@@ -177,7 +177,7 @@ def _ended(delivery: Delivery) -> Response:
 
 
 def _refunded(order: Order) -> Response:
-    """The page for a link that is genuine, and whose order's money goes back."""
+    """The page for a genuine link to an order whose money goes back."""
     done = order.status is OrderStatus.REFUNDED
     title = gettext("This order was refunded") if done else gettext("A refund of this order is due")
     message = gettext("Its goods cannot be opened or downloaded any more.")
