@@ -20,7 +20,7 @@ REPORT = (
     "Compare `orders show` with CryptoCloud's account, put right what the buyer sees, and "
     "report it."
 )
-"""What never can be true is a bug of ours, or somebody's work in the database."""
+"""What to do about books that contradict themselves: that is a bug of ours, or somebody's work in the database."""
 
 ABOUT: Mapping[Kind, About] = {
     Kind.KEY_REFUSED: About(

@@ -28,7 +28,7 @@ def waits_for_a_person(kind: AttentionKind, reference: str) -> bool:
 
 
 def unmailed_attention() -> Sequence[AttentionItem]:
-    """What waits for a person whom no mail has told yet."""
+    """The open items that no mail has told the operator of yet."""
     query = select(AttentionItem).where(
         AttentionItem.resolved_at.is_(None), AttentionItem.alert_key == ""
     )
@@ -36,7 +36,7 @@ def unmailed_attention() -> Sequence[AttentionItem]:
 
 
 def attention_mailed_by(alert_key: str) -> Sequence[AttentionItem]:
-    """What one mail to the operator is about."""
+    """The items that one mail to the operator is about."""
     query = select(AttentionItem).where(AttentionItem.alert_key == alert_key)
     return db.session.scalars(query.order_by(AttentionItem.id)).all()
 

@@ -1,4 +1,4 @@
-"""Putting something before a person, and taking it back."""
+"""Opening attention items, which put something before a person, and closing them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ log = structlog.get_logger()
 def raise_attention(
     session: Session, kind: AttentionKind, reference: str, note: str, *, order_id: int | None = None
 ) -> None:
-    """Put something before a person; once, however often it is found before it is resolved.
+    """Put something before a person; once, however often it is found until a person resolves the item.
 
-    `order_id` is of the order that it is about: while it is open, the buyer's address is kept.
+    `order_id` names the order that the item is about: while the item is open, the buyer's address is kept.
     """
     values = {"kind": kind, "reference": reference, "note": note, "order_id": order_id}
     if insert_if_new(session, AttentionItem, **values):
@@ -32,7 +32,7 @@ def raise_attention(
 def raise_attention_once(
     session: Session, kind: AttentionKind, reference: str, note: str, *, order_id: int | None = None
 ) -> None:
-    """The same for what cannot be mended, only seen: resolved once, it stays so until it is another."""
+    """Put before a person what cannot be mended, only seen: once resolved, it comes back with another note only."""
     seen = select(AttentionItem.id).where(
         AttentionItem.kind == kind,
         AttentionItem.reference == reference,
@@ -57,7 +57,7 @@ def resolve_attention(
     *,
     kinds: Collection[AttentionKind],
 ) -> None:
-    """Close what is open of these kinds about these references, because it has been seen to."""
+    """Close the open items of these kinds with these references, because they have been seen to."""
     rows_changed(
         session,
         update(AttentionItem)
@@ -68,7 +68,7 @@ def resolve_attention(
 
 
 def keep_attention(kind: AttentionKind, reference: str, note: str) -> None:
-    """Have a fault before a person for as long as it lasts; `note` says what it is, and is empty when there is none."""
+    """Keep an item about a fault open while the fault lasts; `note` says what it is, and is empty once it is over."""
     if waits_for_a_person(kind, reference) == bool(note):
         return
     with transaction("attention") as session:

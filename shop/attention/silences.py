@@ -1,4 +1,4 @@
-"""What the sweep asks for a sign of life. After minutes without one a person is told, once for each silence."""
+"""Silences of what the sweep asks for a sign of life: after minutes without one, a person is told, once for each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .service import raise_attention_once, resolve_attention
 
 
 def heard(name: str) -> None:
-    """Note a sign of life, and take back what was said of the silence before it."""
+    """Note a sign of life, and close the item about the silence before it."""
     if not is_silent(name):
         return
     with transaction("attention") as session:
@@ -25,10 +25,10 @@ def heard(name: str) -> None:
 
 
 def not_heard(name: str, note: str, now: datetime) -> None:
-    """Note that none came, and put the `note` before a person when that has been so for minutes.
+    """Note that no sign of life came, and put the `note` before a person once none has come for minutes.
 
-    `{since}` in the note is the beginning of the silence: with it the note stays the same for as
-    long as that lasts, and who has resolved the item is left alone.
+    `{since}` in the note stands for the beginning of the silence: so the note is the same while the
+    silence lasts, and an item that a person has resolved is not opened again.
     """
     with transaction("attention") as session:
         insert_if_new(session, Silence, name=name, since=now)

@@ -1,1 +1,1 @@
-"""The books: what can never be true of them, and what others have written down beside them."""
+"""Checking the books: for contradictions in them, against the journal, and against the provider's list."""

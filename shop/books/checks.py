@@ -1,4 +1,4 @@
-"""What can never be true of the books, and is looked for all the same."""
+"""Looking for contradictions in the books: for things that can never be true of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .queries import (
 )
 
 NEWEST = 5000
-"""How many orders a sweep looks at. In all but the largest shops that is more than can still change."""
+"""How many orders a sweep looks at: in all but the largest shops, more than can still change."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Statements that find what can never be true of the books.
+"""SQL statements that find contradictions in the books: things that can never be true of them.
 
-Each is a single one, so it sees one moment even while others write. None mends anything:
-where the books are wrong, the money is a person's business.
+Each check is one statement, so it sees one moment even while others write. None mends anything:
+where the books are wrong, a person decides about the money.
 """
 
 from __future__ import annotations
@@ -54,19 +54,19 @@ HOLD_OF = {
 
 RECENT = Order.id > bindparam("since", type_=Integer)
 Found = Select[*tuple[Any, ...]]
-"""Finds rows that begin with the attention item's reference; where they are about an order, its id is in ORDER."""
+"""A statement whose rows begin with the attention item's reference; rows about an order have its id as ORDER."""
 ORDER = "order_id"
 _ORDER = Order.id.label(ORDER)
 
 
 def _over(name: str) -> BindParameter[datetime]:
-    """The moment before which the time for this began, if it is over."""
+    """A moment in the past: what began before it has had all the time that TIME_FOR gives `name`."""
     return bindparam(name, type_=UtcDateTime)
 
 
 @cache
 def money_not_counted() -> Found:
-    """Orders with more paid payments than their status explains and a person has been told of."""
+    """Orders with more paid payments than their status accounts for, not counting those a person was told of."""
     told = select(AttentionItem.reference)
     explained = case((Order.status.in_(SETTLED), 1), else_=0)
     return (
@@ -81,7 +81,7 @@ def money_not_counted() -> Found:
 
 @cache
 def paid_without_money() -> Found:
-    """Orders that cost something and count as paid, and no payment is."""
+    """Orders that cost something and count as paid, although none of their payments is paid."""
     money = exists().where(Payment.order_id == Order.id, Payment.state == PaymentState.PAID)
     counts = Order.status.in_(HAS_GOODS) & (Order.total_minor > 0)
     return select(Order.number, _ORDER).where(RECENT, counts, ~money)
@@ -96,7 +96,7 @@ def no_payment() -> Found:
 
 @cache
 def free_not_given() -> Found:
-    """Orders with nothing to pay that were not given away as they were placed, or that somebody was to pay."""
+    """Orders that cost nothing, but were not given away when they were placed, or have a payment."""
     payment = exists().where(Payment.order_id == Order.id)
     wrong = or_(Order.status.not_in(HAS_GOODS), payment)
     return select(Order.number, _ORDER).where(RECENT, Order.total_minor == 0, wrong)
@@ -104,7 +104,7 @@ def free_not_given() -> Found:
 
 @cache
 def wrong_amount() -> Found:
-    """Payments for something else than what the order costs."""
+    """Payments whose amount or currency is not that of their order."""
     differs = or_(Payment.amount_minor != Order.total_minor, Payment.currency != Order.currency)
     return select(Payment.reference, _ORDER).join(Order).where(RECENT, differs)
 
@@ -135,7 +135,7 @@ def goods_without_money() -> Found:
 
 @cache
 def goods_missing() -> Found:
-    """Paid orders with a line that nothing is planned for; fulfilled ones with one that waits."""
+    """Paid orders with a line that has no delivery; fulfilled orders with a delivery that still waits."""
     planned = exists().where(Delivery.order_line_id == OrderLine.id)
     waiting = exists().where(
         Delivery.order_line_id == OrderLine.id, Delivery.state == DeliveryState.WAITING
@@ -151,7 +151,7 @@ def goods_missing() -> Found:
 
 @cache
 def not_delivered() -> Found:
-    """Orders paid a while ago that wait, and not for keys or a file: of those a person knows already."""
+    """Orders that were paid a while ago and still wait, but not for keys or files that a person knows of."""
     waits = exists().where(Delivery.order_id == Order.id, Delivery.state == DeliveryState.WAITING)
     for_keys = waits.where(Delivery.kind == DeliveryKind.KEY)
     for_a_file = waits.where(
@@ -194,7 +194,7 @@ def wrong_keys() -> Found:
 
 @cache
 def mail_missing() -> Found:
-    """Paid orders whose goods nobody will mail."""
+    """Paid orders that have no mail with their goods, sent or waiting."""
     mail = exists().where(OutboxMail.dedupe_key == literal("order-delivered:") + Order.number)
     return select(Order.number, _ORDER).where(RECENT, Order.status.in_(HAS_GOODS), ~mail)
 
@@ -256,14 +256,14 @@ def payment_stuck() -> Found:
 
 @cache
 def not_answered() -> Found:
-    """Invoices that are asked about after their end, and of which nothing has been told for long."""
+    """Invoices that are still asked about after their end, although nothing was told about them for long."""
     told = func.coalesce(Payment.checked_at, Payment.opened_at, Payment.created_at)
     silent = or_(
         and_(told < _over("answering"), Payment.ends_at > _over("answering at long intervals")),
         told < _over("answering at the longest"),
     )
     ended = Payment.ends_at < _over("answering")
-    asked = and_(Payment.next_check_at > _over("nothing"), ~Payment.is_closed)  # and put off again
+    asked = and_(Payment.next_check_at > _over("nothing"), ~Payment.is_closed)  # again and again
     return (
         select(Payment.reference, Payment.invoice_id, _ORDER)
         .join(Order)
@@ -273,7 +273,7 @@ def not_answered() -> Found:
 
 @cache
 def postback_stuck() -> Found:
-    """Notices that nobody has judged."""
+    """Postbacks that no sweep has judged in time."""
     old = Postback.first_at < _over("judging")
     return select(Postback.invoice_id).where(Postback.done_at.is_(None), old)
 

@@ -27,7 +27,7 @@ def check(now: datetime | None = None) -> None:
 
 
 def compare(gateway: CryptoCloud, now: datetime | None = None) -> None:
-    """Compare everything that is due; what breaks in one part keeps no other from its work."""
+    """Make every comparison that is due; an error in one keeps no other from its work."""
     now = now or utcnow()
     parts: list[Callable[[], None]] = [
         lambda: compare_with_journal(now),

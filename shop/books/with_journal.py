@@ -5,7 +5,7 @@ back. What it knows and the database does not is put before a person, or done ag
 that was handed out is not for sale, a link that was called in stays so, an address that was erased is
 erased again. Money is never repaired by itself.
 
-How far a journal has been compared is kept in the database: an older copy has an older mark.
+The database marks how far a journal has been compared: an older copy has an older mark, so it is compared anew.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ..privacy.service import StillNeeded, erase_order
 log = structlog.get_logger()
 
 SETTLED_AFTER = timedelta(minutes=2)
-"""The transaction that a younger line is about may not be committed yet."""
+"""How old a line must be to be compared: the transaction of a younger one may not be committed yet."""
 AT_ONCE = 500
 WHY = "the journal says that it was done before"
 
@@ -68,7 +68,7 @@ def _settled_lines(name: str, now: datetime) -> Iterator[Line | Unreadable]:
     mark = db.session.get(JournalMark, name, populate_existing=True)
     since = journal.Position(mark.file, mark.byte) if mark else journal.START
     for line in journal.read(name, since):
-        # One from the future was written by a clock that has been set back since.
+        # A line from further in the future is not waited for: its clock has been set back since.
         if isinstance(line, Line) and abs(now - line.at) < SETTLED_AFTER:
             return
         yield line
@@ -93,7 +93,7 @@ def _see_to(lines: Sequence[Line]) -> None:
 
 
 def _see_to_invoice(line: Line) -> None:
-    """Watch an invoice whose process died before it was stored; of any other, tell a person."""
+    """Watch an invoice if its process died before it was stored; tell a person of any other one."""
     invoice_id, *made_for = line.about
     payment = find_payment_by_reference(made_for[0]) if made_for else None
     if payment and bind_found(invoice_id, payment):
@@ -109,7 +109,7 @@ def _see_to_invoice(line: Line) -> None:
 
 
 def _ask_again(ids: Collection[str]) -> None:
-    """Have the sweep ask about invoices that were paid, and are not by an older copy."""
+    """Have the sweep ask about invoices that were paid, but are unpaid in an older copy of the database."""
     if not ids:
         return
     unpaid = update(Payment).where(Payment.invoice_id.in_(ids), ~Payment.is_closed)
@@ -132,7 +132,7 @@ def _see_to_key(line: Line) -> None:
 
 
 def _with_older_links(lines: Sequence[Line]) -> list[tuple[int, int]]:
-    """The orders with a link that was called in, and the version that they should have."""
+    """The orders whose called-in link works again in the database, each with the version that it should have."""
     newest = {line.about[0]: int(line.about[1]) for line in lines}
     orders = db.session.scalars(select(Order).where(Order.number.in_(newest)))
     return [(o.id, newest[o.number]) for o in orders if o.link_version < newest[o.number]]
@@ -187,7 +187,7 @@ def _damaged(name: str, lines: Sequence[Line | Unreadable]) -> str:
 
 
 def _move_mark(name: str, end: journal.Position) -> None:
-    """Never back: another sweep may be further."""
+    """Move a journal's mark forward, and never back: another sweep may be further."""
     with transaction("journal_mark") as session:
         if insert_if_new(session, JournalMark, journal=name, file=end.file, byte=end.byte):
             return

@@ -1,4 +1,4 @@
-"""The books compared with the provider: its list of invoices, and what it says of those that only the journal knows."""
+"""The books compared with the provider: with its list, and with its answers about invoices only the journal knows."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ log = structlog.get_logger()
 
 
 ASK_EVERY = timedelta(hours=1)
-"""About an invoice that only the journal knows."""
+"""How often to ask about the invoices that only the journal knows."""
 MOST_QUESTIONS = 20
-"""About such invoices in one sweep."""
+"""How many calls about such invoices one sweep makes."""
 LIST_EVERY = timedelta(days=1)
 LIST_BACK = timedelta(days=3)
 HAS_MONEY = (*SAID_PAID, InvoiceStatus.PARTIAL)
@@ -35,7 +35,7 @@ HAS_MONEY = (*SAID_PAID, InvoiceStatus.PARTIAL)
 
 def ask_about_unknown_invoices(gateway: CryptoCloud, now: datetime) -> None:
     """Ask about the invoices that only the journal knows, hourly and until a person has seen to each."""
-    seen_at = max(now, utcnow())  # those of this very round are younger than its beginning
+    seen_at = max(now, utcnow())  # items of this very round were made after its beginning
     query = select(AttentionItem).where(AttentionItem.kind == AttentionKind.UNKNOWN_INVOICE)
     items = db.session.scalars(query.where(AttentionItem.resolved_at.is_(None))).all()
     asked = db.session.get(JobRun, "unknown_invoices")
@@ -58,7 +58,7 @@ def ask_about_unknown_invoices(gateway: CryptoCloud, now: datetime) -> None:
 
 
 def compare_with_list(gateway: CryptoCloud, now: datetime) -> None:
-    """Compare with the provider's list, daily: money for an invoice that the database does not know."""
+    """Look through the provider's list, daily, for money by an invoice that the database does not know."""
     if not gateway.lists_invoices or not _is_due("provider_list", LIST_EVERY, now):
         return
     end_read()

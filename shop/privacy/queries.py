@@ -1,4 +1,4 @@
-"""Whose orders there are, and which of them may not forget their buyer yet."""
+"""The orders of an address, and which orders still need their buyer's address."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def orders_of(email: str) -> Sequence[Order]:
 
 
 def items_naming(text: str) -> Sequence[AttentionItem]:
-    """Attention items in whose words this text stands."""
+    """Attention items that have this text in their reference, note or resolution."""
     fields = (AttentionItem.reference, AttentionItem.note, AttentionItem.resolution)
     named = or_(*(func.lower(field).contains(text.lower(), autoescape=True) for field in fields))
     return db.session.scalars(select(AttentionItem).where(named).order_by(AttentionItem.id)).all()
@@ -48,7 +48,7 @@ def items_about(order: Order) -> Sequence[AttentionItem]:
 
 
 def erasable_orders(before: datetime, limit: int = 200) -> Sequence[int]:
-    """The ids of closed orders of which nothing was heard since `before`; oldest first."""
+    """The ids of orders that wait for nothing, and to which nothing has happened since `before`; oldest first."""
     recent = exists().where(OrderEvent.order_id == Order.id, OrderEvent.at >= before)
     query = (
         select(Order.id)

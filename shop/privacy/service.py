@@ -41,7 +41,7 @@ def erase_order(order_id: int, because: Because) -> bool:
     """Take the buyer's address out of an order and of everything about it; False when it was out already.
 
     Amounts, lines, payments, deliveries and history stay. Raises StillNeeded, and then nothing has
-    changed. Nothing can come to need the address meanwhile: every mail is queued under this lock.
+    changed. No mail that needs the address is queued meanwhile: mails are queued under the order's lock.
     """
     with transaction("erase") as session:
         order = lock_order(session, order_id)
@@ -78,7 +78,7 @@ def erase_due(now: datetime | None = None) -> None:
 
 
 def _erase_if_it_can_be(order_id: int, why: str) -> None:
-    """It could be a moment ago; if somebody has paid since, its turn comes later."""
+    """Erase an order's buyer, unless the order has begun to need the address since; a later sweep does then."""
     try:
         erase_order(order_id, Because(why))
     except StillNeeded:
@@ -86,7 +86,7 @@ def _erase_if_it_can_be(order_id: int, why: str) -> None:
 
 
 def _erase_from_words(session: Session, order: Order) -> None:
-    """People write addresses into their reasons, and the provider into its own: those go everywhere."""
+    """Take the address out of all texts about an order: people write it into their reasons, the provider too."""
     if not order.email:
         return
     pattern = re.compile(re.escape(order.email), re.IGNORECASE)
@@ -99,7 +99,7 @@ def _erase_from_words(session: Session, order: Order) -> None:
         payment.error = pattern.sub(ERASED, payment.error)[:300]
         payment.unclear_because = pattern.sub(ERASED, payment.unclear_because)[:300]
     for item in items_naming(order.email):
-        # Another buyer's may be the same but for the address, and no two open ones are alike.
+        # By its id, because two references may differ by the address alone, and open ones must differ.
         item.reference = pattern.sub(f"[erased {item.id}]", item.reference)[:120]
         item.note = pattern.sub(ERASED, item.note)
         item.resolution = pattern.sub(ERASED, item.resolution)
