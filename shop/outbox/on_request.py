@@ -1,8 +1,8 @@
 """Mails that a buyer causes without having paid: the link, a mail once more, another address.
 
-Anybody can type anybody's address. So each address gets a few such mails a day, and each order
-can ask for fewer still; what was paid for is mailed without being counted, what is free is not. Who has shown that the
-address is theirs (`owner`) is not held up by what strangers have used up.
+Anybody can type anybody's address. So each address gets a few such mails a day, and each order can ask
+for fewer still. A mail with paid goods is not counted, a mail with free ones is. Owners, who have shown
+that the address is theirs (`owner`), get theirs whatever strangers have used up.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ AGAIN = 3
 SEARCHES = 5
 """Searches a day for the orders of one address, and for one number."""
 OWN_SEARCHES = 20
-"""The same of an address whose owner asks."""
+"""Searches a day for the orders of one address, if its owner asks."""
 PAUSE = timedelta(minutes=2)
-"""Between a mail and the same one again: mails take their time."""
+"""How long to wait before the same mail is sent again, because mails take their time."""
 HOLD = timedelta(minutes=2)
 """For which the first mail waits, so that it is not written while the buyer is still on the way to pay."""
 
 
 class MailboxUsedUp(UsedUp):
-    """An address has had enough mails today, whoever has asked for them: not its owner, they would go on."""
+    """An address has had enough mails today that strangers may have caused; its owner may ask for more."""
 
 
 class NothingToSend(Exception):
@@ -68,7 +68,8 @@ def plan_placed(session: Session, order: Order, *, owner: bool = False) -> None:
 def send_again(order_id: int, *, rationed: bool = True, owner: bool = False) -> bool:
     """Queue the order's mail once more, as the order stands now; UsedUp when that was done too often.
 
-    False when one waits for the mail server already, and another would not be faster, or when there is none.
+    False when the mail already waits for the mail server, so that another would not be faster, or when the shop
+    has no mail server.
     """
     with transaction("mail_again") as session:
         order = lock_order(session, order_id)
@@ -93,8 +94,8 @@ def send_again(order_id: int, *, rationed: bool = True, owner: bool = False) -> 
 def mail_link(email: str, number: str, *, owner: bool = False) -> None:
     """Mail an order's link to its address, if both belong together; UsedUp when it was tried too often.
 
-    Nothing that can be seen or measured tells whether they do: the same is counted and written
-    either way, and taken back where there is nothing to send.
+    Nobody can see or measure whether they do: the same is counted and written either way, and the mail is
+    rolled back if there is nothing to send.
     """
     with transaction("mail_link") as session:
         if owner:  # the link goes to them, whichever numbers they try
@@ -139,7 +140,7 @@ def correct_address(order_id: int, email: str, *, owner: bool = False) -> None:
 
 
 def take_mail(session: Session, email: str, *, owner: bool) -> None:
-    """Use one of the mails that an address gets in a day unpaid for; MailboxUsedUp, unless its owner asks."""
+    """Use one of the unpaid mails an address gets in a day, unless its owner asks; MailboxUsedUp if none is left."""
     if owner:
         return
     try:
@@ -165,7 +166,7 @@ def _plan_link_or_goods(session: Session, order: Order) -> None:
 
 
 def _drop_waiting(session: Session, order: Order) -> None:
-    """What has not left yet need not: the link in it will be another one."""
+    """Skip the order's mails with a link that have not left yet: another mail with the new link follows."""
     rows_changed(
         session,
         update(OutboxMail)
@@ -176,7 +177,7 @@ def _drop_waiting(session: Session, order: Order) -> None:
 
 
 def _once(number: str) -> str:
-    """What a mail is about that may be sent more than once."""
+    """The `about` of a mail that may be sent more than once: it is different each time."""
     return f"{number}:{secrets.token_hex(4)}"
 
 

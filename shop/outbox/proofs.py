@@ -27,15 +27,15 @@ from .service import new_message_id
 log = structlog.get_logger()
 
 LINK_LASTS = timedelta(days=2)
-"""Longer than a day's ration: when a stranger has used it up, the links they asked for still work."""
+"""Longer than the day of LINKS_A_DAY: if a stranger has used these up, the owner's mailbox has links that work."""
 LINKS_A_DAY = 3
-"""To one address."""
+"""Links a day that are mailed to one address."""
 LINKS_OF_CLIENT = 20
-"""A day, asked for by one network: it could try many addresses."""
+"""Links a day that one network may ask for, because it could try many addresses."""
 
 
 def mail_proof(email: str, client: str) -> None:
-    """Mail an address its link, unless it has had enough of them today; each of those works as well.
+    """Mail an address a link, unless it has had enough of them today: those it has still work.
 
     Raises UsedUp when the network has asked for too many.
     """

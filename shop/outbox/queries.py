@@ -14,7 +14,7 @@ from .kinds import MailKind
 from .models import MailState, OutboxMail
 
 TRIES_IN_AN_HOUR = 6
-"""2 + 4 + 8 + 16 + 32 minutes lie between the first and the sixth."""
+"""The sixth try comes an hour after the first: 2 + 4 + 8 + 16 + 32 minutes lie between them."""
 
 
 def is_due(now: datetime) -> ColumnElement[bool]:
@@ -26,9 +26,9 @@ def is_due(now: datetime) -> ColumnElement[bool]:
 
 
 def due_mails(now: datetime, limit: int = 100) -> Sequence[OutboxMail]:
-    """Mails to send now. One that carries goods waits until all of them have been handed out.
+    """Mails to send now. A mail with goods waits until all of the goods have been handed out.
 
-    Or until they will not be, because the money goes back; then its sender leaves it out.
+    It waits no longer if they will not be, because the money goes back; the sender skips it then.
     """
     complete = or_(Order.fulfilled_at.is_not(None), Order.status.not_in(HAS_GOODS))
     query = (
@@ -43,7 +43,7 @@ def due_mails(now: datetime, limit: int = 100) -> Sequence[OutboxMail]:
 
 
 def tried_in_vain_for_an_hour() -> bool:
-    """Whether a mail still waits that the mail server has not taken for so long."""
+    """Whether a mail waits that the mail server has not taken for an hour."""
     query = select(OutboxMail.id).where(
         OutboxMail.state == MailState.QUEUED, OutboxMail.tries >= TRIES_IN_AN_HOUR
     )
@@ -66,7 +66,7 @@ def waiting_words() -> str:
 
 
 def mail_of(order: Order) -> OutboxMail | None:
-    """The mail that its buyer waits for: with the goods once they are there, before that the newest."""
+    """The mail that the buyer waits for: the one with the goods once they are there, before that the newest."""
     goods = OutboxMail.kind == MailKind.ORDER_DELIVERED
     delivered = order.status is OrderStatus.FULFILLED
     query = select(OutboxMail).where(

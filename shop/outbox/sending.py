@@ -1,4 +1,4 @@
-"""Sending what the outbox holds. At least once: a crash between sending and noting it sends again."""
+"""Sending the outbox's mails, each at least once: if a crash comes before it is noted as sent, it is sent again."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ NOTHING_TAKEN = (
     "`mail_queued`; `doctor` looks whether it lets the shop in."
 )
 SECONDS_FOR_MAILS = 30
-"""A mail server that hangs must not make the sweep look as if it did; what is left has its turn in the next."""
+"""How long one sweep sends mails, so that it does not hang with the mail server; the next sweep sends the rest."""
 
 
 def send_due_mails(compose: Compose, now: datetime | None = None) -> int:
     """Send every mail whose turn it is, as `compose` writes it; how many were sent.
 
-    Without a mail server all wait as they are, and no try is counted.
+    Without a mail server, all mails wait as they are, and no try is counted.
     """
     now = now or utcnow()
     keep_attention(AttentionKind.NO_MAIL_SERVER, "SMTP_URL", _without_server())
@@ -82,7 +82,7 @@ def _without_server() -> str:
 
 
 def _tell_of_refusals(now: datetime) -> None:
-    """Put before a person that the mail server takes nothing at all, until it does."""
+    """Keep a person told while the mail server takes no mail at all."""
     in_vain, item = tried_in_vain_for_an_hour(), (AttentionKind.MAILS_REFUSED, "mail server")
     if not in_vain and not waits_for_a_person(*item):
         return
@@ -93,7 +93,7 @@ def _tell_of_refusals(now: datetime) -> None:
 
 
 def note_bounce(order_id: int, because: Because) -> bool:
-    """A person has seen the order's mail come back; False when none of its mails has been sent."""
+    """Note that a person has seen the order's mail come back; False when none of its mails has been sent."""
     with transaction("bounce") as session:
         order = lock_order(session, order_id)
         mail = mail_of(order)
@@ -157,7 +157,7 @@ def _note_outcome(mail_id: int, now: datetime, error: str, *, refused: bool = Fa
 
 
 def _tell_a_person(session: Session, mail: OutboxMail, error: str) -> None:
-    """A mail that we owe did not get through. Those that anybody can cause are no news: any address can be typed."""
+    """Tell a person of a mail that could not be sent, unless anybody could cause it by typing any address."""
     if mail.kind not in ON_REQUEST and not (mail.order and mail.order.is_free):
         note = f"The mail {mail.dedupe_key} could not be sent: {error}."
         kind, reference = AttentionKind.MAIL_FAILED, mail.dedupe_key

@@ -24,7 +24,7 @@ def plan_mail(
     address: str = "",
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Queue a mail to the buyer inside a transaction; the same about the same thing only once."""
+    """Queue a mail to the buyer inside a transaction; a mail of one kind about one thing is queued only once."""
     insert_if_new(
         session,
         OutboxMail,
