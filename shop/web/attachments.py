@@ -1,8 +1,8 @@
 """Files that are handed out to be saved, not shown: whole or from where a download broke off.
 
 The file goes from the disk to the socket by the server's `wsgi.file_wrapper` (under gunicorn that is
-sendfile), or in pieces where each is asked for first, so its size costs no memory. It costs a thread for
-as long as the buyer takes, which is why not all threads may be spent on it.
+sendfile), or in pieces if a meter must grant each of them, so its size costs no memory. A download costs a
+thread for as long as the buyer takes, which is why not all threads may serve downloads.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from werkzeug.http import dump_options_header
 from werkzeug.wsgi import FileWrapper, wrap_file
 
 DOWNLOADS_AT_ONCE = 16
-"""Of a process's 32 threads; the others are for pages, checkouts and postbacks."""
+"""How many of a process's 32 threads may serve downloads; the others are for pages, checkouts and postbacks."""
 
 PIECE = 64 * 1024
-"""Bytes that are read together where each portion is asked for."""
+"""Bytes that are read together if a meter grants the file in portions."""
 
 _slots = threading.BoundedSemaphore(DOWNLOADS_AT_ONCE)
 
@@ -38,21 +38,21 @@ class Meter(Protocol):
 
     @property
     def granted(self) -> int:
-        """Up to which byte it may be given."""
+        """The byte up to which the file may be given."""
 
     def more(self) -> None:
         """Grant a further portion, or raise."""
 
     def end(self, reached: int) -> None:
-        """The answer is over; `reached` is the byte after the last one that was given."""
+        """Called when the answer is over; `reached` is the byte after the last one that was given."""
 
 
 MeterMaker = Callable[[int, int, int], Meter]
-"""Makes one for the bytes from here to there of a file of this size, or raises."""
+"""Makes a meter for bytes of a file, or raises; it takes their start, their stop, and the file's size."""
 
 
 class Stretch(io.FileIO):
-    """A file's bytes from a place to another; keeps one of the slots until it is closed."""
+    """A file's bytes from `start` to `stop`; it takes one of the slots for downloads until it is closed."""
 
     def __init__(self, path: Path, start: int, stop: int) -> None:
         self.reached, self.stop = start, stop
@@ -79,7 +79,7 @@ class Stretch(io.FileIO):
         return data
 
     def seek(self, place: int, whence: int = 0, /) -> int:
-        """Go there; sendfile, which reads past this object, says so how far it came."""
+        """Go there. sendfile reads past this object, and tells by a call of this how far it came."""
         position = super().seek(place, whence)
         self.reached = max(self.reached, position)
         return position
@@ -107,7 +107,7 @@ def attachment(path: Path, meter: MeterMaker) -> Response:
     response.last_modified = facts.st_mtime  # type: ignore[assignment]  # a number will do
     response.set_etag(f"{facts.st_mtime_ns:x}-{facts.st_size:x}")
     response.headers["Content-Disposition"] = disposition(path.name)
-    # Even a browser that showed it all the same would treat it as a page of nobody's.
+    # A browser that shows the file all the same treats it as a page of no site.
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response.headers["Cache-Control"] = "private, no-store"
     response.make_conditional(request, accept_ranges=True, complete_length=facts.st_size)
@@ -121,7 +121,7 @@ def attachment(path: Path, meter: MeterMaker) -> Response:
             raise
         if stretch.meter.in_portions:
             response.response = FileWrapper(stretch, PIECE)
-            response.headers["X-Accel-Buffering"] = "no"  # nginx would take what the buyer may not
+            response.headers["X-Accel-Buffering"] = "no"  # nginx would take what a buyer may not
         else:
             response.response = wrap_file(request.environ, stretch)
     return response

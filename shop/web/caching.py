@@ -1,4 +1,4 @@
-"""Pages that are the same for everybody, and may be kept."""
+"""Answers with pages that are the same for everybody, so that caches may keep them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from flask import Response, make_response, request
 
 
 def public(page: str, mimetype: str = "text/html") -> Response:
-    """A page that anybody may keep, and must ask about before using it again; compressed for who takes it.
+    """Answer with a page that caches may keep, but must ask about each time; compressed if the client takes that.
 
-    It holds no token and nothing of anybody's, so that its length gives nothing away (BREACH).
+    The page has no token and nothing private in it, so that its compressed length gives nothing away (BREACH).
     """
     response = make_response(page)
     response.mimetype = mimetype

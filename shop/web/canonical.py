@@ -17,11 +17,11 @@ class PageAddresses:
     canonical: str
     languages: list[LanguageLink]
     default: str
-    """For readers of any other language: the page in the shop's first."""
+    """The page in the shop's first language, for readers of any language that the shop does not speak."""
 
 
 def page_addresses(path: str = "") -> PageAddresses:
-    """Of the public page at `path` (without a language's prefix), or of the page at hand."""
+    """The addresses of the public page at `path` (without a language's prefix), or of the page at hand."""
     path = path or request.path
     links = [
         LanguageLink(link.code, link.name, in_full(link.url), link.current)

@@ -116,9 +116,10 @@ def http_error(error: HTTPException) -> Response:
 
 
 def server_error(error: InternalServerError) -> Response:
-    """Our own mistake. The page needs no database, and its reference finds the log entry.
+    """Answer a mistake of our own. The page needs no database, and its reference finds the log entry.
 
-    No mistake is a database that was away for the handler of another error: Flask asks no second one.
+    A database that is away in the handler of another error comes here as well, because Flask calls no second
+    handler: that is no mistake.
     """
     original = error.original_exception
     if isinstance(original, UNAVAILABLE) or _is_damage(original):
@@ -127,7 +128,7 @@ def server_error(error: InternalServerError) -> Response:
 
 
 def database_unavailable(error: Exception) -> Response:
-    """The database is locked, full, read-only or away: nothing was changed, and trying again may help."""
+    """Answer that the database is locked, full, read-only or away: nothing was changed; trying again may help."""
     log.error("database_unavailable", error=type(error).__name__, detail=str(error.__cause__)[:200])
     return http_error(ServiceUnavailable())
 
@@ -140,5 +141,5 @@ def database_damaged(error: DatabaseError) -> Response:
 
 
 def _is_damage(error: BaseException | None) -> TypeGuard[DatabaseError]:
-    """Whether SQLite's file is damaged, or is none: that has no more precise kind."""
+    """Whether SQLite's file is damaged, or is no database: such an error has no more precise class."""
     return type(error) is DatabaseError

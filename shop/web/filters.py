@@ -31,17 +31,17 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def moment(at: datetime) -> Markup:
-    """22 November 2026, 18:40 UTC."""
+    """A moment with its date, such as 22 November 2026, 18:40 UTC."""
     return _time(at, moment_text(at))
 
 
 def clock(at: datetime) -> Markup:
-    """18:40 UTC, with the day when it is not today's for everybody."""
+    """A moment with its day but no year, such as 18:40 UTC, 22 November."""
     return _time(at, f"{at:%H:%M} UTC, {format_date(at, 'd MMMM', rebase=False)}")
 
 
 def either(names: Sequence[str]) -> Markup:
-    """**one**, **two** or **three**, as the language says it."""
+    """The names in bold, as a list of alternatives in the page's language: **one**, **two** or **three**."""
     strong = [Markup("<strong>{}</strong>").format(name) for name in names]
     return Markup(format_list(strong, style="or", locale=get_locale()))  # noqa: S704, each is escaped
 

@@ -1,8 +1,8 @@
-"""Addresses that were given out once: of a language that has another prefix now, or of a former host.
+"""Former addresses of pages: those of a language that has another prefix now, or of a former host.
 
-Mails, bookmarks and other sites keep them for ever, so they lead to where the page is today. Only
-questions are led on. What is sent (a form that is still open, a notice of the provider, who follows
-no redirect) is taken where it comes in.
+Mails, bookmarks and other sites keep them for ever, so they lead to where the page is today. Only GET and
+HEAD requests are redirected. What is posted (a form that is still open, a postback of the provider, who
+follows no redirect) is taken where it comes in.
 
 An address that was copied out of a sentence, with its full stop, is answered as the address itself.
 """
@@ -32,14 +32,14 @@ PASTED += "\u00a0\u200b\u200c\u200d\u2060\ufeff" + "»›”’“‘„‚…�
 
 
 def init_app(app: Flask) -> None:
-    """Lead on before any view is asked."""
+    """Redirect former addresses before any view is called."""
     app.before_request(_lead_on)
     app.wsgi_app = _WithoutPasted(app.wsgi_app)  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
 class _WithoutPasted:
-    """Takes off what was pasted behind an address. No redirect: what a stranger typed is repeated nowhere."""
+    """Takes off signs that were pasted behind an address; without a redirect, which would repeat a stranger's text."""
 
     app: WSGIApplication
 
@@ -52,7 +52,7 @@ class _WithoutPasted:
 
 
 def _lead_on() -> ResponseReturnValue | None:
-    """The redirect to today's address. It is stored nowhere: a dropped language may come back."""
+    """Redirect a former address to today's. No cache keeps the redirect: a dropped language may come back."""
     unknown_host = isinstance(request.routing_exception, SecurityError)
     if request.method not in ("GET", "HEAD") or unknown_host:
         return None

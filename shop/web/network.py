@@ -1,4 +1,4 @@
-"""Whose request it is, without ever keeping who it was: keyed hashes of network and email addresses."""
+"""Telling visitors apart without keeping who they are: keyed hashes of network and email addresses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..signing import accepted_keys
 
 
 def client_key(remote_addr: str | None) -> str:
-    """A keyed hash of the network that a request comes from; empty where its address says nothing.
+    """A keyed hash of the network that a request comes from; empty if its address tells nobody apart.
 
-    One customer of a provider has a whole /64 of IPv6. An address that is not a public one is a
-    proxy's of our own, most often because SHOP_TRUSTED_PROXIES is not set: it stands for everybody.
+    Of IPv6 the /64 counts, because one customer of a provider has a whole one. An address that is not
+    public is that of our own proxy, most often because SHOP_TRUSTED_PROXIES is not set: all visitors have it.
     """
     try:
         address = ip_address(remote_addr or "")
@@ -25,25 +25,25 @@ def client_key(remote_addr: str | None) -> str:
 
 
 def mailbox_key(address: str) -> str:
-    """A keyed hash of whose mailbox an email address is."""
+    """A keyed hash of the mailbox that an email address leads to."""
     return keyed_hash("buyer", mailbox(address))
 
 
 def mailbox_keys(address: str) -> list[str]:
-    """The same under each accepted key."""
+    """The keyed hashes of that mailbox, one under each accepted key."""
     return keyed_hashes("buyer", mailbox(address))
 
 
 def keyed_hash(kind: str, text: str) -> str:
-    """What tells the same from another and, without SECRET_KEY, nothing else.
+    """A hash by which the same text is known again; to anybody without SECRET_KEY it tells nothing.
 
-    Limits count by this one alone: after a change of SECRET_KEY they begin anew.
+    It is made with the current key. Limits count by it alone, so they begin anew after a change of SECRET_KEY.
     """
     return keyed_hashes(kind, text)[0]
 
 
 def keyed_hashes(kind: str, text: str) -> list[str]:
-    """The same under each accepted key, the current one first: to find what was stored before a change."""
+    """The text's hash under each accepted key, the current one first, to find what was stored before a change."""
     message = f"{kind}:{text}".encode()
     keys = reversed(list(accepted_keys()))
     return [hmac.digest(key.encode(), message, "sha256").hex()[:32] for key in keys]

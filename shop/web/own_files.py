@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class UnreadableFile(Exception):
-    """Something lies there and cannot be used; `why` says so without the path, the text with it."""
+    """The file is there, but cannot be used; `why` says the reason without the path, the text with it."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path} {why}")
@@ -19,7 +19,7 @@ class UnreadableFile(Exception):
 
 @contextmanager
 def plain_file(path: Path) -> Iterator[int]:
-    """A handle of the file, to be read. Raises FileNotFoundError where nothing lies, or UnreadableFile."""
+    """A handle by which to read the file. Raises FileNotFoundError if there is none, or UnreadableFile."""
     try:
         # Without waiting: a pipe that nobody writes to would hold its reader for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -36,7 +36,7 @@ def plain_file(path: Path) -> Iterator[int]:
 
 
 def own_bytes(path: Path) -> bytes | None:
-    """What the file holds; None where nothing lies. Raises UnreadableFile."""
+    """The file's content; None if there is no file. Raises UnreadableFile."""
     try:
         with plain_file(path) as handle, open(handle, "rb", closefd=False) as file:
             return file.read()
@@ -45,7 +45,7 @@ def own_bytes(path: Path) -> bytes | None:
 
 
 def own_text(path: Path) -> str | None:
-    """The same as text."""
+    """The file's content as text; None if there is no file. Raises UnreadableFile."""
     content = own_bytes(path)
     try:
         return None if content is None else content.decode("utf-8")

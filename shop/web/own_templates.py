@@ -1,4 +1,4 @@
-"""The operator's own templates; one that cannot be used gives way to the shop's, so that it goes on selling."""
+"""The operator's own templates; the shop's own take the place of those that cannot be used, so that it sells on."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ log = structlog.get_logger()
 SHIPPED = ROOT / "templates"
 NOT_ASKED_FOR = "has the name of no template that the shop has, and none of yours includes it: templates/ has the names"
 SUFFIXES = (".html", ".txt", ".xml")
-"""Of the shop's own. What an editor leaves beside them is nobody's template."""
+"""The endings of the shop's own templates; files with other endings, such as editors leave, are no templates."""
 
 
 class OwnTemplates(FileSystemLoader):
-    """The folder of templates in the data folder, in which one may be garbage."""
+    """Loads the operator's templates from the data folder; any of them may be garbage."""
 
     def __init__(self, settings: Settings) -> None:
         self.folder = settings.shop_data_dir / "templates"
@@ -29,7 +29,7 @@ class OwnTemplates(FileSystemLoader):
     def get_source(
         self, environment: Environment, template: str
     ) -> tuple[str, str, Callable[[], bool]]:
-        """The template, or TemplateNotFound, at which the next folder is looked into."""
+        """The template; TemplateNotFound if it cannot be used, so that the next folder is tried."""
         try:
             found = super().get_source(environment, template)
             environment.compile(found[0], template)
@@ -41,7 +41,7 @@ class OwnTemplates(FileSystemLoader):
         return found
 
     def unusable(self, environment: Environment) -> list[str]:
-        """What is wrong with those that the shop does without, and which nothing asks for."""
+        """What is wrong with the templates that cannot be used, and which ones nothing asks for."""
         problems, asked_for = [], set(FileSystemLoader(SHIPPED).list_templates())
         names = self.list_templates()
         for name in names:
@@ -59,5 +59,5 @@ class OwnTemplates(FileSystemLoader):
         return [*problems, *(f"{path} {NOT_ASKED_FOR}" for path in unused)]
 
     def list_templates(self) -> list[str]:
-        """The names of all that look like templates."""
+        """The names of all files that look like templates."""
         return [name for name in super().list_templates() if name.endswith(SUFFIXES)]

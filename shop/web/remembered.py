@@ -1,6 +1,6 @@
 """What the session cookie remembers of a browser: its cart and currency, its orders, its mailboxes.
 
-The buyer can read it. So orders stand in it by number, because keys count up, and mailboxes as keyed hashes.
+The buyer can read the cookie. So it has an order's number, not its id, which counts sales, and a mailbox's keyed hash.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ..config import current_settings
 ORDERS_REMEMBERED = 5
 MAILBOXES_REMEMBERED = 3
 REMEMBERED_SECONDS = 7 * 24 * 3600
-"""How long a mailbox is."""
+"""How long the cookie remembers a mailbox."""
 
 
 def quantities() -> dict[str, int]:
-    """What the cart holds, whatever its state: units by the product's slug."""
+    """The units in the cart by their product's slug, whether or not they can still be sold."""
     stored = session.get("cart")
     return dict(stored) if isinstance(stored, dict) else {}
 
@@ -30,9 +30,9 @@ def chosen_currency() -> str:
 
 
 def for_private_pages() -> dict[str, object]:
-    """What the header says to whom it knows: the currency of its links, and how much is in the cart.
+    """Template values for the header of private pages: the currency of its links, and the units in the cart.
 
-    Pages that are the same for everybody are never given it.
+    Pages that are the same for everybody never get them.
     """
     kept = chosen_currency()
     return {

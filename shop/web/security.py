@@ -87,18 +87,18 @@ def security_headers(settings: Settings) -> dict[str, str]:
 
 
 class NamedRequest(Request):
-    """A request that is asked for a host name of ours: however it is spelt, and IPv6 addresses, too."""
+    """A request that must name one of our hosts, however the name is spelt; IPv6 addresses are names, too."""
 
     names: ClassVar[list[str]] = []
 
     @property
     def trusted_hosts(self) -> list[str] | None:  # type: ignore[override]
-        """For werkzeug, which compares letter by letter and knows no IPv6; None has it compare nothing."""
+        """The names for werkzeug to compare, letter by letter and without IPv6; None if the host is good already."""
         is_ours = _is_ours(self.environ.get("HTTP_HOST", ""), self.names)
         return None if is_ours or self._needs_no_name() else self.names
 
     def _needs_no_name(self) -> bool:
-        """A health checker asks by an address. The doctor's question is how a visitor gets here, by name."""
+        """Whether a health checker asks, by any address. The doctor, whose path has a query, must ask by name."""
         return self.path in HEALTH and not self.query_string
 
 

@@ -41,7 +41,7 @@ class StaticFiles(WhiteNoise):  # type: ignore[misc]
 
     @staticmethod
     def serve(static_file: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
-        """Answer with the file, or say that it is not there: whatever became of it since the start."""
+        """Answer with the file; with 404 if it is gone, or cannot be read any more, since the start."""
         path, _ = static_file.get_path_and_headers(environ)
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
@@ -58,7 +58,7 @@ class StaticFiles(WhiteNoise):  # type: ignore[misc]
 
 
 def init_app(app: Flask, folder: Path, settings: Settings) -> None:
-    """Serve `folder`: see _serve. What cannot be read or written there keeps the shop from starting, in words."""
+    """Serve `folder` (see _serve); ConfigurationError if a file for it cannot be read or written."""
     try:
         _serve(app, folder, settings)
     except (OSError, UnreadableFile, NotARegularFileError) as error:
@@ -99,7 +99,7 @@ def _serve(app: Flask, folder: Path, settings: Settings) -> None:
         digest = hashlib.sha256(content).hexdigest()[:12]
         if path.suffix in COMPRESSED:
             path = _written(bundles / f"{path.stem}.{digest}{path.suffix}", content)
-            # WhiteNoise hands it to whoever takes it. Pages with tokens are not compressed (BREACH).
+            # WhiteNoise sends it to browsers that take it. Pages with tokens are not compressed (BREACH).
             _written(path.with_name(f"{path.name}.gz"), gzip.compress(content, mtime=0))
         urls[name] = f"/static/{name.removesuffix(path.suffix)}.{digest}{path.suffix}"
         files.add_file_to_dictionary(urls[name], str(path))
@@ -115,7 +115,7 @@ def _serve(app: Flask, folder: Path, settings: Settings) -> None:
 
 
 def _bundle(source: Path) -> bytes:
-    """A style sheet with the sheets it imports written into it, each in its layer, and without words for people.
+    """A style sheet with the sheets it imports written into it, each in its layer, and without comments.
 
     Comments were a quarter of what a phone waits for before it shows the first page.
     """
@@ -130,7 +130,7 @@ def _bundle(source: Path) -> bytes:
 
 
 def _written(path: Path, content: bytes) -> Path:
-    """The file, written whole or not at all: several workers start at once. What is there already is compared."""
+    """Write the file whole or not at all, as several workers start at once; unless it has this content already."""
     try:
         there = own_bytes(path)
     except UnreadableFile:

@@ -11,7 +11,7 @@ from .own_files import UnreadableFile, own_text
 log = structlog.get_logger()
 
 DARK_SURFACE = "#17201f"
-"""As static/css/tokens.css has it."""
+"""The dark scheme's `--surface`, as static/css/tokens.css has it."""
 STANDS_OUT = 7.0
 OWN_STYLES = "theme.css"
 

@@ -1,4 +1,4 @@
-"""The answers to those who ask too often, whose page was open too long, and whose browser keeps no cookie."""
+"""The answers to buyers who ask too often, whose page was open too long, or whose browser keeps no cookie."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..db import utcnow
 
 OPEN_TOO_LONG = lazy_gettext("This page was open too long. Please press the button again.")
 AT_LEAST = 60
-"""Seconds, as `readable_wait` says it; the end of an order's time may be over while the sweep has still to come by."""
+"""The shortest wait, in seconds, as in `readable_wait`: an order's time may be over before a sweep has closed it."""
 
 
 NO_COOKIE = lazy_gettext(
@@ -27,12 +27,12 @@ def no_cookie_came() -> bool:
 
 
 def no_cookie() -> ResponseReturnValue:
-    """The page for a button that cannot work without one."""
+    """The page for a button that cannot work without a cookie."""
     return render_template("errors/no_cookie.html", cart=None), 400
 
 
 def too_often(answer: ResponseReturnValue, until: datetime) -> Response:
-    """The answer, whose page says how long to wait, with the same for programs."""
+    """The answer with a Retry-After header, which tells programs how long to wait, as the page tells people."""
     response = make_response(answer)
     response.headers["Retry-After"] = str(max(int((until - utcnow()).total_seconds()), AT_LEAST))
     return response
