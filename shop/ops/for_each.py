@@ -1,4 +1,4 @@
-"""Doing the same to many rows, so that one that breaks does not hold up the others."""
+"""Doing the same to many rows, so that an error in one does not keep the others waiting."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 def for_each(things: Iterable[T], act: Callable[[T], object], what: str) -> None:
-    """Call `act` on every thing; what went wrong is logged, and raised at the end, several as a group.
+    """Call `act` on every thing; errors are logged, and raised at the end, several of them as a group.
 
-    It is raised so that the work does not count as done, and `flask doctor` shows it.
+    They are raised so that the work does not count as done, and `flask doctor` shows it.
     """
     broken = []
     for thing in things:
@@ -28,7 +28,7 @@ def for_each(things: Iterable[T], act: Callable[[T], object], what: str) -> None
             raise  # the database is away, and the others need it too
         except Exception as error:
             if isinstance(error, InternalError) and _is_read_only(error):
-                raise  # so is one that takes no writes; other errors of its own may be of one row
+                raise  # it takes no writes for any row; other internal errors may be of one row
             log.exception("job_broken", job=what)
             broken.append(error)
     if len(broken) == 1:

@@ -20,17 +20,17 @@ bp = Blueprint("ops", __name__)
 
 NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 WRITES_EVERY = 5.0
-"""Anybody may ask whether the shop is ready: this bounds what they can make it write, in seconds."""
+"""Seconds between two test writes: anybody may ask whether the shop is ready, and must not make it write much."""
 ROOM = 64 * 1024
-"""More than an order takes, in bytes; tried on SQLite, where the file may have reached its limit."""
+"""Bytes of a test write on SQLite, whose file may have reached its limit: more than an order takes."""
 
 
 @bp.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """The process answers. Touches nothing else, so that a slow database restarts nobody.
+    """Say that the process answers. Nothing else is touched: a slow database must get no process restarted.
 
-    Asked with a nonce, it proves that it is this shop and not some other web server: the doctor
-    looks so whether the public address leads here.
+    Asked with a nonce, the process proves that it is this shop and not some other web server: the doctor
+    looks that way whether the public address leads here.
     """
     nonce = request.args.get("nonce", "")
     if NONCE.fullmatch(nonce):
@@ -47,7 +47,7 @@ def proof_for(nonce: str) -> bytes:
 
 @bp.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """The shop can sell: its database is usable. What else is not well is said, and keeps nobody away."""
+    """Say whether the shop can sell: whether its database is usable. Other faults are told, but do not count."""
     try:
         if not usable():
             return {"status": "migrations are missing"}, 503

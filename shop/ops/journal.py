@@ -114,7 +114,7 @@ def files() -> dict[str, list[int]]:
 
 
 def has_lines() -> bool:
-    """Whether anything was ever noted; also when nobody may look."""
+    """Whether anything was ever noted; True also when the folder cannot be read."""
     try:
         return bool(files())
     except OSError:
@@ -131,7 +131,7 @@ def read(journal: str, since: Position = START) -> Iterator[Line | Unreadable]:
 
 
 def lines_with(words: Collection[str], journal: str, since: Position = START) -> list[Line]:
-    """The lines from a position on that hold one of the words; few are wanted, and most not looked at."""
+    """The lines from a position on that hold one of the words; only these few are read closely."""
     wanted = [word.encode() for word in words]
     found = (
         _parsed(raw, end)
@@ -164,7 +164,7 @@ def _parsed(raw: bytes, end: Position) -> Line | Unreadable:
 
 
 def _signed(text: str) -> str:
-    """The line with a sum in front that only this shop can make: a torn one is known by it."""
+    """The line with a sum in front that only this shop can make: by the sum, a torn line is known."""
     return f"{_sums(text)[0]} {text}"
 
 

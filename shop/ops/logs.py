@@ -71,7 +71,7 @@ def init_app(app: Flask) -> None:
 
 
 class Redactor:
-    """Hides secrets: by the name they go under, by what they look like, and this shop's own as such."""
+    """Hides secrets: values with a telling name, texts that look like secrets, and this shop's own secrets."""
 
     def __init__(self, settings: Settings) -> None:
         pay_links = (
@@ -100,7 +100,7 @@ class Redactor:
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """The longest first, so that none leaves a rest; very short ones would hide innocent words."""
+    """The shop's secrets, the longest first, so that none leaves a rest; a very short one would hide plain words."""
     found = {value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)}
     for address in (
         settings.smtp_url.get_secret_value(),

@@ -40,7 +40,7 @@ class Ration(Base):
 
 
 class JournalMark(Base):
-    """How far a journal has been compared with the books: an older copy of them has an older mark."""
+    """How far a journal has been compared with the books: an older copy of the database has an older mark."""
 
     __tablename__ = "journal_marks"
 

@@ -1,4 +1,4 @@
-"""How often something may be done in a day, counted in the database: exactly, whoever asks at once."""
+"""How often something may be done in a day: the database counts exactly, however many ask at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .models import Ration
 
 
 class UsedUp(Exception):
-    """It was done as often as it may be; `until` is when it may be done again."""
+    """Something was done as often as it may be in a day; `until` is when it may be done again."""
 
     def __init__(self, until: datetime) -> None:
         self.until = until
@@ -21,7 +21,7 @@ class UsedUp(Exception):
 
 
 def ration_subject(what: str, of: str) -> str:
-    """What is counted, such as `mail` to an address: so that nobody can read it out of the table again."""
+    """The name of what is counted, such as `mail` to an address, which nobody can read out of it again."""
     return f"{what}:{keyed_hash(what, of.strip().lower())}"
 
 

@@ -1,4 +1,4 @@
-"""When jobs came to their end, how long anything may be silent, and whether the worker is."""
+"""When each job last came to its end, how long anything may be silent, and whether the worker is silent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def worker_words() -> str:
     """What is wrong with the worker; empty while it sweeps.
 
     A sweep in the future was noted before the clock was set back. A living worker notes another one
-    within a minute, so such a note must not hide a dead one.
+    within a minute, so such a note must not hide a dead worker.
     """
     run = db.session.get(JobRun, "sweep", populate_existing=True)
     if run is None:

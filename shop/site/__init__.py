@@ -1,1 +1,1 @@
-"""What knows all public pages: legal texts, which are the operator's own files, and what search engines are told."""
+"""Pages about the whole site: legal texts, which the operator may replace, and what search engines are told."""

@@ -13,7 +13,7 @@ from ..web.canonical import in_full
 from .texts import NAMES
 
 PRIVATE = ("/cart", "/checkout", "/orders", "/payment", "/mailbox", "/downloads", "/admin")
-"""How the addresses start that are one buyer's or the operator's; `/payments` is among them."""
+"""How the addresses of one buyer's or the operator's pages start; `/payment` covers `/payments` as well."""
 
 
 @dataclass(frozen=True, slots=True)

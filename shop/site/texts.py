@@ -31,7 +31,7 @@ DAYS = {
     "ru": {"one": "день", "few": "дня", "many": "дней"},
     "uk": {"one": "день", "few": "дні", "many": "днів"},
 }
-"""By Babel's names of the plurals; the texts are looked at where no request has a language, too."""
+"""Words by Babel's names of plural forms; gettext would need a request, and the doctor reads the texts without one."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def own_folder(settings: Settings) -> Path:
 def read_page(settings: Settings, name: str, language: str) -> LegalPage:
     """The page in this language: its first line is the heading, the rest its body.
 
-    Raises UnreadableFile: the shipped text in place of the operator's own would be a promise they did not make.
+    Raises UnreadableFile if the operator's own file cannot be read: the shipped text would be a promise they did
+    not make.
     """
     title, _, body = _text(settings, name, language).lstrip("\ufeff\n").partition("\n")
     return LegalPage(title.lstrip("# ").strip(), render(body, HIGHEST_HEADING))
@@ -77,7 +78,7 @@ def unreadable(settings: Settings) -> list[str]:
 
 
 def warn_of_unfinished(settings: Settings) -> None:
-    """Say so in the log of a shop that sells; a trial need not have terms."""
+    """Log which texts are unfinished, in a shop that sells; a trial need not have terms."""
     if not settings.development and (names := unfinished(settings)):
         log.warning("pages_unfinished", pages=names, folder=str(own_folder(settings)))
 
@@ -123,7 +124,7 @@ def _values(settings: Settings, language: str) -> Mapping[str, str]:
 
 
 def _filled_in(text: str, values: Mapping[str, str]) -> str:
-    """The text with the settings' values; a line about one that is not set is left out."""
+    """The text with the settings' values; a line that names a setting without a value is left out."""
     lines = []
     for line in text.splitlines():
         if all(values[name] for name in values if name in line):
