@@ -1,4 +1,4 @@
-"""Settings of keys and of the provider, on whose rules the others build."""
+"""Settings of keys and of the provider; the rules of the other settings build on these."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PREVIOUS = {
     "secret_key_previous_until": "secret_key_previous",
     "cryptocloud_previous_secret_until": "cryptocloud_previous_secret_key",
 }
-"""By the setting that says when it ends: each key that is accepted for a while after a change."""
+"""Each previous key that is accepted for a while after a change, by the setting that says when that ends."""
 
 CURRENT = {
     "secret_key_previous": "secret_key",
     "cryptocloud_previous_secret_key": "cryptocloud_secret_key",
 }
-"""By the same key: the one that has replaced it."""
+"""The key that has replaced each previous key, by the previous one's setting."""
 
 
 class ProviderSettings(BaseModel):
@@ -172,7 +172,7 @@ class ProviderSettings(BaseModel):
 
     @staticmethod
     def only_https(address: str, info: ValidationInfo) -> str:
-        """The address, if it is safe, or the shop a trial."""
+        """The address, if it is https or the shop is a trial; ValueError otherwise."""
         if address.startswith("http://") and not info.data.get("shop_development"):
             raise ValueError("must begin with https:// (plain http needs SHOP_DEVELOPMENT=1)")
         return address

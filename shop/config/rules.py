@@ -84,7 +84,7 @@ def _links(value: object) -> object:
 
 
 def _bare_email(value: str) -> str:
-    """As it is shown; in a header it stands with its domain in ASCII (mail.py)."""
+    """The address as people see it; in the headers of mails, mail.py writes its domain in ASCII."""
     name, _, domain = value.rpartition("@")
     if not value:
         return value
@@ -131,7 +131,7 @@ def _languages(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _further_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
-    """A dot in front takes all hosts below; a port is ignored, and an IPv6 address may lack its brackets."""
+    """Host names; one with a dot in front covers all hosts below. Ports are ignored, IPv6 may lack its brackets."""
     try:
         return tuple(_further_host(host) for host in value)
     except ValueError:

@@ -37,10 +37,10 @@ from .rules import (
 ROOT = Path(__file__).resolve().parents[2]
 
 LONGEST_LATE_HOURS = 8760
-"""A year: for no longer may money that comes late count, by the shop's setting or a product's own."""
+"""A year: neither the shop's setting nor a product's own may let late money count for longer."""
 
 WATCH_MARGIN = timedelta(days=1)
-"""Invoices are watched so much longer than their money counts: it may be found at the last look."""
+"""How much longer an invoice is watched than its money counts: the last look may be the one that finds it."""
 
 
 class Settings(ProviderSettings):
@@ -191,7 +191,7 @@ class Settings(ProviderSettings):
     @field_validator("shop_retention_days")
     @classmethod
     def _while_money_counts(cls, value: int, info: ValidationInfo) -> int:
-        """Whoever pays late is written to: that needs an address for as long as such money is looked for."""
+        """Refuse to erase addresses while late money is still looked for: its buyer has to be written to."""
         late = info.data.get("shop_late_payment_hours")
         if not value or late is None:
             return value
@@ -246,7 +246,7 @@ class Settings(ProviderSettings):
     @field_validator("shop_alert_email")
     @classmethod
     def _somebody(cls, value: str, info: ValidationInfo) -> str:
-        """What waits for a person would else wait in a list that nobody opens."""
+        """Refuse a shop that tells nobody: what waits for a person would wait in a list that nobody opens."""
         nobody = not value and info.data.get("shop_support_email") == ""
         if nobody and not info.data.get("shop_development"):
             raise ValueError(
@@ -272,7 +272,7 @@ class Settings(ProviderSettings):
 
     @property
     def mail_domain(self) -> str:
-        """The part behind the @ of what the shop makes up itself; an IPv6 address cannot stand there."""
+        """The part behind the @ in addresses and ids that the shop makes up; an IPv6 address cannot stand there."""
         host = urlsplit(self.shop_public_url).hostname or ""
         return "localhost" if ":" in host else host
 
@@ -288,5 +288,5 @@ class Settings(ProviderSettings):
 
     @property
     def mails_wait(self) -> bool:
-        """Whether mails can only wait, because a shop that sells was told of no mail server."""
+        """Whether all mails wait, because this is a shop that sells and SMTP_URL is not set."""
         return not self.smtp_url.get_secret_value() and not self.development

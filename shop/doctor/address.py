@@ -29,7 +29,7 @@ class _Session(requests.Session):
         self.trust_env = False
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Nowhere."""
+        """None: no redirect is followed."""
         return None
 
 
@@ -58,7 +58,7 @@ def public_address(settings: Settings) -> Finding:
 
 
 def _unreachable(settings: Settings, error: requests.RequestException) -> Finding:
-    """By what is wrong, and not in the library's words, which are long."""
+    """The finding for an error by its kind, and not in the library's words, which are long."""
     if isinstance(error, requests.exceptions.SSLError):
         reason, mend = "has no certificate that this machine trusts", "Renew the certificate."
     elif isinstance(error, requests.Timeout):

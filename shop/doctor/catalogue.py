@@ -26,7 +26,7 @@ def warn_of_missing_prices() -> None:
     except SQLAlchemyError:
         return  # the shop starts without its database, and says so elsewhere
     finally:
-        end_read()  # the worker's main thread has no other end of it, and no log could be folded back
+        end_read()  # nothing else ends it in the worker's main thread, and SQLite's log would grow
     if active and len(missing) == active:
         base = current_settings().shop_base_currency
         log.warning("no_prices_in_base_currency", base_currency=base, products=active)

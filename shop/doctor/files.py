@@ -17,7 +17,7 @@ from ..fulfilment.queries import files_in_use
 from .findings import Finding, failure
 
 SECONDS = 10
-"""For looking at files; a bucket is over the network."""
+"""How long to look at files, because a bucket is over the network."""
 NAMED = 5
 BACK = "Put them back: import the catalogue again (`products import`), or take them from a backup."
 
@@ -26,7 +26,7 @@ def goods_files(settings: Settings) -> Finding:
     """What is for sale, and what buyers may still download, is there and whole."""
     looks, files, until = Looks(), files_in_use(utcnow()), time.monotonic() + SECONDS
     end_read()
-    random.shuffle(files)  # where time is too short for all, it is another part each time
+    random.shuffle(files)  # if time is too short for all, each run looks at other ones
     seen, wrong = 0, list[str]()
     for file, size in files:
         if looks.failed or time.monotonic() > until:
@@ -45,7 +45,7 @@ def goods_files(settings: Settings) -> Finding:
 
 
 def pictures(settings: Settings) -> Finding:
-    """The pictures of what is for sale are there; pages work without, and look broken."""
+    """The pictures of what is for sale are there; without them pages work, but look broken."""
     query = select(ProductImage.name, ProductImage.width, Product.slug)
     shown = db.session.execute(query.join(Product).where(Product.active)).all()
     end_read()

@@ -28,7 +28,8 @@ class Finding:
 
 
 Check = Callable[[Settings], Finding | list[Finding]]
-"""A check has one finding, or several (or none) where one look answers more than one question."""
+"""A check has one finding, or several (or none) where one look answers more than one question. Its docstring says
+what is true when its finding is `ok`."""
 
 
 def examine(settings: Settings, checks: list[Check]) -> Iterator[Finding]:
@@ -54,5 +55,5 @@ def _why_not(error: Exception) -> tuple[str, str]:
 
 
 def failure(settings: Settings) -> Level:
-    """How bad a thing is that a trial on somebody's own machine may well lack."""
+    """The level of a fault that does not matter in a trial on somebody's own machine."""
     return "warn" if settings.development else "fail"

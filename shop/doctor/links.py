@@ -21,7 +21,7 @@ from .address import end_of
 from .findings import Finding, failure
 
 NEWEST = 3
-"""Mails whose links are tried."""
+"""How many mails have their links tried."""
 
 
 def mailed_links(settings: Settings) -> Finding:
@@ -54,7 +54,7 @@ def mailed_links(settings: Settings) -> Finding:
 
 
 def former_hosts(settings: Settings) -> Finding:
-    """Every host that mails have named is answered still."""
+    """The shop still answers at every host that its mails have named."""
     query = select(OutboxMail).where(OutboxMail.state == MailState.SENT)
     for host in _hosts(settings):
         query = query.where(~OutboxMail.message_id.endswith(f"@{host}>", autoescape=True))
@@ -71,7 +71,7 @@ def former_hosts(settings: Settings) -> Finding:
 
 
 def _newest_mails(settings: Settings) -> Sequence[OutboxMail]:
-    """The newest that went to buyers, from hosts that the shop answers at."""
+    """The newest mails that went to buyers, of those whose host the shop answers at."""
     query = (
         select(OutboxMail)
         .join(Order)
@@ -84,7 +84,7 @@ def _newest_mails(settings: Settings) -> Sequence[OutboxMail]:
 
 
 def _links(mail: OutboxMail, settings: Settings) -> Iterator[tuple[str, str]]:
-    """Its order's number with each link, in the form that depends on most: with the language's prefix."""
+    """The order's number with each link of its mail, with the language's prefix: that form depends on most."""
     order = mail.order
     if order is None:
         return

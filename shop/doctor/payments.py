@@ -92,7 +92,7 @@ def invoices(settings: Settings) -> Finding:
     if not failed:
         made = f"{attempts[0].created_at:%Y-%m-%d %H:%M}"
         return Finding("ok", "invoices", f"the last one was made on {made}")
-    waits = "See `attention list`." if failed[0].error_lasts else ""  # what passes is not there
+    waits = "See `attention list`." if failed[0].error_lasts else ""  # which has what lasts alone
     text = (
         f"{len(failed)} of {len(asked_for)} could not be made; the last time, on "
         f"{failed[0].created_at:%Y-%m-%d %H:%M}: {failed[0].error or 'no answer came'}"
@@ -171,7 +171,7 @@ def postbacks(settings: Settings) -> Finding:
 def _unrefuted(since: datetime) -> list[Payment]:
     """Payments of which a notice was refused since then, for a reason that has not been refuted.
 
-    A signature of ours shows that the key is right, whatever else was wrong with the notice.
+    A postback that our key signed shows that the key is right, whatever else was wrong with that postback.
     """
     signed = queries.last_signed()
     return [
@@ -186,8 +186,8 @@ def _unrefuted(since: datetime) -> list[Payment]:
 def _refused(refused: Sequence[Payment]) -> Finding | None:
     """What refused notices since the last proven one mean.
 
-    The provider sends one when an invoice is paid, so for a paid invoice a refused one is no
-    forgery. For another it may be: whoever opens a pay page knows an invoice's id.
+    The provider sends a postback when an invoice is paid, so a refused one about a paid invoice is no
+    forgery. About an unpaid invoice it may be one: whoever opens a pay page knows the invoice's id.
     """
     paid = [payment for payment in refused if payment.is_closed]
     for why in MEANINGS.values():
@@ -202,7 +202,7 @@ def _refused(refused: Sequence[Payment]) -> Finding | None:
 
 
 def _asked_instead(unclear: Sequence[Payment]) -> Finding:
-    """Not as documented, and no failure while nobody has to wait: where the API told what is true."""
+    """The finding for postbacks that are not as documented: `ok` where the API told what is true instead."""
     last = max(unclear, key=_refused_at)
     text = f"{meaning(last).found}, last on {_refused_at(last):%Y-%m-%d %H:%M}"
     if silent := [payment for payment in unclear if not _was_told_since(payment)]:
@@ -271,7 +271,7 @@ def attention_items(settings: Settings) -> Finding:
 
 
 def legal_texts(settings: Settings) -> Finding:
-    """Nothing in the texts waits for the operator to say it."""
+    """No text is unreadable, and none holds a placeholder that the operator must still fill in."""
     if problems := unreadable(settings):
         mend = "Put the text right, or take the file away: then the shipped text is shown."
         return Finding("fail", "pages", "; ".join(problems), mend)

@@ -33,7 +33,7 @@ def unknown_settings(settings: Settings) -> Finding:
 
 
 def proxy(settings: Settings) -> Finding:
-    """Something stands in front that speaks https, waits for the slow, and says who they are."""
+    """A proxy stands in front, which speaks https, waits for slow visitors, and says who visitors are."""
     if settings.development or settings.shop_trusted_proxies:
         return Finding(
             "ok", "proxy", "a trial" if settings.development else "one in front is believed"
