@@ -11,7 +11,7 @@ from ..unusable import said_in_a_sentence
 
 
 class CommandGroup(AppGroup):
-    """The commands for one noun. A database or file that cannot be used is a sentence, not a traceback."""
+    """The commands for one noun. If the database or a file cannot be used, they say so in a sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

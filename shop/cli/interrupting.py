@@ -1,4 +1,4 @@
-"""Being stopped in the middle, politely or not."""
+"""Commands that are stopped in the middle, politely or not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import NoReturn
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """A lost connection to the machine, or a polite end, is as good as Ctrl-C: the report is written.
+    """Treat a lost connection to the machine, or a polite end, like Ctrl-C, so that the report is written.
 
-    The first of them counts, for more may come while it is written. One that was ignored is `nohup`'s.
+    Only the first signal counts, because more may come while the report is written. A signal that is ignored
+    already stays ignored: that is `nohup`'s doing.
     """
     numbers = (signal.SIGTERM, signal.SIGHUP)
     before = {each: signal.getsignal(each) for each in numbers}

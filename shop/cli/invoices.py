@@ -78,7 +78,7 @@ def create_invoice(
 
 
 def _wanted(amount: str, currency: str, email: str, reference: str | None) -> tuple[Money, str]:
-    """What was typed, if it can be; refuses otherwise."""
+    """The amount and the address that were typed, if an invoice can have them; refuses otherwise."""
     try:
         money = Money.parse(amount, currency.upper())
         address = mailable(email)
@@ -151,7 +151,7 @@ def _watch(place: Callable[[], Payment], report: Path | None, minutes: int, as_j
 
 
 def _followed(payment: Payment, file: ReportFile | None, minutes: int, as_json: bool) -> str:
-    """Make the invoice and follow it; what cannot be shown to a buyer may be worth a report too."""
+    """Make the invoice and follow it, even one that no buyer could be shown; returns what is wrong with it."""
     money, reference = payment.money, payment.reference
     hidden = (payment.order.number, payment.order.email)
     watch = Watch(current_settings(), gateway(), money, reference, hidden, quiet=as_json)

@@ -141,7 +141,7 @@ def _at_a_terminal() -> bool:
 
 
 def _show_plan(slug: str, found: KeyFile, new: int, known: int) -> None:
-    """What would be done, to where the question is asked: standard output is for what was done."""
+    """Say what would be done, on standard error, where the question is asked: standard output has what was done."""
     values = list(found.keys)
     lines = [
         f"{slug}: {new} new keys, {known} that it has already, {len(found.twice)} again in the file",
@@ -155,7 +155,7 @@ def _show_plan(slug: str, found: KeyFile, new: int, known: int) -> None:
 
 
 def _first(lines: list[str]) -> list[str]:
-    """As many as a person reads."""
+    """As many of the lines as a person reads, and how many more there are."""
     more = [f"So it is with {len(lines) - NAMED} more."] if len(lines) > NAMED else []
     return lines[:NAMED] + more
 

@@ -38,7 +38,7 @@ class Counted:
     kind: str
     placements: list[Placement]
     rations: dict[str, tuple[str, int]]
-    """By what it is for people: the ration's subject, and how many there are in a day."""
+    """Each ration by its name for people: its subject, and how many there are in a day."""
     more: dict[str, Any] = field(default_factory=dict)
 
 

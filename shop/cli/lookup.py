@@ -1,4 +1,4 @@
-"""What commands are about: the order that was named."""
+"""Finding the order that a command is about."""
 
 from __future__ import annotations
 

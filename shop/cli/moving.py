@@ -166,7 +166,7 @@ def _tell(report: ImportReport) -> None:
 
 @contextmanager
 def _kept() -> Iterator[None]:
-    """What was read stays to the end. To look through it for garbage again and again took a tenth of the time."""
+    """Keep what was read out of garbage collection, as it stays to the end: that took a tenth of the time."""
     gc.freeze()
     try:
         yield
@@ -176,7 +176,7 @@ def _kept() -> Iterator[None]:
 
 @contextmanager
 def _refusals_said(file: Path) -> Iterator[None]:
-    """A file that is refused is a sentence, with every bad line named before it."""
+    """Say in a sentence that a file was refused, after naming every bad line."""
     try:
         yield
     except MovingError as error:
@@ -193,7 +193,7 @@ def _refusals_said(file: Path) -> Iterator[None]:
 
 
 def _only_for_others(context: click.Context) -> None:
-    """What is asked of a catalogue file of ours must not be passed over: --dry-run least of all."""
+    """Refuse options that mean nothing for a catalogue file of ours: none is ignored, --dry-run least of all."""
     given = [
         name
         for name in context.params
@@ -209,7 +209,7 @@ def _only_for_others(context: click.Context) -> None:
 
 
 def _only_in_the_base_currency(code: str, base: str) -> None:
-    """Without a price in it nothing can be bought, so all of the file would be left."""
+    """Refuse any other currency: without a price in the base currency, none of the file could be sold."""
     if code not in CURRENCIES:
         raise click.UsageError(f"--currency {code}: this shop takes {', '.join(CURRENCIES)}.")
     if code != base:
@@ -249,12 +249,12 @@ class Progress:
         self.shown = False
 
     def __call__(self, done: int, of: int) -> None:
-        """So many of the records are read."""
+        """Say that `done` of the records are read, if it is time to."""
         if self.clock() >= self.next and sys.stderr.isatty():
             self.next, self.shown = self.clock() + 0.5, True
             click.echo(f"\r{done} of {of} records are read", nl=False, err=True)
 
     def end(self) -> None:
-        """What is said next begins a line of its own."""
+        """End the line, so that what is said next begins a new one."""
         if self.shown:
             click.echo(err=True)

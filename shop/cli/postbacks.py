@@ -97,7 +97,7 @@ def _proven(notice: Postback) -> _Row:
 
 
 def _refused(payment: Payment) -> _Row:
-    """Nothing of a refused notice is kept but that it came, when, and why it was refused."""
+    """A row about a payment's refused postbacks: only their number is kept, and time and reason of the last."""
     invoice_id, at = payment.invoice_id or "", payment.refused_at or payment.created_at
     facts = {
         "proven": False,

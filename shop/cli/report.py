@@ -19,7 +19,7 @@ INFO_V2 = f"POST {CryptoCloudV2.info_path}"
 
 
 def created_invoice(report: Report) -> dict[str, Any] | None:
-    """The answer to create: of v2 what stands in its envelope."""
+    """What the answer to create tells of the invoice; in v2 that is its `result`."""
     for answer in report["answers"]:
         if answer["call"] in CREATE and isinstance(answer["body"], dict):
             body = answer["body"]
@@ -37,7 +37,7 @@ def info_rows(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def newest_row(report: Report) -> dict[str, Any] | None:
-    """The newest of them."""
+    """The newest of the rows that v2's info told about the invoice."""
     return next(info_rows(report), None)
 
 
@@ -61,7 +61,7 @@ def last_notice(report: Report) -> dict[str, Any] | None:
 
 
 def told_of_invoice(report: Report) -> dict[str, dict[str, Any]]:
-    """Everything that was told about the invoice, by where."""
+    """Everything that was told about the invoice, by the place where it was told."""
     notice = last_notice(report)
     places = {
         "create": created_invoice(report),
@@ -72,7 +72,7 @@ def told_of_invoice(report: Report) -> dict[str, dict[str, Any]]:
 
 
 def figure_of(value: object) -> Decimal | None:
-    """A figure, however it was written; None for what is none."""
+    """The figure, however it was written; None if the value is no figure."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -87,7 +87,7 @@ def listed(names: Any) -> str:
 
 
 def fields_in_words(given: dict[str, Any], wanted: frozenset[str], known: frozenset[str]) -> str:
-    """Which fields are missing, and which this shop does not know; empty where all is as it expects."""
+    """Which fields are missing, and which this shop does not know; empty if all are as it expects."""
     parts = []
     if missing := wanted - set(given):
         parts.append(f"missing: {listed(missing)}")

@@ -20,7 +20,7 @@ class ReportFile:
 
     @classmethod
     def take(cls, path: Path) -> ReportFile:
-        """Make it, empty, for its owner's eyes only; refuses where there is one already."""
+        """Make the file, empty and for its owner's eyes only; refuses if there is one already."""
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
@@ -34,7 +34,7 @@ class ReportFile:
         self.path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
     def tidy(self) -> None:
-        """Take it away if nothing was written: the next try may have its name."""
+        """Remove the file if nothing was written, so that the next try may have its name."""
         with suppress(FileNotFoundError):
             if self.path.stat().st_size == 0:
                 self.path.unlink()

@@ -18,20 +18,20 @@ class Verdict:
 
 
 def expected(question: str, found: str) -> Verdict:
-    """It came as this shop expects."""
+    """The verdict on what came as this shop expects."""
     return Verdict(question, "as expected", found)
 
 
 def otherwise(question: str, found: str) -> Verdict:
-    """It came in another way."""
+    """The verdict on what came in another way than this shop expects."""
     return Verdict(question, "otherwise", found)
 
 
 def unseen(question: str, found: str) -> Verdict:
-    """Nothing came that would tell."""
+    """The verdict where nothing came that would answer the question."""
     return Verdict(question, "not seen", found)
 
 
 def either(good: bool, question: str, found: str) -> Verdict:
-    """One of the first two."""
+    """The verdict `as expected` if all is good, else `otherwise`."""
     return expected(question, found) if good else otherwise(question, found)

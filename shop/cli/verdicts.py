@@ -48,16 +48,16 @@ USD_FOR_ONE = {
     "RUB": ("0.003", "0.04"),
     "UAH": ("0.01", "0.06"),
 }
-"""So wide that only a wrong unit falls outside."""
+"""From how many to how many US dollars one unit is worth: so wide that only a wrong unit falls outside."""
 
 
 def verdicts(report: Report) -> list[Verdict]:
-    """All of them, in the order of an invoice's life."""
+    """All verdicts on a report, in the order of an invoice's life."""
     return [verdict for ask in QUESTIONS for verdict in _asked(ask, report)]
 
 
 def _asked(ask: Question, report: Report) -> Iterator[Verdict]:
-    """A report may hold what nobody has thought of: that costs one answer and not the others."""
+    """The verdicts on one question. What nobody has thought of in a report costs this answer, and no other."""
     try:
         yield from ask(report)
     except Exception as error:
@@ -163,7 +163,7 @@ def info_fields(report: Report) -> Iterator[Verdict]:
         return
     good = {
         "amount_in_fiat": bool(figure_of(row.get("amount_in_fiat"))),
-        # Not told, it rests on what the create reply agreed.
+        # If it is not told, what the create reply agreed stands.
         "fiat_currency": row.get("fiat_currency") in (None, report["asked"]["currency"]),
         "order_id": row.get("order_id") == REFERENCE,
         "test_mode": isinstance(row.get("test_mode"), bool),
@@ -178,7 +178,7 @@ def _shown(value: object) -> str:
 
 
 def _so(report: Report, good: bool) -> str:
-    """What the shop made of it, where it speaks v2; of v1 it reads the status only."""
+    """What the shop made of an odd field, if it speaks v2; a shop that speaks v1 reads the status only."""
     if good:
         return ""
     if report["shop"]["api_version"] != "2":

@@ -68,7 +68,7 @@ class Watch:
     hidden: tuple[str, ...]
     """What else must not stand in the report: the order's number, and its buyer's address."""
     quiet: bool = False
-    """Progress goes to standard error, because the report itself is printed."""
+    """Whether progress goes to standard error, because the report itself is printed."""
 
     mask: Mask = field(init=False)
     report: dict[str, Any] = field(init=False)
@@ -108,9 +108,9 @@ class Watch:
             self.gateway.tell_answers_to(None)
 
     def hear(self, method: str, path: str, answer: Answer) -> None:
-        """Record an answer; one that only repeats the last about the same is counted.
+        """Record an answer; one that only repeats the last answer to the same call is counted.
 
-        Whatever goes wrong here costs nobody the invoice: its reply has yet to be read by the shop.
+        A failure here must not cost the invoice: the shop has yet to read its reply.
         """
         call = f"{method} {path}"
         try:
@@ -129,7 +129,7 @@ class Watch:
             self.report["answers"].append({"at": _now(), **told, "clock_ahead": ahead, "times": 1})
 
     def _learn_id(self, answer: Answer) -> None:
-        """The invoice's id out of the answer itself: the shop may yet refuse the rest of it."""
+        """Take the invoice's id from the answer itself, because the shop may yet refuse the rest of it."""
         try:
             told = json.loads(answer.body)
             result = told.get("result") if isinstance(told.get("result"), dict) else told
@@ -138,7 +138,7 @@ class Watch:
             return
 
     def knows_id(self, invoice_id: str) -> None:
-        """From now on the invoice's id is recognised."""
+        """Note the invoice's id, so that it is recognised from now on."""
         self.mask = mask_for(self.settings, invoice_id, self.reference, *self.hidden)
         self.report["invoice"] = invoice_id
 
@@ -191,11 +191,11 @@ class Watch:
 
     @property
     def status(self) -> str:
-        """What the provider last called it, in its own word."""
+        """The status that the provider last told, in its own word."""
         return str(self.report["looks"][-1]["status"]) if self.report["looks"] else ""
 
     def _look(self, invoice_id: str) -> bool:
-        """Ask the provider as the shop does; whether anything is new."""
+        """Ask the provider as the shop does; returns whether anything is new."""
         end_read()
         try:
             says = self.gateway.invoice_infos([invoice_id])[invoice_id].status.value
@@ -237,7 +237,7 @@ class Watch:
         return known != len(self.report["notices"]) or before != self.report["inbox"]
 
     def _ask_the_other_version(self, invoice_id: str) -> None:
-        """Once, because each tells of the same invoice what the other does not."""
+        """Ask the other version of the API, once: each tells of the invoice what the other does not."""
         kind = CryptoCloud if isinstance(self.gateway, CryptoCloudV2) else CryptoCloudV2
         ours = self.gateway
         other = kind(ours.api_key, ours.shop_id, ours.secret_key, url=ours.url)
@@ -248,7 +248,7 @@ class Watch:
             self.report["other_version_says"] = self.mask.reason(f"{type(error).__name__}: {error}")
 
     def conclude(self, file: ReportFile) -> None:
-        """Write the report, say what it comes to, and write that too."""
+        """Write the report, then write and print the verdicts on it."""
         self.report["ended"] = _now()
         file.write(self.report)
         found = verdicts(self.report)
