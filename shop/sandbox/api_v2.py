@@ -40,12 +40,12 @@ MOST_AT_ONCE = 100
 USUAL_AT_ONCE = 10
 MOST_HOURS = 24 * 30
 OTHER_WORDS = ("/v2/merchant/wallet/balance/all", "/v2/invoice/merchant/statistics")
-"""What says `detail` to a wrong key; everything else says this:"""
+"""The calls that answer a wrong key with `detail`; all others answer with KEY_ERROR."""
 KEY_ERROR = {"status": "error", "result": {"authorization": "Unauthorized request."}}
 
 
 def unauthenticated() -> ResponseReturnValue:
-    """Refuse a wrong key: in two ways by where it came, and under 400 as in older texts by switch."""
+    """Refuse a wrong key: in one of two ways, by the call; under 400, as in older texts, if so switched."""
     if current_sandbox().switches.api is Api.OLD_UNAUTHENTICATED:
         return jsonify(KEY_ERROR), 400
     if request.path in OTHER_WORDS:
@@ -100,7 +100,7 @@ def _time_to_pay(wishes: Mapping[str, object]) -> timedelta | None:
 
 
 def _available(wishes: Mapping[str, object]) -> tuple[Coin, ...]:
-    """The coins that the buyer may choose from; none named: any."""
+    """The coins that the buyer may choose from; empty if any will do."""
     codes = wishes.get("available_currencies") or []
     if not isinstance(codes, list):
         raise Refused("available_currencies is not a list", "available_currencies")
@@ -216,7 +216,7 @@ def _balance(coin: Coin, figure: Decimal) -> dict[str, object]:
 def static_wallet() -> ResponseReturnValue:
     """Give a customer's permanent address in a coin, the same each time. Nothing can be sent there.
 
-    That address, uuid (32 letters and digits) and currency are told is documented. That the same
+    The documents say that address, uuid (32 letters and digits) and currency are told. That the same
     customer gets the same address is a guess.
     """
     fields = read_fields()

@@ -33,7 +33,7 @@ FIAT_IN_USD = {
         "GBP": "1.27",
     }.items()
 }
-"""What API v2 takes, in the order of its documents."""
+"""The currencies that API v2 takes, in the order of its documents, and what one unit is worth in US dollars."""
 FIAT_OF_V1 = ("USD", "RUB", "EUR", "GBP", "UAH")
 
 
@@ -50,7 +50,7 @@ class Coin:
 
     @property
     def asset(self) -> str:
-        """What it is, on whichever network."""
+        """The coin's own code, whatever network it is on."""
         return self.code.partition("_")[0]
 
     @property

@@ -36,7 +36,7 @@ def created_facts(sandbox: Sandbox, invoice: Invoice) -> Facts:
 
 
 def known_facts(sandbox: Sandbox, invoice: Invoice, *, listed: bool = False) -> Facts:
-    """What info tells, and list, whose times have no fraction."""
+    """What info tells; if `listed`, what list tells: the same, but its times have no fraction."""
     link = pay_link(sandbox, invoice.id)
     facts = _common(sandbox, invoice) | _progress(sandbox, invoice)
     facts |= {
@@ -184,7 +184,7 @@ def _to_surcharge(invoice: Invoice) -> Decimal:
 
 
 def _transfer_fee(invoice: Invoice) -> Decimal:
-    """Only Tron's is charged: that of Ethereum moves, and the other networks have none."""
+    """The fee for a transfer: only Tron's is charged. Ethereum's moves, and the other networks have none."""
     if invoice.coin.network != "TRC20":
         return Decimal(0)
     return _rounded(TRON_FEE_USD / invoice.coin.usd, invoice.coin)
@@ -208,7 +208,7 @@ def _masked(email: str | None) -> str | None:
 
 
 def _written(sandbox: Sandbox, facts: Mapping[str, object], *, fraction: bool = True) -> Facts:
-    """Amounts as numbers, with the noise that is switched on; times in UTC without saying so."""
+    """The facts as JSON has them: amounts as numbers, with noise if so switched; times in UTC without a zone."""
 
     def write(value: object) -> object:
         if isinstance(value, Decimal):

@@ -55,7 +55,7 @@ def fail_as_switched() -> ResponseReturnValue | None:
 
 
 def answer_as_switched(response: Response) -> Response:
-    """Spoil the answer on its way: the work is done, the caller cannot know."""
+    """Spoil the answer on its way: the work is done, but the caller cannot know it."""
     sandbox = current_sandbox()
     match sandbox.switches.api:
         case Api.SLOW:

@@ -115,7 +115,7 @@ class Invoice:
     chosen: bool = False
     """Whether a coin has been chosen, so that there is an address to send it to."""
     coins: tuple[Coin, ...] = ()
-    """What may be chosen from; empty: every coin."""
+    """The coins that the buyer may choose from; empty if every coin may be chosen."""
 
     @property
     def status(self) -> Status:

@@ -12,7 +12,7 @@ def pay_page(sandbox: Sandbox, number: str) -> str:
 
 
 def pay_link(sandbox: Sandbox, number: str) -> str:
-    """Where the API says that an invoice is paid."""
+    """The pay link that the API tells for an invoice, as odd as switched."""
     if sandbox.switches.api is Api.FOREIGN_LINK:
         return f"{ELSEWHERE}/{number}"
     link = pay_page(sandbox, number)

@@ -19,7 +19,7 @@ blueprint = Blueprint("machine", __name__, url_prefix="/_sandbox")
 
 @blueprint.errorhandler(ValueError)
 def bad_wish(error: ValueError) -> ResponseReturnValue:
-    """Say what is not to be had."""
+    """Say what was wrong with the request."""
     return jsonify(error=str(error)), 400
 
 

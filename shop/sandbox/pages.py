@@ -100,7 +100,7 @@ def lead_on(number: str) -> ResponseReturnValue:
 
 @blueprint.post("/<invoice_id:number>")
 def act(number: str) -> ResponseReturnValue:
-    """Press a button; who simply pays is sent back to the shop at once, as one would expect."""
+    """Press a button; a buyer who simply pays is sent back to the shop at once, as one would expect."""
     sandbox = current_sandbox()
     action, mode = _choice()
     try:

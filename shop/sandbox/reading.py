@@ -14,7 +14,7 @@ UNKNOWN_SHOP = "shop_id is not known"
 
 
 class Refused(Exception):
-    """The request is answered with this text; `field` is what it is about, `code` says 400 or 200."""
+    """Refuses the request with this text; `field` names the field that is wrong, `code` is 400 or 200."""
 
     def __init__(self, text: str, field: str = "validate_error", code: int = 400) -> None:
         super().__init__(text)

@@ -54,7 +54,7 @@ class Settings:
         return self.pay_origin(Brand.CRYPTOCLOUD), self.pay_origin(Brand.TRYBIT)
 
     def brand_at(self, host: str) -> Brand:
-        """Say whose host it is, written with its port; any other counts as the old brand's."""
+        """Say whose host this is, written with its port; a host of neither brand counts as the old brand's."""
         return Brand.TRYBIT if host == urlsplit(self.trybit_url).netloc else Brand.CRYPTOCLOUD
 
     def shop_origins(self) -> list[str]:

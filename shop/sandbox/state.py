@@ -30,7 +30,7 @@ def utcnow() -> datetime:
 
 
 def _usual(coins: tuple[Coin, ...]) -> Coin:
-    """What an invoice is counted in until one of these coins is chosen; none named: of all."""
+    """The coin in which an invoice is counted until one of `coins` is chosen; empty `coins` are all coins."""
     return DEFAULT_COIN if not coins or DEFAULT_COIN in coins else coins[0]
 
 
@@ -144,7 +144,7 @@ class Sandbox:
             return self._keep(replace(moved, due=moved.due + postbacks, finished=finished))
 
     def meant(self, action: Action) -> Action:
-        """What an action comes to: payments wait to be confirmed while the switch holds them."""
+        """What an action comes to: while `hold` is switched on, a payment is seen, and waits to be confirmed."""
         return Action.SEEN if action is Action.PAY and self.switches.hold else action
 
     def record(self, number: str, sent: Sent) -> None:

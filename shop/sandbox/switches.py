@@ -42,7 +42,7 @@ class Api(StrEnum):
 
 
 class Refusal(StrEnum):
-    """What create says for good. The last one does the work, under a code the documents lack."""
+    """How create refuses for good. The last one refuses nothing: it answers with a code that the documents lack."""
 
     NONE = "none"
     MINIMUM = "minimum"
