@@ -23,7 +23,7 @@ bp = Blueprint("components", __name__)
 
 @bp.get("/components")
 def components() -> ResponseReturnValue:
-    """All of them, with made-up goods."""
+    """Show every component, with made-up goods."""
     return render_template(
         "development/components.html",
         form=_form(),

@@ -126,7 +126,7 @@ def init_app(app: Flask, url: str) -> None:
 
 
 def _leave_sessions(error: BaseException | None) -> None:
-    """End what is open: a connection cut after the answer was made must not turn it into an error."""
+    """Roll back open sessions; a connection that was cut after the answer was made must not turn that into an error."""
     for session in g.get("_sqlalchemy_sessions", {}).values():
         session.expunge_all()  # what was read stays as it was: the rollback would have it forgotten
         _roll_back(session)
@@ -188,7 +188,7 @@ def _set_up_sqlite(engine: Engine, file: DatabaseFile) -> None:
 
 
 def _begin_writing(connection: Connection, until: float) -> None:
-    """Take SQLite's write lock by `until`: what the turn within the process has cost is not waited again."""
+    """Take SQLite's write lock by `until`: the time that the wait for `_write_lock` has taken is used up."""
     left = max(0, int((until - time.monotonic()) * 1000))
     connection.exec_driver_sql(f"PRAGMA busy_timeout={left}")
     try:
@@ -257,7 +257,7 @@ def insert_if_new(session: Session, model: type[Base], **values: Any) -> bool:
 
 
 def insert_all_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
-    """The same for many rows of the same columns at once, in few statements; how many were new."""
+    """Insert those rows that are new, all with the same columns, in few statements; returns how many were new."""
     if not rows:
         return 0
     table = cast("Table", model.__table__)
@@ -267,6 +267,6 @@ def insert_all_new(session: Session, model: type[Base], rows: Sequence[Mapping[s
 
 
 def rows_changed(session: Session, statement: Executable) -> int:
-    """Run an INSERT, UPDATE or DELETE; how many rows it touched. Objects already read stay as they were."""
+    """Run an INSERT, UPDATE or DELETE; returns how many rows it touched. Objects read before stay as they were."""
     result = session.execute(statement, execution_options={"synchronize_session": False})
     return int(cast("CursorResult[Any]", result).rowcount)

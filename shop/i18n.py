@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 KEPT = ("currency", "returned")
-"""What a page's address may say besides its path, and says in every language."""
+"""Query parameters that the links to a page's other languages keep."""
 
 SIZES = (("gigabyte", 1000**3), ("megabyte", 1000**2), ("kilobyte", 1000))
 
@@ -56,7 +56,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     )
     # Flask-Babel remembers the language for as long as `g` lives, which may be several requests.
     app.before_request(forget_language)
-    # Those the shop does not speak as well: web/former.py leads on whoever has such an old address.
+    # Also for languages that the shop does not speak: web/former.py redirects their old addresses.
     mounts: dict[str, WSGIApplication] = {f"/{code}": app.wsgi_app for code in LANGUAGES}
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounts)  # type: ignore[method-assign]
 
@@ -67,7 +67,7 @@ def language() -> str:
 
 
 def speaking(code: str) -> AbstractContextManager[None]:
-    """Speak this language in a `with` block; the first one where the shop has dropped it since."""
+    """Speak this language in a `with` block; the shop's first one if the shop has dropped this since."""
     languages = current_settings().shop_languages
     spoken: AbstractContextManager[None] = force_locale(code if code in languages else languages[0])
     return spoken
@@ -76,7 +76,7 @@ def speaking(code: str) -> AbstractContextManager[None]:
 def merchants_lang() -> Markup:
     """The `lang` attribute of words that the merchant wrote, on a page that speaks another language.
 
-    They are taken to be in the shop's first one. Screen readers change their voice by it (WCAG 3.1.2).
+    They are taken to be in the shop's first language. Screen readers change their voice by it (WCAG 3.1.2).
     """
     first = current_settings().shop_languages[0]
     return Markup("") if language() == first else Markup(' lang="{}"').format(first)
@@ -103,12 +103,12 @@ def _address_at_hand() -> str:
 
 
 def money(amount: Money) -> Markup:
-    """The amount for people, as their language writes it; nothing is free."""
+    """The amount for people, as their language writes it; an amount of 0 is called free."""
     return format_money(amount, language()) if amount.minor else escape(gettext("Free"))
 
 
 def currency_name(code: str) -> str:
-    """What the language calls a currency."""
+    """A currency's name in the language that is spoken now."""
     return get_currency_name(code, locale=get_locale())
 
 
@@ -136,7 +136,7 @@ def readable_wait(until: datetime) -> str:
 
 
 def readable_seconds(until: datetime) -> str:
-    """The same for what lasts moments: in 5 seconds, in 2 minutes; a second at least."""
+    """How long it is until then, if that is soon: in 5 seconds, in 2 minutes; a second at least."""
     return _wait_text(until, timedelta(seconds=1), "second")
 
 

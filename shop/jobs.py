@@ -29,9 +29,9 @@ log = structlog.get_logger()
 
 
 def sweep() -> None:
-    """All that may have been left behind: payments, books, deliveries, mails, files; and a look around.
+    """See to all that may have been left behind: payments, books, deliveries, mails, files; and look around.
 
-    A part that breaks does not keep the others from their work. It is raised in the end, so that
+    An error in one part does not keep the others from their work. It is raised at the end, so that
     the sweep does not count as done and `flask doctor` shows it.
     """
     parts = (
@@ -69,7 +69,7 @@ def compare_books() -> None:
 
 
 def deliveries() -> None:
-    """Hand out goods whose order is paid and whose deliverer died, or that waited for keys or a file."""
+    """Hand out the goods of paid orders whose process died in between, or that waited for keys or a file."""
     looks = Looks()
     close_found_files(looks)
     for_each(undelivered_orders(), lambda order: deliver_order(order, looks), "undelivered orders")
@@ -101,6 +101,6 @@ def run(name: str) -> None:
     with transaction("job_run") as session:
         note_run(session, name, utcnow())
     if name == "sweep":
-        # The watch has put it before a person.
+        # If the watch has told a person that the worker is silent, that is over.
         keep_attention(AttentionKind.WORKER_SILENT, "worker", "")
     log.debug("job_done", job=name)

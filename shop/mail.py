@@ -51,7 +51,7 @@ class Mail:
 
 
 def warn_of_no_server(settings: Settings) -> None:
-    """Say so in the log whenever the shop starts, and before whatever a command of the operator's says."""
+    """Log that no mail leaves without a mail server: at every start of the shop, commands included."""
     if settings.mails_wait:
         log.warning("no_mail_server", note=NO_SERVER)
 
@@ -91,7 +91,7 @@ def send(mail: Mail) -> None:
 
 
 def _refusal(error: smtplib.SMTPRecipientsRefused) -> MailNotSent:
-    """Whether it is about the address. Most 5xx are about us (no relaying, no password), and may be mended."""
+    """The error for a refused recipient: most 5xx are about us (no relaying, no password), not about the address."""
     ((code, said),) = error.recipients.values()
     about_us = re.match(rb"5\.7\.", said)
     kind = MailRefused if code in ADDRESS_REFUSED and not about_us else MailNotSent
@@ -119,19 +119,19 @@ def _message(mail: Mail, settings: Settings) -> EmailMessage:
 
 
 def _header_address(address: str, shown: str = "") -> Address:
-    """The address as it is: read as a header, a name could be decoded into another one.
+    """The address for a header, which is not parsed as one: a name could be decoded into another name.
 
-    Its domain in ASCII: one header with other letters, and most mail servers would take no mail at all.
+    Its domain is in ASCII: if one header has other letters, most mail servers take no mail at all.
     """
     name, _, domain = address.rpartition("@")
-    if not domain.isascii():  # of the operator; buyers' are stored so already
+    if not domain.isascii():  # an operator's address; buyers' addresses are stored in ASCII
         domain = host_name(domain)
     return Address(shown, name, domain)
 
 
 @contextmanager
 def smtp_session(url: str) -> Iterator[smtplib.SMTP]:
-    """A connection to the mail server on which we are logged in; whatever it raises is the caller's."""
+    """A connection to the mail server on which we are logged in; the caller deals with all errors."""
     parts = urlsplit(url)
     host, context = parts.hostname or "", ssl.create_default_context()
     client: smtplib.SMTP

@@ -25,11 +25,11 @@ SAME_NAME: Mapping[str, Mapping[int, int | str | None]] = {
     "proton.me": str.maketrans("", "", ".-_"),
     "yandex.ru": str.maketrans("-", "."),
 }
-"""What makes no other name there: one buyer would have as many mailboxes as there are spellings."""
+"""Signs that make no other mailbox at these domains: else a buyer would have as many as there are spellings."""
 
 
 INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f]")
-"""What shows nothing and is no format character (category Cf) by its name."""
+"""Characters that show nothing, and yet are no format characters (category Cf)."""
 JOINERS = "\u200c\u200d"
 """Invisible too, and yet letters of some domains: `نامه\u200cای.com` is another one without. They are left
 there, and such a domain is refused; written in ASCII (xn--…) it is taken."""
@@ -38,14 +38,14 @@ MAILTO = re.compile(r"mailto:([^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
 NAMED = re.compile(r"[^<>@]*<([^<>]+)>")
 """`Ada <ada@example.com>`, as mail programs copy it."""
 BEFORE, BEHIND = '(["<«“‘„', '.,;:!?>)]"»”’…。．｡，；'
-"""What stands around an address in a sentence, and in none."""
+"""Signs that stand around an address in a sentence, and that no address has at its ends."""
 LONGEST = 254
-"""What mail servers take."""
+"""How many characters of an address mail servers take."""
 AT_SIGNS = str.maketrans("＠﹫", "@@")
 
 
 class NotAnAddress(ValueError):
-    """No mail can be sent to this."""
+    """The text is no address that a mail can be sent to."""
 
 
 class OtherLetters(NotAnAddress):
@@ -57,13 +57,13 @@ class OtherLetters(NotAnAddress):
 
 
 class SeveralAddresses(NotAnAddress):
-    """More than one: which of them is to have the goods?"""
+    """The text holds several addresses: nobody can say which of them is to have the goods."""
 
 
 def cleaned(text: str) -> str:
     """The address out of what was pasted: without what cannot be seen, `mailto:`, a name, or a full stop behind it.
 
-    Line ends stay, and are refused: what stands behind one is another thing.
+    Line ends stay in, so that the address is refused: what stands behind a line end is something else.
     """
     bare = "".join(char for char in text if char in JOINERS or not _is_invisible(char)).strip()
     bare = bare.translate(AT_SIGNS)
@@ -116,14 +116,14 @@ def _why_not(text: str) -> NotAnAddress:
 
 
 def _are_several(text: str) -> bool:
-    # Word by word, and not by a pattern: one that begins at each letter would take minutes of a long word.
+    # Word by word, and not by a pattern, which would be tried at each letter: minutes for a long word.
     words = (word.strip("@").partition("@") for word in re.split(r"[\s,;]+", text))
     return sum(bool(name and domain) for name, _, domain in words) > 1
 
 
 def mailbox(address: str) -> str:
-    """Whose mailbox it is, to be counted: in any capitals, with anything behind a plus, and by
-    whichever of the spellings and domains that its provider takes for the same.
+    """The mailbox that an address leads to, for counting: it is the same for any capitals, with anything
+    behind a plus, and for all spellings and domains that its provider takes for the same.
     """
     name, _, domain = cleaned(address).lower().rpartition("@")
     domain = SAME_DOMAIN.get(domain, domain)

@@ -1,10 +1,11 @@
-"""Stored moments that lie too far ahead: a clock was fast when they were written, and is right now.
+"""Setting right stored moments that lie too far ahead: a clock was fast when they were written, and is right now.
 
-Whoever waited for them would wait for as long as the clock was wrong: goods for their mail, buyers for
-their payment, money for somebody to look. So each has a furthest distance, and beyond it is set right.
+Mails, payments and checks that wait for such a moment would wait for as long as the clock was wrong. So each column
+has a furthest distance ahead of now, and a moment beyond it is set back.
 
-They look the same when it is now that the clock is wrong, and slow. What is due too early then does no
-harm. But what would be lost, such as the time to pay, is touched only if the provider's clock bears ours out.
+Moments look just the same when the clock is wrong now, and slow. A check that is made too early then does no harm.
+But where something would be lost, such as time to pay, a moment is set back only if the provider's clock bears
+ours out.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 """So far may the clocks of a shop's machines be apart without one setting right what another wrote."""
 NOTHING = timedelta(0)
 AGES = [days * A_DAY for days in (1, 8, 16, 32, 64, 128, 256)]
-"""Since an invoice ended: the pause between two questions grows with it, and so does how far ahead one can be."""
+"""Times since an invoice ended: the pause between two questions grows with them, and so does the furthest distance."""
 
 Moment = InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
 
@@ -49,25 +50,25 @@ class Bound:
 
     column: Moment
     ahead: timedelta = NOTHING
-    """Not at all, where it says when something happened."""
+    """How far ahead; not at all for a column that says when something happened."""
     instead: timedelta = NOTHING
-    """How far ahead it is set when it lies beyond that."""
+    """How far ahead of the clock a moment beyond the bound is set."""
     where: ColumnElement[bool] = field(default_factory=true)
     needs_witness: bool = False
     """Whether something is lost if it is set back wrongly."""
 
     @property
     def table(self) -> Table:
-        """Where it stands."""
+        """The table of the column."""
         return self.column.class_.__table__  # type: ignore[no-any-return]
 
     def is_passed(self, now: datetime) -> ColumnElement[bool]:
-        """Whether a row's moment lies beyond."""
+        """Whether a row's moment lies beyond the bound."""
         return and_(self.column > now + self.ahead + CLOCKS_DIFFER, self.where)
 
 
 def bounds(now: datetime) -> list[Bound]:
-    """Every moment that something waits for or counts from; what only tells what happened is left as it is."""
+    """The bounds of all moments that something waits for or counts from; those that only tell the past have none."""
     life, longest = current_settings().invoice_life, timedelta(hours=LONGEST_INVOICE_HOURS)
     waits, sends = OutboxMail.state == MailState.QUEUED, OutboxMail.state == MailState.SENDING
     pending = Order.status == OrderStatus.PENDING
@@ -124,7 +125,7 @@ def set_right(gateway: CryptoCloud, now: datetime | None = None) -> None:
 
 
 def _passed(bounds: Sequence[Bound], now: datetime) -> list[Bound]:
-    """Those beyond which a row lies, found in one statement."""
+    """The bounds beyond which a row lies, found in one statement."""
     rows = (select(1).select_from(bound.table).where(bound.is_passed(now)) for bound in bounds)
     found = db.session.execute(
         select(*(exists(some).label(f"b{n}") for n, some in enumerate(rows)))
@@ -133,7 +134,7 @@ def _passed(bounds: Sequence[Bound], now: datetime) -> list[Bound]:
 
 
 def _is_borne_out(gateway: CryptoCloud) -> bool:
-    """Whether the provider's clock shows the same as ours; it need not say what time it is."""
+    """Whether the provider's clock shows the same as ours; False if the provider tells no time."""
     end_read()
     try:
         ahead = gateway.check_key()

@@ -109,7 +109,7 @@ class Money:
 def format_money(amount: Money, language: str = "en") -> Markup:
     """The amount for people, never broken: USD 1,234.50 in English, 1 234,50 USD elsewhere.
 
-    The code, because "$" names many dollars.
+    It has the currency's code, because "$" names many dollars.
     """
     places = "0" * exponent(amount.currency)
     figure = format_decimal(

@@ -1,6 +1,6 @@
-"""Waking the worker. A wake-up is only a hint that there is work: every job finds its own, and the
-minute's sweep makes good a hint that was lost. So nothing is a queue of record but the database, and a
-queue that cannot be read may be put aside.
+"""Waking the worker. A wake-up is only a hint that there is work: every job finds its work in the
+database, and the minute's sweep makes up for a lost hint. So a queue that cannot be read may be put
+aside.
 
 Huey is imported at the first wake-up: it imports every database client that it can find, which
 may be a sixth of a web process's memory.
@@ -36,7 +36,7 @@ UNREADABLE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_NOTADB,
 }
-"""SQLite's words for a file that a new one is the cure for: unlike a busy one, or a full disk."""
+"""SQLite's errors that a new file cures; neither a busy file nor a full disk is among them."""
 KEPT_ASIDE = 3
 
 
@@ -51,7 +51,7 @@ def wake(job: str) -> None:
 
 
 def run_next() -> bool:
-    """Run the job that was asked for first; False when none was. Raises whatever a queue's client may."""
+    """Run the job that was asked for first; False when none waits. Raises whatever a queue's client may."""
     queue = connect()
     task = queue.dequeue()
     if task is not None:
@@ -60,13 +60,13 @@ def run_next() -> bool:
 
 
 def mend(error: Exception) -> None:
-    """Open a queue that failed anew at its next use; one whose file cannot be read, as an empty one."""
+    """Close a queue that failed, so that its next use opens it anew; put its file aside if that cannot be read."""
     settings = current_settings()
     _close()
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it tells details
     failed = current_app.extensions.get("queue_file")
     file = _file(settings)
-    # Unlike Path's, these raise nothing where nobody may look into the folder.
+    # The functions of os.path, unlike Path's, raise nothing if nobody may look into the folder.
     unreadable = code in UNREADABLE or not os.path.isfile(file)
     if failed and unreadable and failed == _identity(settings):  # nobody was faster
         _put_aside(file)
@@ -83,8 +83,8 @@ def probe(settings: Settings) -> None:
 def connect() -> Huey:
     """The app's queue. Its one task runs a job by its name in `app.extensions["jobs"]`.
 
-    Opened anew when its file is another one: a deleted file can still be read and written by whoever
-    has it open, and nobody would hear him.
+    It is opened anew when its file is another one: a process that has a deleted file open could still
+    write to it, and no other process would read that.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     settings = current_settings()
@@ -149,7 +149,7 @@ def _file(settings: Settings) -> Path:
 
 
 def _identity(settings: Settings) -> tuple[int, int] | None:
-    """Which file the queue is in; None where it is in none."""
+    """Which file the queue is in; None if it is not in a file, or the file is missing."""
     if settings.queue_url:
         return None
     try:

@@ -43,7 +43,7 @@ class Migrations(click.Group):
         return self._loaded(ctx).get_command(ctx, name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; a database that cannot be used is said in a sentence, whoever starts it again."""
+        """Run a command; if the database cannot be used, say so in a sentence instead of a traceback."""
         with said_in_a_sentence(ctx):
             return super().invoke(ctx)
 
@@ -89,7 +89,7 @@ def _begin(app: Flask) -> None:
 
 
 def _file() -> DatabaseFile | None:
-    """None on PostgreSQL."""
+    """SQLite's file; None on PostgreSQL."""
     file: DatabaseFile | None = current_app.extensions.get("database_file")
     return file
 
@@ -113,10 +113,10 @@ def migrated() -> bool:
 
 
 def _is_in_the_models(name: str | None, kind: str, parents: object) -> bool:
-    """Whether to compare this with the models: the search index is each database's own make."""
+    """Whether to compare this with the models: not the search index, which each engine makes in its own way."""
     return SEARCH_INDEX not in (name or "")
 
 
 def _render_item(kind: str, item: object, context: object) -> str | Literal[False]:
-    """Write our column type into migrations as what it is in the database: they outlive our code."""
+    """Write our column type into migrations as what it is in the database, because they outlive our code."""
     return "sa.DateTime(timezone=True)" if isinstance(item, UtcDateTime) else False

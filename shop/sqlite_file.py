@@ -1,8 +1,8 @@
-"""SQLite's file: is what is open still what lies at its path?
+"""Looking whether SQLite's open file is still the one at its path.
 
-A file that was deleted or replaced goes on being read and written by whoever has it open, and what
-they write is gone with them. So each transaction looks, with its lock in hand, and none goes on once
-it is so. What only the open file knows is saved first: the next thing that anybody does is a restart.
+Processes that have a deleted or replaced file open go on reading and writing it, and what they write is
+gone when they end. So each transaction looks, once it has its lock, and does not go on if the file is
+another. What only the open file holds is saved first, because people will restart the processes next.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class DatabaseFileLost(OperationalError):
 
 
 class DatabaseFile:
-    """One process's hold on the file."""
+    """The database file that this process has open, and the files beside it."""
 
     def __init__(self, path: Path, driver: Any) -> None:
         self.path, self.driver = path, driver
@@ -47,9 +47,9 @@ class DatabaseFile:
         self._saving = threading.Lock()
 
     def address(self) -> str:
-        """For SQLite, which would make an empty database where there is none: only a migration may.
+        """The file's address, by which SQLite makes no empty database if there is none: only a migration may.
 
-        Raises DatabaseFileLost where a new connection would make another log than the one in use.
+        Raises DatabaseFileLost if a new connection would make another log than the one in use.
         """
         if self._opened and self._at_the_path() != self._opened:
             raise DatabaseFileLost(
@@ -60,7 +60,7 @@ class DatabaseFile:
         return f"file:{quote(str(self.path))}?mode=rw"
 
     def is_missing(self) -> bool:
-        """Whether there is none, and none is open. Who may not look into the folder cannot say so."""
+        """Whether there is no file, and none is open; False if this process may not look into the folder."""
         if self._opened:
             return False
         try:
@@ -70,19 +70,19 @@ class DatabaseFile:
         return False
 
     def _lacks_its_log(self) -> bool:
-        """SQLite makes the index last and removes it first."""
+        """Whether the log is missing beside its index: SQLite makes the index last, and removes it first."""
         log_, index = (self.path.with_name(self.path.name + part) for part in PARTS[1:])
         # Twice, because another process may just have begun.
         return not _identity(log_) and bool(_identity(index)) and not _identity(log_)
 
     def opened(self, connection: Any) -> None:
-        """A connection was opened, and has read something: before that it has not opened its log."""
+        """Note that a connection was opened and has read something: before that it has not opened its log."""
         self._connections.add(id(connection))
         if not self._opened:
             self._opened = self._at_the_path()
 
     def closed(self, connection: Any) -> None:
-        """A connection was closed. Once all are, the log may be another one."""
+        """Note that a connection was closed. Once all are closed, the log may be another one."""
         self._connections.discard(id(connection))
         if not self._connections:
             self._opened = []
@@ -90,7 +90,8 @@ class DatabaseFile:
     def check(self, connection: Any) -> None:
         """Raise DatabaseFileLost, and save what can be, when the files at the path are not those that are open.
 
-        Within a transaction: whoever has the write lock and finds all well commits before anybody saves.
+        Each transaction calls it once it has begun: one that has the write lock and finds all well commits before
+        any process saves.
         """
         now = self._at_the_path()
         if now == self._opened:
@@ -112,7 +113,7 @@ class DatabaseFile:
         return [_identity(self.path.with_name(self.path.name + part)) for part in PARTS]
 
     def _save(self, connection: Any, lost: list[str]) -> str:
-        """Save the content as far as it can be; what happened, and what to do, in words."""
+        """Save the content as far as possible; returns what happened, and what to do, in words."""
         name, then = self.path.name + lost[0], "restart web server and worker"
         with self._saving:
             if "" in lost:
@@ -148,9 +149,9 @@ class DatabaseFile:
             return target
         unfinished = target.with_name(f"{target.name}.{os.getpid()}.part")
         try:
-            # Whoever has begun to write comes to an end; whoever gets the lock later finds the file lost.
+            # Writers that have begun end before this; those that get the lock later find the file lost.
             connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()  # out of a write, SQLite copies nothing
+            connection.rollback()  # within a write, SQLite copies nothing
             with contextlib.closing(self.driver.connect(str(unfinished))) as copy:
                 connection.backup(copy)
             unfinished.replace(target)
@@ -166,7 +167,7 @@ def _mode(connection: Any) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file lies there; None when none does. Opening it would take SQLite's locks from this process."""
+    """Which file is at the path; None if there is none. To open it would take SQLite's locks from this process."""
     try:
         found = os.stat(path)
     except OSError:

@@ -38,7 +38,7 @@ def look_around(now: datetime | None = None) -> None:
 
 
 def look_at_address(settings: Settings, now: datetime) -> None:
-    """Whether buyers get through: they do not when web server, proxy, certificate or name is gone."""
+    """Look whether buyers get through: they do not when web server, proxy, certificate or name is gone."""
     if settings.development:
         return
     end_read()
@@ -49,7 +49,7 @@ def look_at_address(settings: Settings, now: datetime) -> None:
 
 
 def look_at_disk(settings: Settings, now: datetime) -> None:
-    """Whether there is room to write, told before there is none: then nothing can be told any more."""
+    """Look whether there is room to write; a person is told before there is none, because then it is too late."""
     found = disk(settings)
     note = (
         f"The disk of the data folder or of the database is nearly full ({found.text}). Make room: once "
@@ -59,7 +59,7 @@ def look_at_disk(settings: Settings, now: datetime) -> None:
 
 
 def look_at_own_files(settings: Settings, now: datetime) -> None:
-    """Whether the operator's own texts, templates and style sheet can be used: buyers do without them."""
+    """Look whether the operator's own texts, templates and style sheet can be used: buyers go without them if not."""
     problems = unreadable(settings) + OwnTemplates(settings).unusable(current_app.jinja_env)
     try:
         own_styles(settings)

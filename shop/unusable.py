@@ -81,7 +81,7 @@ def database_trouble(error: DBAPIError) -> tuple[str, str]:
 
 
 def _file_trouble(path: Path) -> tuple[str, str] | None:
-    """SQLite makes its log beside the file, so that it needs the folder, too."""
+    """What is wrong with SQLite's file or its folder, in which SQLite makes its log; None if nothing is."""
     for part in (path.parent, *(path.with_name(path.name + part) for part in PARTS)):
         try:
             is_folder = stat.S_ISDIR(os.stat(part).st_mode)
@@ -107,7 +107,7 @@ def file_trouble(error: OSError) -> tuple[str, str]:
 
 
 def _no_rights(path: Path) -> tuple[str, str]:
-    """Nearly always, a command that was given as root has made files of root's."""
+    """What to do about a path without rights: nearly always, a command run as root has made it root's."""
     data = current_settings().shop_data_dir
     folder = data if path.is_relative_to(data) else path.parent
     return (

@@ -1,7 +1,7 @@
-"""The watch: a thread of each web process, and of the worker, that looks once a minute at what all need.
+"""The watch: a thread of each web process, and of the worker, that looks at the database and the worker each minute.
 
-It tells a person by its own hand: the outbox lies in the database, and the worker empties it, and
-these two are what it watches. It measures time by a clock that nobody can set.
+It sends its mails itself: the outbox lies in the database, and the worker sends it, and these two are
+what it watches. It measures time by a clock that nobody can set.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Watch:
         self.reason = ""
         """What is wrong with the database; empty when nothing is."""
         self.lost = False
-        """Whether it will not come back by itself, so that waiting is no use."""
+        """Whether the database will not come back by itself, so that waiting is no use."""
         self.told = False
         """Whether this process has sent a mail about the database since it was last usable."""
         self._probe = threading.Thread()
@@ -79,7 +79,7 @@ class Watch:
             try:
                 with self.app.app_context():
                     self.look(monotonic())
-            except Exception:  # it must be there for the next minute
+            except Exception:  # the watch must go on in the next minute
                 log.exception("watch_broken")
 
     def look(self, now: float) -> None:
@@ -99,10 +99,10 @@ class Watch:
                 self._tell_of_the_database()
 
     def _patience(self) -> float:
-        """For how many seconds there may be no new sweep.
+        """How many seconds may pass without a new sweep.
 
-        Less where by its date the last one is old: so that a process need not live for long to notice.
-        Not none, because the clock may just have been set forward, or the machine been asleep.
+        They are fewer if the last sweep is old by its date, so that a process need not live for long to notice.
+        Some there are, because the clock may just have been set forward, or the machine been asleep.
         """
         overdue = self.last_sweep and utcnow() - self.last_sweep > SILENT_AFTER
         return 2 * EVERY if overdue else SILENT_AFTER.total_seconds()
@@ -127,7 +127,7 @@ class Watch:
             self.reason = type(error).__name__
 
     def _tell_of_the_database(self) -> None:
-        """Once for an outage, by whoever is first to make the file; where none can be made, once by each."""
+        """Tell a person once for each outage: the first process to make the marker does; without a disk, each does."""
         log.error("database_away", reason=self.reason)
         try:
             _marker().touch(exist_ok=False)
@@ -142,7 +142,7 @@ class Watch:
 
 
 def _marker() -> Path:
-    """The file that says that somebody was told of the database."""
+    """The file that marks that a person was told that the database is away."""
     return current_settings().shop_data_dir / "database-away"
 
 
@@ -179,7 +179,7 @@ def _about_items(key: str) -> Mail:
 
 
 def _mark_as_mailed(old: str, new: str) -> bool:
-    """Take the item for this process, so that of all that look only one sends the mail; or give it back."""
+    """Take the worker's item for this process, so that one process alone sends the mail; or give it back."""
     with transaction("alert") as session:
         item = update(AttentionItem).where(
             AttentionItem.kind == AttentionKind.WORKER_SILENT,
@@ -190,7 +190,7 @@ def _mark_as_mailed(old: str, new: str) -> bool:
 
 
 def send_by_hand(mail: Mail) -> bool:
-    """Send a mail to the operator without the outbox; whether it was taken."""
+    """Send a mail to the operator without the outbox; returns whether the mail server took it."""
     if not mail.to:
         return False
     try:

@@ -32,12 +32,12 @@ log = structlog.get_logger()
 EVERY = 60.0
 """Seconds from the start of a sweep to the start of the next."""
 ENDS_AFTER = 480.0
-"""Without a sweep that came to its end, whether they hang or fail: a new process may do better.
+"""Seconds without a finished sweep, whether sweeps hang or fail, until the process ends: a new one may do better.
 
-Longer than the watch takes to tell a person, which may be this process's own.
+They are more than the watch takes to tell a person, because that watch may be this process's own.
 """
 LISTENS_EVERY = 0.2
-"""Seconds; the queue in a file does not call us."""
+"""Seconds from one look into the queue to the next, because a queue in a file does not call us."""
 TRIES_AGAIN_AFTER = 2.0
 """Seconds after the queue could not be read."""
 ENDS_WITHIN = {signal.SIGINT: 25.0, signal.SIGTERM: 4.0}
@@ -45,7 +45,7 @@ ENDS_WITHIN = {signal.SIGINT: 25.0, signal.SIGTERM: 4.0}
 
 
 class Stopped(BaseException):
-    """Somebody asked for the end."""
+    """Somebody asked the process to end."""
 
 
 @click.command()
@@ -86,7 +86,7 @@ class Work:
         ]
 
     def start(self) -> None:
-        """Begin."""
+        """Start both threads."""
         for thread in self._threads:
             thread.start()
         log.info("worker_started")
@@ -110,7 +110,7 @@ class Work:
         return ""
 
     def sweep_each_minute(self) -> None:
-        """The minute's work. Measured by a clock that nobody can set."""
+        """Do the minute's work; the minutes are measured by a clock that nobody can set."""
         while not self._stop.is_set():
             began = monotonic()
             try:
@@ -122,7 +122,7 @@ class Work:
             self._stop.wait(max(0.0, began + EVERY - monotonic()))
 
     def _say(self, error: Exception) -> None:
-        """A database that is away is a sentence a minute, and not a traceback."""
+        """Log why a sweep broke: a database that is away takes a sentence a minute, and no traceback."""
         if not isinstance(error, DBAPIError) or not is_trouble(error):
             log.error("sweep_broken", exc_info=error)
             return
@@ -130,7 +130,7 @@ class Work:
             log.error("sweep_broken", reason=". ".join(database_trouble(error)))
 
     def listen(self) -> None:
-        """Run what the web processes ask for. A queue that fails is said once, and tried again."""
+        """Run what the web processes ask for. A queue that fails is logged once, and tried again."""
         heard = True
         while not self._stop.is_set():
             try:
@@ -149,7 +149,7 @@ class Work:
 
 
 def _tables_missing() -> bool:
-    """Whether the database is there, and lacks this version's tables. One that is away is waited for."""
+    """Whether the database is there, but lacks this version's tables. The worker waits for one that is away."""
     try:
         return not migrated()
     except SQLAlchemyError:
@@ -159,7 +159,7 @@ def _tables_missing() -> bool:
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    """Unwind the main thread; whoever asks a second time does not want to wait."""
+    """Unwind the main thread; a second signal ends the process at once."""
     for each in ENDS_WITHIN:
         signal.signal(each, signal.SIG_DFL)
     raise Stopped(number)
