@@ -127,7 +127,7 @@ class Watch:
             self.reason = type(error).__name__
 
     def _tell_of_the_database(self) -> None:
-        """Tell a person once for each outage: the first process to make the marker does; without a disk, each does."""
+        """Tell a person once for each outage: the first process to make the marker does; if none can, each does."""
         log.error("database_away", reason=self.reason)
         try:
             _marker().touch(exist_ok=False)

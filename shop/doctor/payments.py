@@ -92,7 +92,7 @@ def invoices(settings: Settings) -> Finding:
     if not failed:
         made = f"{attempts[0].created_at:%Y-%m-%d %H:%M}"
         return Finding("ok", "invoices", f"the last one was made on {made}")
-    waits = "See `attention list`." if failed[0].error_lasts else ""  # which has what lasts alone
+    waits = "See `attention list`." if failed[0].error_lasts else ""  # it has lasting causes only
     text = (
         f"{len(failed)} of {len(asked_for)} could not be made; the last time, on "
         f"{failed[0].created_at:%Y-%m-%d %H:%M}: {failed[0].error or 'no answer came'}"

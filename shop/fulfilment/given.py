@@ -1,4 +1,4 @@
-"""How often each part of a file has been given to its buyer: by this, a number of downloads is kept.
+"""How often each part of a file has been given to its buyer: a limit on its downloads is counted by that.
 
 A file is counted in up to 256 blocks, and each may be given as often as was agreed. Pieces that come by any
 connections and in any order are one download, as long as no block comes twice. Downloads that break off and

@@ -88,8 +88,8 @@ class OrderPage:
     can_change: bool
     """Whether this browser, which placed the order, may close it and have its products back in the cart."""
     can_refill: bool
-    """Whether this browser may put the products of a cancelled order into its cart: the answer to `can_change` may
-    have been lost after it closed the order."""
+    """Whether this browser may put the products of a cancelled order into its cart: it may have closed the order
+    itself, and lost the answer that was to fill the cart."""
     flag: str | None
     created_at: datetime
     paid_at: datetime | None

@@ -157,7 +157,7 @@ def _note_outcome(mail_id: int, now: datetime, error: str, *, refused: bool = Fa
 
 
 def _tell_a_person(session: Session, mail: OutboxMail, error: str) -> None:
-    """Tell a person of a mail that could not be sent, unless anybody could cause it by typing any address."""
+    """Tell a person of a mail that could not be sent, unless anybody can cause it by typing any address."""
     if mail.kind not in ON_REQUEST and not (mail.order and mail.order.is_free):
         note = f"The mail {mail.dedupe_key} could not be sent: {error}."
         kind, reference = AttentionKind.MAIL_FAILED, mail.dedupe_key

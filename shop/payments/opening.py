@@ -78,7 +78,7 @@ class StillOpen(Exception):
 
 
 def new_payment(order: Order, attempt: int, now: datetime) -> Payment:
-    """Make a payment, which this process is about to open; until its lease ends, no other touches it."""
+    """Make a payment that this process is about to open; no other process touches it until its lease ends."""
     return Payment(
         order=order,
         attempt=attempt,

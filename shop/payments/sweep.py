@@ -230,7 +230,7 @@ def _expire(order_id: int, told: set[int], now: datetime) -> None:
 def _claim(payment_id: int, again_at: datetime | None, now: datetime) -> bool:
     """Take this check, and set the time of the next; False when another sweep was faster.
 
-    The next check is always set, in case this process dies before it has asked; only an answer ends them.
+    A next check is always set, in case this process dies before it has asked; only an answer ends the checks.
     """
     due = update(Payment).where(Payment.id == payment_id, is_due(now))
     with transaction("claim") as session:

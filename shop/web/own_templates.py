@@ -1,4 +1,4 @@
-"""The operator's own templates; the shop's own take the place of those that cannot be used, so that it sells on."""
+"""The operator's own templates; the shipped one takes the place of one that cannot be used: the shop sells on."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def _parsed(body: bytes) -> object:
 
 
 def _says_no(told: object) -> bool:
-    """Whether a reply with 200 or 201 says no: by the status `error`, or by none of success and a reason.
+    """Whether a reply with 200 or 201 says no: its status is `error`, or is not `success` while it gives a reason.
 
     A `result` alone is no reason: it may be an invoice.
     """

@@ -56,7 +56,7 @@ class Calls:
     def clock_ahead(self) -> float | None:
         """By how many seconds the provider's clock is ahead of ours; None until enough answers have told.
 
-        It is the last readings' nearest to our clock, so that one right answer is enough to clear ours.
+        Of the last readings, the one nearest to our clock counts, so that one right answer clears our clock.
         """
         readings = tuple(self._clock_ahead)
         return min(readings, key=abs) if len(readings) == CLOCK_READINGS else None

@@ -75,7 +75,7 @@ class CryptoCloudV2(CryptoCloud):
         return Invoice(invoice_id, pay_url, expires_at, test_mode=bool(told))
 
     def _expiry(self, text: object) -> datetime | None:
-        """The end of the invoice's life as told; None for an impossible end, until which no stock is held."""
+        """The end of the invoice's life as told; None for one that cannot be right: no stock must wait for it."""
         try:
             end = datetime.fromisoformat(str(text))
             end = end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
