@@ -166,7 +166,7 @@ def _tell(report: ImportReport) -> None:
 
 @contextmanager
 def _kept() -> Iterator[None]:
-    """Keep what was read out of garbage collection, as it stays to the end: that took a tenth of the time."""
+    """Spare what was read from garbage collection, as it stays to the end: that took a tenth of the time."""
     gc.freeze()
     try:
         yield

@@ -84,7 +84,7 @@ def _read(names: list[str], table: Iterator[list[str]], now: datetime, of: str) 
 
 
 def _not_for_sale(record: Mapping[str, str], now: datetime) -> str:
-    """Why a key is not for sale; empty if it is. A key with a status that is not known is not."""
+    """Why a key is not for sale; empty if it is. A key whose status is not known is not for sale."""
     status = record.get("status", "").casefold()
     if "status" in record and status not in FOR_SALE:
         return STATES.get(status, "of a status that is not known")

@@ -143,7 +143,7 @@ class LicenceKey(Base):
 
 
 class SpentKey(Base):
-    """A licence key that was handed out by the journal, while the database did not know of it: see spent.py."""
+    """A licence key that was handed out, says the journal, and of which the database did not know: see spent.py."""
 
     __tablename__ = "spent_keys"
 

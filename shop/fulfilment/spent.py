@@ -42,7 +42,7 @@ def fingerprints(value: str, *, case_sensitive: bool) -> list[str]:
 
 
 def _hashes(value: str, *, case_sensitive: bool) -> tuple[list[str], list[str]]:
-    """The key's hashes with its capitals and, unless case counts, without: two keys are the same as in the database."""
+    """The key's hashes with its capitals and, unless case counts, without: the database has the same rule."""
     exact = keyed_hashes("licence-key", normal_key(value, case_sensitive=True))
     return exact, [] if case_sensitive else keyed_hashes("licence-key-folded", normal_key(value))
 
@@ -73,7 +73,7 @@ def _note(keys: Iterable[LicenceKey], owner: str) -> None:
 
 
 def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[LicenceKey]:
-    """Up to `count` keys that nobody has, by the database and by the journal; their rows are locked.
+    """Up to `count` keys that nobody has, neither in the database nor in the journal; their rows are locked.
 
     Keys that the journal gives to this very delivery come first: its buyer may have seen them.
     """
@@ -95,7 +95,7 @@ def next_keys(session: Session, delivery: Delivery, count: int) -> Sequence[Lice
 
 
 def refuse_spent(session: Session, lines: Mapping[str, int], *, case_sensitive: bool) -> None:
-    """Raise KeysRefused if one of these keys, each with its line, is spent by the journal alone."""
+    """Raise KeysRefused if one of these keys, each with its line, is spent, but only the journal says so."""
     spent = set(session.scalars(select(SpentKey.fingerprint)))
     spent |= {line.about[1] for line in _not_compared(session, {" key "})}
     known = [
@@ -141,7 +141,7 @@ def _not_compared(session: Session, words: Collection[str]) -> list[journal.Line
 
 
 def note_spent(session: Session, key_id: int, of: str, owner: str) -> None:
-    """Note a key that is spent by the journal alone: it is not sold, and `withdraw_spent` tells a person."""
+    """Note a key that only the journal knows to be spent: it is not sold, and `withdraw_spent` tells a person."""
     if not insert_if_new(session, SpentKey, fingerprint=of, key_id=key_id, owner=owner):
         return
     free = select(LicenceKey).where(LicenceKey.delivery_id.is_(None))
@@ -151,7 +151,7 @@ def note_spent(session: Session, key_id: int, of: str, owner: str) -> None:
 
 
 def withdraw_spent(now: datetime) -> None:
-    """Take spent keys out of stock, except those whose own delivery, by the journal, still waits for a key.
+    """Take spent keys out of stock, except those that the journal gives to a delivery which still waits for a key.
 
     A key that cannot be taken out yet, because an order holds the unit, is not handed out either.
     """
@@ -180,7 +180,7 @@ def _spent_in_stock() -> list[int]:
 
 
 def _waits(owner: str) -> bool:
-    """Whether the delivery that had the key by the journal waits for one by the database."""
+    """Whether the delivery to which the journal gives the key still waits for one in the database."""
     number, _, position = owner.partition(".")
     delivery = find_delivery(number, int(position))
     return delivery is not None and delivery.state is DeliveryState.WAITING

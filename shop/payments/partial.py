@@ -31,7 +31,7 @@ def give_up_on_the_rest(session: Session, order: Order, payment: Payment) -> Non
 
 
 def _is_confirming(payment: Payment, info: InvoiceInfo, now: datetime) -> bool:
-    """Whether `partial` may be a whole payment that waits for the blockchain: no part is known to miss."""
+    """Whether `partial` may be a whole payment that waits for the blockchain: no part is known to be missing."""
     if info.surplus is not None:
         return info.surplus >= 0
     return payment.partial_since is None or now < payment.partial_since + CONFIRMING_FOR

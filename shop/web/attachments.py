@@ -121,7 +121,7 @@ def attachment(path: Path, meter: MeterMaker) -> Response:
             raise
         if stretch.meter.in_portions:
             response.response = FileWrapper(stretch, PIECE)
-            response.headers["X-Accel-Buffering"] = "no"  # nginx would take what a buyer may not
+            response.headers["X-Accel-Buffering"] = "no"  # nginx would read ahead of the buyer
         else:
             response.response = wrap_file(request.environ, stretch)
     return response

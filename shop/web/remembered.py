@@ -1,6 +1,6 @@
 """What the session cookie remembers of a browser: its cart and currency, its orders, its mailboxes.
 
-The buyer can read the cookie. So it has an order's number, not its id, which counts sales, and a mailbox's keyed hash.
+The buyer can read the cookie. So it has an order's number, because its id would count sales, and a mailbox's hash.
 """
 
 from __future__ import annotations

@@ -252,7 +252,7 @@ def _currency(code: object) -> str:
 
 
 def _reference(text: object) -> str | None:
-    if text in (None, "", "None"):  # the provider writes the word for an invoice made without one
+    if text in (None, "", "None"):  # the provider writes the word None if there was none
         return None
     if isinstance(text, bool) or not isinstance(text, str | int):
         raise UnclearInvoice("the reply's order_id is no text")
