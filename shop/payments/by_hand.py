@@ -1,8 +1,8 @@
 """What a person decides about an order's money. Each decision is carried out like one of the shop's own.
 
-All three take the person's reason and name (`because`), which stand in the order's history for
-good, and raise NotPossible, with what to do instead, when the order is not in a state for it;
-nothing has changed then.
+All three functions take the person's reason and name (`because`), which stand in the order's history
+for good. They raise NotPossible, with what to do instead, when the order's status does not allow the
+decision; nothing has changed then.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def confirm_order(
         )
         if payment.state is not PaymentState.PAID:
             payment.move(PaymentState.PAID)
-            payment.paid_at = now  # still asked about: its invoice may be paid as well
+            payment.paid_at = now  # the provider is still asked: the invoice may be paid as well
         payment.confirmed_by, payment.transaction_id = because.who, transaction_id
         complete(
             session, order, payment, now, Because(f"{payment.name} was confirmed", because.who)
@@ -100,7 +100,7 @@ def cancel_order(order: Order, gateway: CryptoCloud, because: Because) -> Order:
         order, payments = _decidable(session, order_id, Decision.CANCEL)
         _close_payments(payments)
         order.move(OrderStatus.CANCELLED, because)
-        order.expires_at = min(order.expires_at, utcnow())  # late money is late from now on
+        order.expires_at = min(order.expires_at, utcnow())  # money counts as late from now on
         release_holds(session, order)
     log.info("order_cancelled", order=order.number)
     for payment in payments:
@@ -111,7 +111,7 @@ def cancel_order(order: Order, gateway: CryptoCloud, because: Because) -> Order:
 
 
 def refund_order(order: Order, because: Because, *, transaction_id: str = "") -> Order:
-    """Note that money goes back: due without a transaction, done with one. The shop sends no money.
+    """Note a refund: as due without `transaction_id`, as made with it. The shop itself sends no money.
 
     Units that were not handed over go back on sale.
     """
@@ -133,7 +133,7 @@ def refund_order(order: Order, because: Because, *, transaction_id: str = "") ->
                     session, AttentionKind.REFUND_DUE, order.number, note, order_id=order_id
                 )
         if transaction_id:
-            session.flush()  # each step by itself: the database too knows no way past refund_due
+            session.flush()  # one move at a time: the database, too, refuses to skip refund_due
             paid_back = Because(f"transaction {transaction_id}: {because.why}", because.who)
             order.move(OrderStatus.REFUNDED, paid_back)
             references = [payment.reference for payment in _whose_money_goes_back(payments)]
