@@ -210,7 +210,7 @@ def memory(masters: dict[str, int]) -> None:
 
 
 def settling(stack: Stack) -> None:
-    """The sweep when no notice arrives: 2,000 open invoices are to settle within five minutes."""
+    """The sweep when no postback arrives: 2,000 open invoices are to settle within five minutes."""
     settled = settled_by_one_sweep(stack, SWEPT_PROVIDER_SECONDS)
     name = f"a sweep at {SWEPT_PROVIDER_SECONDS:.0f} s an answer"
     goal = verdict(settled >= 400, ">= 400, five sweeps 2,000")

@@ -1,4 +1,4 @@
-"""What one sweep settles when the notices were lost and the provider takes its time."""
+"""What one sweep settles when the postbacks were lost and the provider takes its time."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def make_token(settings: Settings, invoice_id: str, **claims: object) -> str:
 
 
 def make_postback(settings: Settings, payment: Payment, **fields: object) -> dict[str, object]:
-    """A genuine notice about a payment's invoice."""
+    """A genuine postback about a payment's invoice."""
     assert payment.invoice_id is not None
     return {
         "status": "success",
@@ -252,5 +252,5 @@ def make_postback(settings: Settings, payment: Payment, **fields: object) -> dic
 
 
 def as_json(fields: dict[str, object]) -> dict[str, object]:
-    """Arguments for a test client that posts the notice as JSON."""
+    """Arguments for a test client that posts the postback as JSON."""
     return {"data": json.dumps(fields), "content_type": "application/json"}

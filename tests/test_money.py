@@ -258,20 +258,20 @@ def test_what_came_and_what_is_missing_is_told_to_the_twelfth_place(
 
 
 @law(amount=coins, form=st.booleans())
-def test_a_notice_of_coins_keeps_every_digit(amount: str, form: bool) -> None:
+def test_a_postback_of_coins_keeps_every_digit(amount: str, form: bool) -> None:
     token = jwt.encode({"id": "ABCD1234", "exp": 1_000_000_300}, SECRET, "HS256")
     fields = {"invoice_id": "ABCD1234", "token": token}
     body = json.dumps(fields)[:-1] + f', "amount_crypto": {amount}}}'
     if form:
         body = urlencode(fields | {"amount_crypto": amount})
 
-    notice = CLIENT.read_postback(
+    postback = CLIENT.read_postback(
         "application/x-www-form-urlencoded" if form else "application/json",
         body.encode(),
         now=1_000_000_000,
     )
 
-    assert notice.amount_crypto == amount
+    assert postback.amount_crypto == amount
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ ABOUT: Mapping[Kind, About] = {
     ),
     Kind.ANSWER_UNCLEAR: About(
         "for minutes, what CryptoCloud's API said about an invoice could not be understood: a "
-        "status that the shop does not know, or a notice of money that the API neither "
+        "status that the shop does not know, or a postback of money that the API neither "
         "confirms nor denies, be it proven or refused though signed with the key",
         "look the invoice up in CryptoCloud's account: when the money is there, `orders "
         "confirm`; then `attention resolve`. The stock stays set aside for a day after the "
@@ -156,7 +156,7 @@ ABOUT: Mapping[Kind, About] = {
     ),
     Kind.CLOCK_WRONG: About(
         "the clock of the machine with the worker is two minutes or more off CryptoCloud's, "
-        "by the dates of several answers in a row: genuine notices are refused as expired "
+        "by the dates of several answers in a row: genuine postbacks are refused as expired "
         "(the shop asks instead), and orders end at the wrong time",
         "let NTP set it (`timedatectl set-ntp true`); the item closes by itself",
     ),

@@ -118,7 +118,7 @@ CHECKS: tuple[tuple[AttentionKind, str, Callable[[], Found]], ...] = (
     ),
     (
         AttentionKind.POSTBACK_STUCK,
-        "The notice about invoice {0} has not been judged.",
+        "The postback about invoice {0} has not been judged.",
         postback_stuck,
     ),
     (AttentionKind.HISTORY_TORN, "The history of order {0} is not complete.", history_torn),

@@ -99,7 +99,7 @@ def _see_to_invoice(line: Line) -> None:
     if payment and bind_found(invoice_id, payment):
         return
     if not made_for and db.session.get(Postback, invoice_id) is not None:
-        return  # the inbox has the notice, and sees to it
+        return  # the inbox has the postback, and sees to it
     happened = f"made for {made_for[0]}" if made_for else "told of by CryptoCloud"
     what = (
         f"Invoice {invoice_id} was {happened} on {line.at:%Y-%m-%d at %H:%M} UTC, says the journal, "

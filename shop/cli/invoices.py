@@ -95,7 +95,7 @@ def _wanted(amount: str, currency: str, email: str, reference: str | None) -> tu
     ):
         refuse("An order id has 1 to 64 plain characters.")
     if reference is not None and reference != reference.strip():
-        refuse("An order id neither begins nor ends with a blank: notices are read without them.")
+        refuse("An order id neither begins nor ends with a blank: postbacks are read without them.")
     return money, address
 
 

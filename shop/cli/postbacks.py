@@ -1,4 +1,4 @@
-"""`flask postbacks`: the provider's notices, and acting upon them again."""
+"""`flask postbacks`: the provider's postbacks, and acting upon them again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .group import CommandGroup
 from .printing import as_json, refuse
 
 postbacks = CommandGroup(
-    "postbacks", help="The provider's notices: proven ones, the inbox, and refused ones."
+    "postbacks", help="The provider's postbacks: proven ones, the inbox, and refused ones."
 )
 
 
@@ -31,11 +31,11 @@ postbacks = CommandGroup(
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @as_json
 def list_postbacks(waiting: bool, limit: int, as_json: bool) -> None:
-    """The notices that were proven to come from the provider, and those of our invoices that were
+    """The postbacks that were proven to come from the provider, and those of our invoices that were
     refused, with the reason for the last one; the newest first."""
     refused = [] if waiting else refused_payments(limit)
-    notices = recent_postbacks(limit, only_waiting=waiting)
-    rows = [*map(_proven, notices), *map(_refused, refused)]
+    proven = recent_postbacks(limit, only_waiting=waiting)
+    rows = [*map(_proven, proven), *map(_refused, refused)]
     rows = sorted(rows, key=lambda row: row.at, reverse=True)[:limit]
     if as_json:
         click.echo(json.dumps([row.facts for row in rows]))
@@ -49,7 +49,7 @@ def list_postbacks(waiting: bool, limit: int, as_json: bool) -> None:
 @postbacks.command("replay")
 @click.argument("invoice_id", metavar="INVOICE")
 def replay(invoice_id: str) -> None:
-    """Act upon a notice once more. Safe at any time: the provider is asked what is true."""
+    """Act upon a postback once more. Safe at any time: the provider is asked what is true."""
     try:
         invoice_id = normalise_invoice_id(invoice_id.upper())
     except ValueError:
@@ -69,7 +69,7 @@ def replay(invoice_id: str) -> None:
 
 @dataclass(frozen=True)
 class _Row:
-    """What the list says about the notices of one invoice."""
+    """What the list says about the postbacks of one invoice."""
 
     invoice_id: str
     at: datetime
@@ -78,22 +78,24 @@ class _Row:
     facts: dict[str, Any]
 
 
-def _proven(notice: Postback) -> _Row:
+def _proven(postback: Postback) -> _Row:
     facts = {
         "proven": True,
-        "invoice_id": notice.invoice_id,
-        "hits": notice.hits,
-        "first_at": notice.first_at.isoformat(),
-        "last_at": notice.last_at.isoformat(),
-        "claimed_status": notice.claimed_status,
-        "claimed_amount": notice.claimed_amount,
-        "claimed_currency": notice.claimed_currency,
-        "claimed_order": notice.claimed_order,
-        "verdict": notice.verdict,
-        "done_at": notice.done_at.isoformat() if notice.done_at else None,
+        "invoice_id": postback.invoice_id,
+        "hits": postback.hits,
+        "first_at": postback.first_at.isoformat(),
+        "last_at": postback.last_at.isoformat(),
+        "claimed_status": postback.claimed_status,
+        "claimed_amount": postback.claimed_amount,
+        "claimed_currency": postback.claimed_currency,
+        "claimed_order": postback.claimed_order,
+        "verdict": postback.verdict,
+        "done_at": postback.done_at.isoformat() if postback.done_at else None,
         "refused_because": None,
     }
-    return _Row(notice.invoice_id, notice.last_at, notice.hits, notice.verdict or "waiting", facts)
+    return _Row(
+        postback.invoice_id, postback.last_at, postback.hits, postback.verdict or "waiting", facts
+    )
 
 
 def _refused(payment: Payment) -> _Row:

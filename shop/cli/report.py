@@ -41,32 +41,32 @@ def newest_row(report: Report) -> dict[str, Any] | None:
     return next(info_rows(report), None)
 
 
-def extras_of(notice: dict[str, Any]) -> dict[str, Any] | None:
-    """The `invoice_info` of a notice, however it is written."""
-    told = notice["fields"].get("invoice_info")
+def extras_of(postback: dict[str, Any]) -> dict[str, Any] | None:
+    """The `invoice_info` of a postback, however it is written."""
+    told = postback["fields"].get("invoice_info")
     if isinstance(told, dict) and JSON_IN_TEXT in told:
         told = told["holds"]
     return told if isinstance(told, dict) else None
 
 
-def notices_of(report: Report) -> list[dict[str, Any]]:
-    """The notices that were signed with our key; where there is none, what else came, from whomever."""
-    signed = [each for each in report["notices"] if each["judged"] in (PROVEN, *SIGNED)]
-    return signed or report["notices"]
+def postbacks_of(report: Report) -> list[dict[str, Any]]:
+    """The postbacks that were signed with our key; where there is none, what else came, from whomever."""
+    signed = [each for each in report["postbacks"] if each["judged"] in (PROVEN, *SIGNED)]
+    return signed or report["postbacks"]
 
 
-def last_notice(report: Report) -> dict[str, Any] | None:
-    """The notice that says most, which is the last of those."""
-    return next(reversed(notices_of(report)), None)
+def last_postback(report: Report) -> dict[str, Any] | None:
+    """The postback that says most, which is the last of those."""
+    return next(reversed(postbacks_of(report)), None)
 
 
 def told_of_invoice(report: Report) -> dict[str, dict[str, Any]]:
     """Everything that was told about the invoice, by the place where it was told."""
-    notice = last_notice(report)
+    postback = last_postback(report)
     places = {
         "create": created_invoice(report),
         "v2 info": newest_row(report),
-        "the notice": extras_of(notice) if notice else None,
+        "the postback": extras_of(postback) if postback else None,
     }
     return {place: facts for place, facts in places.items() if facts}
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..payments.masking import INVOICE, REFERENCE
-from .notice_verdicts import clock, notice_encoding, notice_fields, notices, token
+from .postback_verdicts import clock, postback_encoding, postback_fields, postbacks, token
 from .report import (
     CREATE,
     Report,
@@ -213,9 +213,9 @@ QUESTIONS: tuple[Question, ...] = (
     test_mode,
     info_fields,
     status_words,
-    notices,
-    notice_encoding,
-    notice_fields,
+    postbacks,
+    postback_encoding,
+    postback_fields,
     token,
     clock,
 )

@@ -37,7 +37,7 @@ from .report_file import ReportFile
 from .verdicts import verdicts
 
 ABOUT = (
-    "What the provider answered about one test invoice, and the notices it sent. Keys, tokens' signatures, "
+    "What the provider answered about one test invoice, and the postbacks it sent. Keys, tokens' signatures, "
     "email and wallet addresses, transactions and names are masked: only their kinds and lengths are told. "
     "But the provider's words about a refusal are kept, without addresses and long numbers: read them before "
     "you send this, for a person's name in them looks like any other word."
@@ -46,9 +46,9 @@ FIRST_PAUSE = 3.0
 LONGEST_PAUSE = 15.0
 GROWS_BY = 1.2
 FOR_REPEATS = timedelta(seconds=60)
-"""How much longer to look when all has come: the same notice may come again."""
-FOR_A_NOTICE = timedelta(minutes=5)
-"""How long a notice may come after the invoice is paid."""
+"""How much longer to look when all has come: the same postback may come again."""
+FOR_A_POSTBACK = timedelta(minutes=5)
+"""How long a postback may come after the invoice is paid."""
 FOR_A_RETRY = timedelta(minutes=20)
 """How long one may come again that the shop did not take: nobody knows whether it does."""
 STOPPED = "stopped by hand"
@@ -89,7 +89,7 @@ class Watch:
             "shop_says": "",
             "answers": [],
             "looks": [],
-            "notices": [],
+            "postbacks": [],
             "inbox": {"hits": 0, "refused": 0, "refused_because": ""},
         }
 
@@ -153,21 +153,23 @@ class Watch:
         try:
             watched = Watched(self.settings.shop_data_dir, invoice_id, self.reference)
         except OSError as error:
-            refuse(f"SHOP_DATA_DIR/watch cannot be written, so no notice can be recorded: {error}.")
+            refuse(
+                f"SHOP_DATA_DIR/watch cannot be written, so no postback can be recorded: {error}."
+            )
         try:
             ended = self._until_the_end(invoice_id, watched, minutes * 60)
             self.report["ended_because"] = ended
         except KeyboardInterrupt:
             self.report["ended_because"] = STOPPED
         finally:
-            self._take_notices(watched)
+            self._take_postbacks(watched)
             watched.end()
         self._ask_the_other_version(invoice_id)
 
     def _until_the_end(self, invoice_id: str, watched: Watched, seconds: float) -> str:
         began, pause, last = monotonic(), FIRST_PAUSE, monotonic()
         while True:
-            if self._look(invoice_id) | self._take_notices(watched):
+            if self._look(invoice_id) | self._take_postbacks(watched):
                 pause, last = FIRST_PAUSE, monotonic()
             now = monotonic()
             if self._is_over(now - last):
@@ -181,12 +183,12 @@ class Watch:
         status = self.status
         if status not in ENDED:
             return False
-        notices = self.report["notices"]
+        postbacks = self.report["postbacks"]
         wait = FOR_REPEATS
-        if any(each["answered"] != 200 for each in notices):
+        if any(each["answered"] != 200 for each in postbacks):
             wait = FOR_A_RETRY
-        elif status in PAID and not notices and not self.report["inbox"]["hits"]:
-            wait = FOR_A_NOTICE
+        elif status in PAID and not postbacks and not self.report["inbox"]["hits"]:
+            wait = FOR_A_POSTBACK
         return quiet_for >= wait.total_seconds()
 
     @property
@@ -223,18 +225,18 @@ class Watch:
         row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
         return str(row.get("status_invoice" if path == INFO_V1 else "status") or "")
 
-    def _take_notices(self, watched: Watched) -> bool:
+    def _take_postbacks(self, watched: Watched) -> bool:
         """Read what the web process has recorded, and what the inbox counts."""
-        known = len(self.report["notices"])
-        self.report["notices"] = watched.notices()
-        for number, notice in enumerate(self.report["notices"][known:], known + 1):
+        known = len(self.report["postbacks"])
+        self.report["postbacks"] = watched.postbacks()
+        for number, postback in enumerate(self.report["postbacks"][known:], known + 1):
             self.say(
-                f"{_clock()}  notice {number}: {notice['encoding']}, {notice['judged'] or 'broken off'}, "
-                f"answered {notice['answered']}"
+                f"{_clock()}  postback {number}: {postback['encoding']}, {postback['judged'] or 'broken off'}, "
+                f"answered {postback['answered']}"
             )
         before = self.report["inbox"]
         self.report["inbox"] = _inbox(watched.path.name)
-        return known != len(self.report["notices"]) or before != self.report["inbox"]
+        return known != len(self.report["postbacks"]) or before != self.report["inbox"]
 
     def _ask_the_other_version(self, invoice_id: str) -> None:
         """Ask the other version of the API, once: each tells of the invoice what the other does not."""
@@ -261,7 +263,7 @@ class Watch:
 
 
 def _inbox(invoice_id: str) -> dict[str, Any]:
-    """What the shop's books count of notices, whichever machine they came to."""
+    """What the shop's books count of postbacks, whichever machine they came to."""
     end_read()
     proven = db.session.get(Postback, invoice_id)
     payment: Payment | None = find_payment_by_invoice(invoice_id)

@@ -87,7 +87,7 @@ def _mend(status: int) -> str:
 
 
 def postback_address(settings: Settings) -> Finding:
-    """The provider's notices would get through to the shop: an empty one is refused by our own words."""
+    """The provider's postbacks would get through to the shop: an empty one is refused by our own words."""
     path = urlsplit(postback_url(settings)).path
     mend = f"Let POST {path} through to the shop, without a log-in, a redirect or a page cache."
     try:
@@ -96,7 +96,7 @@ def postback_address(settings: Settings) -> Finding:
         text = f"{path} cannot be reached from here"
         return Finding(failure(settings), "postback address", text, mend)
     if status == 403 and fields.get("message") == "Postback refused":
-        return Finding("ok", "postback address", f"{postback_url(settings)} takes notices")
+        return Finding("ok", "postback address", f"{postback_url(settings)} takes postbacks")
     text = f"{path} {f'sends to {where}' if where else f'answers {status}'}, and not the shop's 403"
     return Finding(failure(settings), "postback address", text, mend)
 

@@ -148,7 +148,7 @@ def _pay_redirects(settings: Settings) -> list[Finding]:
 
 
 def postbacks(settings: Settings) -> Finding:
-    """The provider's notices arrive, and are signed with the secret key that we have."""
+    """The provider's postbacks arrive, and are signed with the secret key that we have."""
     now = utcnow()
     proven = queries.last_proven()
     refused = _unrefuted(max(proven or now - LATELY, now - LATELY))
@@ -161,7 +161,7 @@ def postbacks(settings: Settings) -> Finding:
             return Finding(
                 "warn",
                 "postbacks",
-                f"invoice {payment.invoice_id} was paid, and no proven notice came",
+                f"invoice {payment.invoice_id} was paid, and no proven postback came",
                 f"At CryptoCloud, is the project's notification URL {postback_url(settings)}, "
                 "and its secret key CRYPTOCLOUD_SECRET_KEY?",
             )
@@ -169,7 +169,7 @@ def postbacks(settings: Settings) -> Finding:
 
 
 def _unrefuted(since: datetime) -> list[Payment]:
-    """Payments of which a notice was refused since then, for a reason that has not been refuted.
+    """Payments of which a postback was refused since then, for a reason that has not been refuted.
 
     A postback that our key signed shows that the key is right, whatever else was wrong with that postback.
     """
@@ -184,7 +184,7 @@ def _unrefuted(since: datetime) -> list[Payment]:
 
 
 def _refused(refused: Sequence[Payment]) -> Finding | None:
-    """What refused notices since the last proven one mean.
+    """What refused postbacks since the last proven one mean.
 
     The provider sends a postback when an invoice is paid, so a refused one about a paid invoice is no
     forgery. About an unpaid invoice it may be one: whoever opens a pay page knows the invoice's id.
@@ -193,7 +193,7 @@ def _refused(refused: Sequence[Payment]) -> Finding | None:
     for why in MEANINGS.values():
         if about := [payment for payment in paid or refused if meaning(payment) is why]:
             kind = "paid" if paid else "unpaid"
-            text = f"{why.found}: {_notices(about, kind)}, and none proven since"
+            text = f"{why.found}: {_postbacks(about, kind)}, and none proven since"
             mend = f"{why.mend}. Mended since? Prove it by a test invoice (`invoices create`)."
             if paid:
                 return Finding("fail", "postbacks", text, mend)
@@ -217,7 +217,7 @@ def _asked_instead(unclear: Sequence[Payment]) -> Finding:
 
 
 def _was_told_since(payment: Payment) -> bool:
-    """Whether the API has said what became of an invoice since a notice of it was refused."""
+    """Whether the API has said what became of an invoice since a postback of it was refused."""
     asked_since = payment.checked_at is not None and payment.checked_at >= _refused_at(payment)
     return payment.is_closed or (asked_since and payment.unclear_since is None)
 
@@ -226,12 +226,14 @@ def _refused_at(payment: Payment) -> datetime:
     return payment.refused_at or payment.created_at
 
 
-def _notices(payments: Sequence[Payment], kind: str) -> str:
+def _postbacks(payments: Sequence[Payment], kind: str) -> str:
     first = f"{min(map(_refused_at, payments)):%Y-%m-%d %H:%M}"
     last = f"{max(map(_refused_at, payments)):%Y-%m-%d %H:%M}"
     if len(payments) == 1:
-        return f"a notice of {'a' if kind == 'paid' else 'an'} {kind} invoice was refused on {last}"
-    several = f"notices of {len(payments)} {kind} invoices were refused"
+        return (
+            f"a postback of {'a' if kind == 'paid' else 'an'} {kind} invoice was refused on {last}"
+        )
+    several = f"postbacks of {len(payments)} {kind} invoices were refused"
     return f"{several} since {first}, the last on {last}"
 
 

@@ -25,7 +25,7 @@ def _clock_in_words(ahead: float) -> str:
         return ""
     off, side = ago(timedelta(seconds=abs(ahead))), "behind" if ahead > 0 else "ahead of"
     return (
-        f"The clock of the machine {platform.node()} is {off} {side} CryptoCloud's. Its notices are signed "
+        f"The clock of the machine {platform.node()} is {off} {side} CryptoCloud's. Its postbacks are signed "
         "for five minutes, so genuine ones are refused (the shop asks instead), and orders end at the "
         "wrong time. Let NTP set the clock (`timedatectl set-ntp true`); the item closes by itself."
     )

@@ -1,4 +1,4 @@
-"""The postback inbox: proven notices wait here until they have been acted upon."""
+"""The postback inbox: proven postbacks wait here until they have been acted upon."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ log = structlog.get_logger()
 NUDGE_EVERY = timedelta(minutes=1)
 
 
-def receive_postback(notice: cryptocloud.ProvenPostback) -> Payment | None:
-    """Put a proven notice into the inbox, and say which payment it is about, if we know it.
+def receive_postback(postback: cryptocloud.ProvenPostback) -> Payment | None:
+    """Put a proven postback into the inbox, and say which payment it is about, if we know it.
 
-    Raises BadPostback when the notice names another order than ours for this invoice: nothing is
+    Raises BadPostback when the postback names another order than ours for this invoice: nothing is
     stored then. What it says is a hint to look; `refresh` finds out what is true.
     """
-    payment = find_payment_by_invoice(notice.invoice_id)
-    if payment and notice.order_id not in (None, payment.reference):
-        _tell_of_a_mix_up(payment, notice.order_id)
+    payment = find_payment_by_invoice(postback.invoice_id)
+    if payment and postback.order_id not in (None, payment.reference):
+        _tell_of_a_mix_up(payment, postback.order_id)
         raise BadPostback(
             "the order is not the one this invoice was made for",
             Refusal.OTHER_ORDER,
-            notice.invoice_id,
+            postback.invoice_id,
         )
     with transaction("inbox") as session:
         now = utcnow()
@@ -42,36 +42,36 @@ def receive_postback(notice: cryptocloud.ProvenPostback) -> Payment | None:
         rows_changed(
             session,
             update(Payment)
-            .where(Payment.invoice_id == notice.invoice_id, ~Payment.is_closed)
+            .where(Payment.invoice_id == postback.invoice_id, ~Payment.is_closed)
             .values(next_check_at=now),
         )
         fresh = insert_if_new(
             session,
             Postback,
-            invoice_id=notice.invoice_id,
+            invoice_id=postback.invoice_id,
             first_at=now,
             last_at=now,
-            claimed_status=notice.status,
-            claimed_amount=notice.amount_crypto,
-            claimed_currency=notice.currency,
-            claimed_order=notice.order_id or "",
+            claimed_status=postback.status,
+            claimed_amount=postback.amount_crypto,
+            claimed_currency=postback.currency,
+            claimed_order=postback.order_id or "",
         )
         if fresh:
-            journal.note("paid", (notice.invoice_id,))
+            journal.note("paid", (postback.invoice_id,))
         else:
             rows_changed(
                 session,
                 update(Postback)
-                .where(Postback.invoice_id == notice.invoice_id)
+                .where(Postback.invoice_id == postback.invoice_id)
                 .values(hits=Postback.hits + 1, last_at=now),
             )
     log.info(
         "postback_received",
-        invoice=notice.invoice_id,
+        invoice=postback.invoice_id,
         known=payment is not None,
         repeated=not fresh,
     )
-    return find_payment_by_invoice(notice.invoice_id)
+    return find_payment_by_invoice(postback.invoice_id)
 
 
 def _tell_of_a_mix_up(payment: Payment, named: str) -> None:
@@ -150,7 +150,7 @@ def rest(invoice_id: str) -> None:
 
 
 def reopen_postback(invoice_id: str) -> bool:
-    """Put a notice back among those to be acted upon; False when the inbox has none of this invoice."""
+    """Put a postback back among those to be acted upon; False when the inbox has none of this invoice."""
     with transaction("replay") as session:
         rows_changed(
             session,
@@ -158,5 +158,5 @@ def reopen_postback(invoice_id: str) -> bool:
             .where(Payment.invoice_id == invoice_id, ~Payment.is_closed)
             .values(next_check_at=utcnow()),
         )
-        notice = update(Postback).where(Postback.invoice_id == invoice_id)
-        return bool(rows_changed(session, notice.values(done_at=None, verdict="")))
+        postback = update(Postback).where(Postback.invoice_id == invoice_id)
+        return bool(rows_changed(session, postback.values(done_at=None, verdict="")))

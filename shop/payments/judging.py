@@ -1,4 +1,4 @@
-"""Notices that nobody has judged yet: which invoice each is about, and what is true of it."""
+"""Postbacks that nobody has judged yet: which invoice each is about, and what is true of it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .times import BELIEVE_WITHIN, MATCH_WITHIN
 
 
 def judge_postbacks(calls: Round, now: datetime) -> None:
-    """Close notices whose payment is settled; put those that lead nowhere before a person."""
+    """Close postbacks whose payment is settled; put those that lead nowhere before a person."""
     for_each(
-        [notice.invoice_id for notice in postbacks_not_done()],
+        [postback.invoice_id for postback in postbacks_not_done()],
         lambda invoice_id: _judge(invoice_id, calls, now),
         "postbacks",
     )
@@ -31,25 +31,25 @@ def _judge(invoice_id: str, calls: Round, now: datetime) -> None:
         payment, said = _match(invoice_id, calls)
     leads_nowhere = payment is None and not calls.silent  # a silent provider decides nothing
     with transaction("judge") as session:
-        notice = session.get_one(Postback, invoice_id)
+        postback = session.get_one(Postback, invoice_id)
         if payment and payment.is_closed:
-            notice.done_at, notice.verdict = now, "paid"
-        elif leads_nowhere and notice.first_at < now - MATCH_WITHIN:
-            notice.done_at, notice.verdict = now, "unmatched"
+            postback.done_at, postback.verdict = now, "paid"
+        elif leads_nowhere and postback.first_at < now - MATCH_WITHIN:
+            postback.done_at, postback.verdict = now, "unmatched"
             raise_attention(
                 session,
                 AttentionKind.UNMATCHED_INVOICE,
                 invoice_id,
-                f"A notice that CryptoCloud signed is about invoice {invoice_id}, which no order of "
+                f"A postback that CryptoCloud signed is about invoice {invoice_id}, which no order of "
                 f"this shop has. {said}",
             )
-        if notice.done_at is None and notice.first_at < now - BELIEVE_WITHIN:
-            notice.done_at, notice.verdict = now, "not confirmed"
+        if postback.done_at is None and postback.first_at < now - BELIEVE_WITHIN:
+            postback.done_at, postback.verdict = now, "not confirmed"
             raise_attention(
                 session,
                 AttentionKind.NOT_CONFIRMED,
                 invoice_id,
-                f"A notice said that invoice {invoice_id} was paid, "
+                f"A postback said that invoice {invoice_id} was paid, "
                 "and the provider's API has not confirmed it for a day.",
                 order_id=payment.order_id if payment else None,
             )

@@ -157,7 +157,7 @@ class Payment(Base):
     """Who vouched for the money, when it was a person and not the provider."""
     transaction_id: Mapped[str] = mapped_column(String(120), default="")
     refused_postbacks: Mapped[int] = mapped_column(default=0)
-    """Refused notices that named this invoice, counted once a minute at most."""
+    """Refused postbacks that named this invoice, counted once a minute at most."""
     refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a postback was refused: the last of those whose reason shows most about our key."""
     refused_because: Mapped[str] = mapped_column(String(20), default="")
@@ -254,7 +254,7 @@ def new_reference(order: Order, attempt: int) -> str:
 
 
 class Postback(Base):
-    """The inbox: a proven notice about one invoice, kept until it has been acted upon."""
+    """The inbox: a proven postback about one invoice, kept until it has been acted upon."""
 
     __tablename__ = "postbacks"
 

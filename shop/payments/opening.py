@@ -127,7 +127,7 @@ def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
             if known is payment and payment.invoice_id == invoice.id:
                 return payment.is_live
             raise Untrusted("the reply names an invoice that belongs to another payment")
-        # A notice may have been faster than this reply.
+        # A postback may have been faster than this reply.
         waiting = session.get(Postback, invoice.id)
         if waiting and find_payment_by_reference(waiting.claimed_order) not in (None, payment):
             raise Untrusted("the reply names an invoice that was paid for another order")

@@ -118,13 +118,13 @@ def unclear_payments(before: datetime) -> Sequence[Payment]:
 
 
 def postbacks_not_done(limit: int = 200) -> Sequence[Postback]:
-    """Notices that have not been acted upon yet, oldest first."""
+    """Postbacks that have not been acted upon yet, oldest first."""
     query = select(Postback).where(Postback.done_at.is_(None))
     return db.session.scalars(query.order_by(Postback.last_at).limit(limit)).all()
 
 
 def recent_postbacks(limit: int = 50, *, only_waiting: bool = False) -> Sequence[Postback]:
-    """Notices of the inbox, the newest first."""
+    """Postbacks of the inbox, the newest first."""
     query = select(Postback).order_by(Postback.last_at.desc()).limit(limit)
     if only_waiting:
         query = query.where(Postback.done_at.is_(None))
@@ -137,7 +137,7 @@ def newest_payment() -> Payment | None:
 
 
 def refused_payments(limit: int = 50) -> Sequence[Payment]:
-    """Payments of which a notice was refused, the newest refusal first."""
+    """Payments of which a postback was refused, the newest refusal first."""
     query = select(Payment).where(Payment.refused_at.is_not(None))
     return db.session.scalars(query.order_by(Payment.refused_at.desc()).limit(limit)).all()
 
@@ -162,7 +162,7 @@ def last_proven() -> datetime | None:
 
 
 def refused_since(moment: datetime) -> Sequence[Payment]:
-    """Payments of which a notice was refused after this moment, and none was ever proven."""
+    """Payments of which a postback was refused after this moment, and none was ever proven."""
     query = select(Payment).where(
         Payment.refused_postbacks > 0, Payment.refused_at > moment, ~_proven
     )
@@ -170,7 +170,7 @@ def refused_since(moment: datetime) -> Sequence[Payment]:
 
 
 def last_signed() -> datetime | None:
-    """When a notice was last refused although our key had signed it: nobody else can make one."""
+    """When a postback was last refused although our key had signed it: nobody else can make one."""
     query = select(func.max(Payment.refused_at)).where(Payment.refused_because.in_(SIGNED))
     return db.session.scalar(query)
 

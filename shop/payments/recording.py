@@ -1,7 +1,7 @@
-"""Notices of a test invoice that somebody watches, written down masked, as they came.
+"""Postbacks of a test invoice that somebody watches, written down masked, as they came.
 
 `flask invoices create --watch` makes the marker SHOP_DATA_DIR/watch/INVOICE, and the process that
-gets a notice naming this invoice appends a line to it. Without a marker nothing is recorded. The
+gets a postback naming this invoice appends a line to it. Without a marker nothing is recorded. The
 lines are for people: the shop reads none of them, and does nothing differently for them.
 """
 
@@ -64,7 +64,7 @@ class Watched:
         ) as file:
             file.write(json.dumps(head) + "\n")
 
-    def notices(self) -> list[dict[str, Any]]:
+    def postbacks(self) -> list[dict[str, Any]]:
         """What has been recorded so far; a line that was cut off by a full disk is left out."""
         found = []
         for line in self.path.read_text("utf-8", "replace").splitlines()[1:]:
@@ -81,7 +81,7 @@ class Watched:
 
 @dataclass
 class Sight:
-    """One notice on its way through the shop."""
+    """One postback on its way through the shop."""
 
     content_type: str | None
     body: bytes
@@ -101,7 +101,7 @@ class Sight:
         except FileNotFoundError:
             pass  # as nearly always: nobody watches
         except Exception as error:
-            log.warning("notice_not_recorded", error=type(error).__name__)
+            log.warning("postback_not_recorded", error=type(error).__name__)
 
     def _record(self, settings: Settings, invoice_id: str) -> None:
         path = settings.shop_data_dir / FOLDER / invoice_id

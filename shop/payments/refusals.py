@@ -1,4 +1,4 @@
-"""What it means that a notice was refused, and what to do: the same words for every command."""
+"""What it means that a postback was refused, and what to do: the same words for every command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Meaning:
 
 
 _LOG = "The web server's log says more (postback_refused)"
-_ODD = f"{_LOG}; when the notices are CryptoCloud's own, please report it"
+_ODD = f"{_LOG}; when the postbacks are CryptoCloud's own, please report it"
 _MIX_UP = "Compare `orders show` with CryptoCloud's account"
 
 MEANINGS: dict[str, Meaning] = {
@@ -34,19 +34,19 @@ MEANINGS: dict[str, Meaning] = {
     ),
     Refusal.EXPIRED: Meaning(
         "signed with our key, but too old or from the future",
-        "the key is right, but the notice was too old or from the future",
+        "the key is right, but the postback was too old or from the future",
         "See the line about the clock, and let NTP set this machine's time; "
-        "when it is right, look for what holds notices up on their way",
+        "when it is right, look for what holds postbacks up on their way",
     ),
     Refusal.OTHER_INVOICE: Meaning(
         "signed with our key, for another invoice than it names",
-        "the key is right, but the token was for another invoice than the notice",
-        f"{_MIX_UP}; it may also be that somebody alters notices on their way",
+        "the key is right, but the token was for another invoice than the postback",
+        f"{_MIX_UP}; it may also be that somebody alters postbacks on their way",
     ),
     Refusal.OTHER_ORDER: Meaning(
         "signed with our key, names another order than the invoice's",
-        "the key is right, but the notice named another order than the invoice's",
-        f"{_MIX_UP}; it may also be that somebody alters notices on their way",
+        "the key is right, but the postback named another order than the invoice's",
+        f"{_MIX_UP}; it may also be that somebody alters postbacks on their way",
     ),
     Refusal.UNDATED: Meaning(
         "signed with our key, but does not say until when it is good",
@@ -58,16 +58,16 @@ MEANINGS: dict[str, Meaning] = {
         "the token was none that the shop can read",
         _ODD,
     ),
-    Refusal.UNSIGNED: Meaning("it has no token", "the notice had no token", _ODD),
-    Refusal.UNREADABLE: Meaning("it cannot be read", "the notice could not be read", _ODD),
+    Refusal.UNSIGNED: Meaning("it has no token", "the postback had no token", _ODD),
+    Refusal.UNREADABLE: Meaning("it cannot be read", "the postback could not be read", _ODD),
     Refusal.NOT_FOR_INVOICE: Meaning(
         "signed with our key, but its token names no invoice",
         "the key is right, but the token names no invoice",
         "",
     ),
     Refusal.NO_INVOICE: Meaning(
-        "signed with our key, but the notice names no invoice",
-        "the key is right, but the notice names no invoice",
+        "signed with our key, but the postback names no invoice",
+        "the key is right, but the postback names no invoice",
         "",
     ),
 }
@@ -75,5 +75,5 @@ MEANINGS: dict[str, Meaning] = {
 
 
 def meaning(payment: Payment) -> Meaning:
-    """Why the last refused notice of this payment was refused."""
+    """Why the last refused postback of this payment was refused."""
     return MEANINGS.get(payment.refused_because, MEANINGS[""])

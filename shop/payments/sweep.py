@@ -160,7 +160,7 @@ def _note_told(
     given_up = Payment.ends_at < now - STOP_ASKING_AFTER
     with transaction("check_again") as session:
         these = update(Payment).where(~Payment.is_closed)
-        # A notice that has come since wants another look.
+        # A postback that has come since wants another look.
         seen = these.where(Payment.id.in_(told), ~watched, Payment.next_check_at >= now + HOUR)
         rows_changed(session, seen.values(next_check_at=None))
         later = case(

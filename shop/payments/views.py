@@ -36,7 +36,7 @@ SECONDS_TO_ASK = 4.0
 def postback() -> ResponseReturnValue:
     """Prove, store, ask the provider what is true, answer.
 
-    200 means that the notice is stored, or that its invoice is known to be paid without it.
+    200 means that the postback is stored, or that its invoice is known to be paid without it.
     """
     sight = Sight(request.content_type, _body())
     try:
@@ -49,12 +49,12 @@ def postback() -> ResponseReturnValue:
 
 
 def _is_received(sight: Sight) -> bool:
-    """Whether the notice is stored, or its invoice known to be paid without it."""
+    """Whether the postback is stored, or its invoice known to be paid without it."""
     client = gateway()
     try:
-        notice = client.read_postback(sight.content_type, sight.body)
-        sight.judged, sight.invoice_id = PROVEN, notice.invoice_id
-        payment = receive_postback(notice)
+        proven = client.read_postback(sight.content_type, sight.body)
+        sight.judged, sight.invoice_id = PROVEN, proven.invoice_id
+        payment = receive_postback(proven)
     except BadPostback as error:
         sight.is_refused(error.because, str(error), error.invoice_id)
         log.warning("postback_refused", reason=str(error), because=error.because)
@@ -78,7 +78,7 @@ def _body() -> bytes:
 
 
 def _is_paid(invoice_id: str | None, client: CryptoCloud, *, ask: bool) -> bool:
-    """Whether the provider calls the invoice paid, in its API: the notice itself is not believed.
+    """Whether the provider calls the invoice paid, in its API: the postback itself is not believed.
 
     Our key signed the postback, so the provider spoke a moment ago, and the buyer need not wait for the sweep.
     The provider is asked no oftener than for other refused postbacks: others can send a signed one again.

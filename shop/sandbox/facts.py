@@ -53,7 +53,7 @@ def known_facts(sandbox: Sandbox, invoice: Invoice, *, listed: bool = False) -> 
     return _written(sandbox, facts, fraction=not listed)
 
 
-def notice_facts(sandbox: Sandbox, invoice: Invoice) -> Facts:
+def postback_facts(sandbox: Sandbox, invoice: Invoice) -> Facts:
     """What a postback holds under `invoice_info`; what `total_rub` to `links_invoice` say is a guess."""
     facts = _common(sandbox, invoice) | _progress(sandbox, invoice)
     facts |= {

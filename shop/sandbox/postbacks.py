@@ -9,7 +9,7 @@ import jwt
 import requests
 
 from shop.sandbox.coins import Coin
-from shop.sandbox.facts import notice_facts, order_id_told
+from shop.sandbox.facts import order_id_told, postback_facts
 from shop.sandbox.invoices import Action, Invoice, Mode, Sent, announces
 from shop.sandbox.state import Sandbox
 from shop.sandbox.switches import TokenId
@@ -95,7 +95,7 @@ def _fields(sandbox: Sandbox, invoice: Invoice) -> dict[str, object]:
     }
     if (order_id := order_id_told(sandbox, invoice)) is not None:
         fields["order_id"] = order_id
-    fields["invoice_info"] = notice_facts(sandbox, invoice)
+    fields["invoice_info"] = postback_facts(sandbox, invoice)
     return fields
 
 

@@ -30,7 +30,7 @@ class Settings:
     lifetime: timedelta = timedelta(hours=24)
     postback_delay: float = 5.0
     postback_patience: float = 15.0
-    """Seconds that a notice waits for the shop's answer."""
+    """Seconds that a postback waits for the shop's answer."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

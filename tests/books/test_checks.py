@@ -308,7 +308,7 @@ BROKEN: dict[str, tuple[Break, Callable[[Shop], tuple[str, str]]]] = {
         ),
         lambda shop: ("not_answered", shop.payment(shop.expired).reference),
     ),
-    "a notice lies in the inbox for two days": (
+    "a postback lies in the inbox for two days": (
         lambda shop: insert(Postback).values(
             invoice_id="LOST0001",
             hits=1,

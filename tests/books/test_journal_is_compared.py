@@ -27,8 +27,7 @@ from shop.orders.links import find_order_by_token, order_token
 from shop.orders.models import Order
 from shop.outbox.on_request import correct_address
 from shop.payments.checking import refresh
-from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus
-from shop.payments.cryptocloud import ProvenPostback as Notice
+from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, ProvenPostback
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import find_payment_by_invoice
@@ -122,7 +121,7 @@ def test_money_that_an_older_copy_forgot_is_asked_for_even_if_its_watch_was_over
         assert is_due(payment_id)
 
 
-def test_a_notice_that_an_older_copy_forgot_has_its_invoice_asked_about(app: Flask) -> None:
+def test_a_postback_that_an_older_copy_forgot_has_its_invoice_asked_about(app: Flask) -> None:
     """It was answered with 200, so it does not come again; nobody had asked about it yet."""
     with app.app_context():
         payment, other_id = unwatched(app), unwatched(app).id
@@ -140,7 +139,7 @@ def test_a_notice_that_an_older_copy_forgot_has_its_invoice_asked_about(app: Fla
         ]
 
 
-def test_a_notice_of_an_unknown_invoice_is_the_inboxs_while_that_has_it(app: Flask) -> None:
+def test_a_postback_of_an_unknown_invoice_is_the_inboxs_while_that_has_it(app: Flask) -> None:
     with app.app_context():
         receive_postback(told_of("WHOSE123"))
 
@@ -149,9 +148,9 @@ def test_a_notice_of_an_unknown_invoice_is_the_inboxs_while_that_has_it(app: Fla
         assert kinds() == []
 
 
-def told_of(invoice_id: str | None) -> Notice:
+def told_of(invoice_id: str | None) -> ProvenPostback:
     assert invoice_id
-    return Notice(invoice_id, None, "success", "10.01", "USDT_TRC20")
+    return ProvenPostback(invoice_id, None, "success", "10.01", "USDT_TRC20")
 
 
 def test_an_unknown_invoice_that_nobody_paid_waits_for_nobody(app: Flask) -> None:

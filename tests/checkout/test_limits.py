@@ -518,7 +518,7 @@ def test_nobody_sees_hears_or_reaches_the_trap(app: Flask, product: Product) -> 
 
 
 def test_the_provider_is_never_limited(app: Flask) -> None:
-    """However many notices come from one address: each may be somebody's money."""
+    """However many postbacks come from one address: each may be somebody's money."""
     client = app.test_client()
     client.environ_base["REMOTE_ADDR"] = PUBLIC
 

@@ -1,4 +1,4 @@
-"""The doctor on money: is the key taken, are notices proven, does the sweep keep up?"""
+"""The doctor on money: is the key taken, are postbacks proven, does the sweep keep up?"""
 
 from __future__ import annotations
 
@@ -232,17 +232,17 @@ class TestPostbacks:
 
         found = checks.postbacks(settings)
 
-        assert "notices of 3 paid invoices were refused" in found.text
+        assert "postbacks of 3 paid invoices were refused" in found.text
         assert f"since {first:%Y-%m-%d %H:%M}, the last on {last:%Y-%m-%d %H:%M}" in found.text
         assert "the secret key does not match" in found.text
 
-    def test_a_paid_invoice_of_which_nothing_came_is_told_beside_signed_notices_of_others(
+    def test_a_paid_invoice_of_which_nothing_came_is_told_beside_signed_postbacks_of_others(
         self, app: Flask, settings: Settings
     ) -> None:
         refused(app, refused_because=Refusal.NOT_FOR_INVOICE)
         paid(app, "NONE1234")
 
-        assert "no proven notice came" in checks.postbacks(settings).text
+        assert "no proven postback came" in checks.postbacks(settings).text
 
     def test_a_refused_one_before_the_last_proof_is_forgotten(
         self, app: Flask, settings: Settings
@@ -263,9 +263,9 @@ class TestPostbacks:
         found = checks.postbacks(settings)
 
         assert found.level == "warn"
-        assert "a notice of an unpaid invoice was refused" in found.text
+        assert "a postback of an unpaid invoice was refused" in found.text
 
-    def test_a_forger_who_then_pays_is_outweighed_by_the_genuine_notice(
+    def test_a_forger_who_then_pays_is_outweighed_by_the_genuine_postback(
         self, app: Flask, settings: Settings
     ) -> None:
         refused(app, paid_at=ago(minutes=4), **PAID)
@@ -280,7 +280,7 @@ class TestPostbacks:
 
         assert "not shown yet" in checks.postbacks(settings).text
 
-    def test_a_paid_invoice_without_any_notice_points_at_the_projects_settings(
+    def test_a_paid_invoice_without_any_postback_points_at_the_projects_settings(
         self, app: Flask, settings: Settings
     ) -> None:
         paid(app)
@@ -293,7 +293,7 @@ class TestPostbacks:
     @pytest.mark.parametrize(
         "values", [{"paid_at": None}, {"confirmed_by": "Ann"}], ids=["just now", "by a person"]
     )
-    def test_a_notice_that_is_on_its_way_or_not_due_is_not_missed(
+    def test_a_postback_that_is_on_its_way_or_not_due_is_not_missed(
         self, app: Flask, settings: Settings, values: dict[str, object]
     ) -> None:
         paid(app, **values | {"paid_at": values.get("paid_at", utcnow()) or utcnow()})

@@ -1,4 +1,4 @@
-"""`flask postbacks`: the inbox, and acting upon a notice once more."""
+"""`flask postbacks`: the inbox, and acting upon a postback once more."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ URL = "/payments/cryptocloud/postback"
 
 
 @pytest.fixture
-def noticed(app: Flask, client: FlaskClient, settings: Settings) -> tuple[str, str]:
-    """An order, and its invoice, about which a notice came when the provider's API was down."""
+def told(app: Flask, client: FlaskClient, settings: Settings) -> tuple[str, str]:
+    """An order, and its invoice, about which a postback came when the provider's API was down."""
     with app.app_context(), provider(app) as calls:
         order, payment = make_open_order(app)
         calls.add(responses.GET, calls.info_url, status=500)
@@ -55,25 +55,25 @@ def listed(runner: FlaskCliRunner, *words: str) -> list[dict[str, object]]:
     return found
 
 
-def test_a_notice_is_listed_with_what_it_claimed_and_without_its_token(
-    runner: FlaskCliRunner, noticed: tuple[str, str]
+def test_a_postback_is_listed_with_what_it_claimed_and_without_its_token(
+    runner: FlaskCliRunner, told: tuple[str, str]
 ) -> None:
-    (notice,) = listed(runner)
+    (postback,) = listed(runner)
 
-    assert (notice["invoice_id"], notice["hits"]) == (noticed[1], 1)
-    assert (notice["claimed_status"], notice["claimed_amount"]) == ("success", "10.01")
-    assert (notice["verdict"], notice["done_at"]) == ("", None)
-    assert "token" not in notice
-    assert f"{noticed[1]}  " in does(runner, "postbacks", "list").stdout
+    assert (postback["invoice_id"], postback["hits"]) == (told[1], 1)
+    assert (postback["claimed_status"], postback["claimed_amount"]) == ("success", "10.01")
+    assert (postback["verdict"], postback["done_at"]) == ("", None)
+    assert "token" not in postback
+    assert f"{told[1]}  " in does(runner, "postbacks", "list").stdout
     assert "1×  waiting" in does(runner, "postbacks", "list").stdout
 
 
-def test_refused_notices_of_our_invoices_are_listed_with_the_reason(
+def test_refused_postbacks_of_our_invoices_are_listed_with_the_reason(
     app: Flask,
     client: FlaskClient,
     settings: Settings,
     runner: FlaskCliRunner,
-    noticed: tuple[str, str],
+    told: tuple[str, str],
 ) -> None:
     with app.app_context():
         _, other = make_open_order(app)
@@ -89,7 +89,7 @@ def test_refused_notices_of_our_invoices_are_listed_with_the_reason(
     assert (refused["refused_because"], refused["verdict"]) == ("expired", "refused")
     assert datetime.fromisoformat(str(refused["last_at"])) > utcnow() - timedelta(minutes=1)
     assert refused["claimed_amount"] is None, "nothing that it says is kept"
-    assert (proven["invoice_id"], proven["proven"]) == (noticed[1], True)
+    assert (proven["invoice_id"], proven["proven"]) == (told[1], True)
     assert proven["refused_because"] is None
     assert set(refused) == set(proven)
     assert (
@@ -104,16 +104,16 @@ def test_a_small_amount_is_listed_as_it_was_paid(
     client: FlaskClient, settings: Settings, runner: FlaskCliRunner, sent: object
 ) -> None:
     made_by_hand = Payment(invoice_id="ZZZZ9999", reference="by hand")
-    notice = make_postback(settings, made_by_hand, amount_crypto=sent)
-    client.post(URL, **as_json(notice))  # type: ignore[arg-type]
+    postback = make_postback(settings, made_by_hand, amount_crypto=sent)
+    client.post(URL, **as_json(postback))  # type: ignore[arg-type]
 
     assert listed(runner)[0]["claimed_amount"] == "0.00005"
 
 
-def test_replaying_a_notice_asks_what_is_true_and_acts_upon_it_once(
-    app: Flask, runner: FlaskCliRunner, noticed: tuple[str, str]
+def test_replaying_a_postback_asks_what_is_true_and_acts_upon_it_once(
+    app: Flask, runner: FlaskCliRunner, told: tuple[str, str]
 ) -> None:
-    number, invoice = noticed
+    number, invoice = told
     with provider(app) as calls:
         calls.invoice_is("paid")
         results = [does(runner, "postbacks", "replay", invoice) for _ in range(2)]
@@ -122,10 +122,10 @@ def test_replaying_a_notice_asks_what_is_true_and_acts_upon_it_once(
     assert letters(app) == ["order-placed", "order-delivered"]
 
 
-def test_a_replay_believes_the_provider_and_not_the_notice(
-    app: Flask, runner: FlaskCliRunner, noticed: tuple[str, str]
+def test_a_replay_believes_the_provider_and_not_the_postback(
+    app: Flask, runner: FlaskCliRunner, told: tuple[str, str]
 ) -> None:
-    number, invoice = noticed
+    number, invoice = told
     with provider(app) as calls:
         calls.invoice_is("created")
         result = does(runner, "postbacks", "replay", f"inv-{invoice.lower()}")
@@ -134,10 +134,10 @@ def test_a_replay_believes_the_provider_and_not_the_notice(
     assert state(app, number) == ("pending", "none")
 
 
-def test_a_replayed_notice_that_was_judged_is_judged_again(
-    app: Flask, runner: FlaskCliRunner, noticed: tuple[str, str]
+def test_a_replayed_postback_that_was_judged_is_judged_again(
+    app: Flask, runner: FlaskCliRunner, told: tuple[str, str]
 ) -> None:
-    number, invoice = noticed
+    number, invoice = told
     with provider(app) as calls:
         calls.invoice_is("paid")
         does(runner, "postbacks", "replay", invoice)
@@ -152,32 +152,32 @@ def test_a_replayed_notice_that_was_judged_is_judged_again(
     assert (state(app, number), items(app)) == (("fulfilled", "none"), [])
 
 
-def test_a_replay_puts_back_its_own_notice_and_has_only_an_open_invoice_asked_about(
-    app: Flask, noticed: tuple[str, str]
+def test_a_replay_puts_back_its_own_postback_and_has_only_an_open_invoice_asked_about(
+    app: Flask, told: tuple[str, str]
 ) -> None:
     with app.app_context():
         _, other = make_open_order(app)
         due = other.next_check_at
         with provider(app) as calls:
             calls.invoice_is("paid")
-            refresh(find_payment(noticed[1]), gateway(app))
+            refresh(find_payment(told[1]), gateway(app))
 
-        assert reopen_postback(noticed[1])
+        assert reopen_postback(told[1])
 
-        notice = db.session.get_one(Postback, noticed[1])
-        assert (notice.done_at, notice.verdict) == (None, "")
-        assert find_payment(noticed[1]).next_check_at is None
+        postback = db.session.get_one(Postback, told[1])
+        assert (postback.done_at, postback.verdict) == (None, "")
+        assert find_payment(told[1]).next_check_at is None
         assert find_payment(str(other.invoice_id)).next_check_at == due
 
 
-def test_a_provider_that_does_not_say_is_named_and_the_notice_waits(
-    app: Flask, runner: FlaskCliRunner, noticed: tuple[str, str]
+def test_a_provider_that_does_not_say_is_named_and_the_postback_waits(
+    app: Flask, runner: FlaskCliRunner, told: tuple[str, str]
 ) -> None:
     with app.app_context(), transaction() as session:  # long after the last look at it
         session.execute(update(Payment).values(next_check_at=None))
     with provider(app) as calls:
         calls.add(responses.GET, calls.info_url, status=503)
-        result = does(runner, "postbacks", "replay", noticed[1])
+        result = does(runner, "postbacks", "replay", told[1])
 
     assert result.exit_code == 1
     assert "The provider did not say" in result.stderr
@@ -185,10 +185,10 @@ def test_a_provider_that_does_not_say_is_named_and_the_notice_waits(
     with app.app_context(), provider(app) as calls:  # "The sweep asks again."
         calls.invoice_is("paid")
         sweep(gateway(app), utcnow() + timedelta(minutes=1))
-    assert state(app, noticed[0]) == ("fulfilled", "none")
+    assert state(app, told[0]) == ("fulfilled", "none")
 
 
-def test_a_notice_about_nobodys_invoice_can_be_replayed(
+def test_a_postback_about_nobodys_invoice_can_be_replayed(
     client: FlaskClient, settings: Settings, runner: FlaskCliRunner
 ) -> None:
     made_by_hand = Payment(invoice_id="ZZZZ9999", reference="by hand")

@@ -11,7 +11,7 @@ from shop.cli.verdicts import verdicts
 from shop.payments.masking import Mask
 
 
-def notice(**changes: Any) -> dict[str, Any]:
+def postback(**changes: Any) -> dict[str, Any]:
     fields = {
         "status": "success",
         "invoice_id": "<the invoice's id>",
@@ -59,7 +59,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "shop_says": "an invoice to pay",
         "answers": [answer("POST /v1/invoice/create", MADE)],
         "looks": [{"status": "created", "shop_says": "created"}],
-        "notices": [notice()],
+        "postbacks": [postback()],
         "inbox": {"hits": 1},
         "ended": "2026-11-29T08:01:00+00:00",
     } | changes
@@ -73,23 +73,27 @@ def found(question: str, **changes: Any) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("question", "changed", "words"),
     [
-        ("notice's encoding", {"encoding": "multipart"}, "multipart, under the label"),
-        ("notice's encoding", {"content_type": "text/plain"}, "json, under the label text/plain"),
-        ("notice's encoding", {"content_type": ""}, "(none)"),
-        ("notice's invoice_id", {"fields": {"invoice_id": "INV-<the invoice's id>"}}, "INV-"),
-        ("notice's order_id", {"fields": {"order_id": None}}, "None"),
-        ("notice's invoice_info", {"fields": {"invoice_info": "<text of 9, no JSON>"}}, "no JSON"),
-        ("notice's fields", {"fields": {"sign": "<text of 3>"}}, "ignores them: sign"),
+        ("postback's encoding", {"encoding": "multipart"}, "multipart, under the label"),
+        ("postback's encoding", {"content_type": "text/plain"}, "json, under the label text/plain"),
+        ("postback's encoding", {"content_type": ""}, "(none)"),
+        ("postback's invoice_id", {"fields": {"invoice_id": "INV-<the invoice's id>"}}, "INV-"),
+        ("postback's order_id", {"fields": {"order_id": None}}, "None"),
+        (
+            "postback's invoice_info",
+            {"fields": {"invoice_info": "<text of 9, no JSON>"}},
+            "no JSON",
+        ),
+        ("postback's fields", {"fields": {"sign": "<text of 3>"}}, "ignores them: sign"),
         ("token's exp", {"token": {"claims": {"id": "x", "exp": 1.5}}}, "with a fraction"),
         ("token's exp", {"token": {"seconds_left": 3600.0}}, "3600.0 s after"),
         ("token's header", {"token": {"header": {"alg": "HS512"}}}, "HS512"),
         ("token's claims", {"token": {"claims": {"id": "x", "exp": 1, "iat": 2}}}, "iat 2"),
-        ("token", {"token": {"header": "<text of 4, no JSON>"}}, "the notice was proven"),
+        ("token", {"token": {"header": "<text of 4, no JSON>"}}, "the postback was proven"),
         ("the shop's answer", {"answered": 500, "judged": "proven"}, "because: it broke"),
     ],
 )
-def test_an_odd_notice_is_named(question: str, changed: dict[str, Any], words: str) -> None:
-    verdict, said = found(question, notices=[notice(**changed)])
+def test_an_odd_postback_is_named(question: str, changed: dict[str, Any], words: str) -> None:
+    verdict, said = found(question, postbacks=[postback(**changed)])
 
     assert verdict == "otherwise"
     assert words in said
@@ -126,14 +130,14 @@ def test_a_create_answer_with_other_fields_is_told_field_by_field() -> None:
 
 def test_clocks_apart_are_seen_and_repeats_are_told_with_their_intervals() -> None:
     late = [answer("POST /v1/invoice/create", MADE, clock_ahead=-75.0)]
-    again = notice(at="2026-11-29T08:00:30+00:00")
+    again = postback(at="2026-11-29T08:00:30+00:00")
 
     assert found("clock", answers=late) == ("otherwise", "the provider's is -75.0 s from ours")
-    assert "2 came, 30 s apart" in found("notice", notices=[notice(), again])[1]
-    stranger = notice(at="2026-11-29T07:59:00+00:00", judged="unsigned", answered=403)
-    assert found("notice", notices=[stranger, notice()]) == ("as expected", "1 came")
-    tried = [notice(answered=503), again]
-    assert found("repeats after a failure", notices=tried)[0] == "as expected"
+    assert "2 came, 30 s apart" in found("postback", postbacks=[postback(), again])[1]
+    stranger = postback(at="2026-11-29T07:59:00+00:00", judged="unsigned", answered=403)
+    assert found("postback", postbacks=[stranger, postback()]) == ("as expected", "1 came")
+    tried = [postback(answered=503), again]
+    assert found("repeats after a failure", postbacks=tried)[0] == "as expected"
 
 
 ODD = [{"a": 1}, [1], [True, "x"], True, "x", 5, "", {}, [], "NaN", "1e999", float("nan"), 10**400]
@@ -156,15 +160,17 @@ def test_whatever_is_told_is_masked_and_judged(odd: Any) -> None:
             for fields in ({"invoice_info": odd}, {"invoice_info": {"holds": odd}}):
                 report_ = report(
                     answers=[answer(call, masked)],
-                    notices=[notice(fields=mask.object(fields.items()), token={"header": None})],
+                    postbacks=[
+                        postback(fields=mask.object(fields.items()), token={"header": None})
+                    ],
                 )
                 assert not [v for v in verdicts(report_) if "could not be judged" in v.found]
 
 
 def test_a_question_that_cannot_be_judged_costs_no_other() -> None:
-    broken = report(notices=[notice(at="never")])
+    broken = report(postbacks=[postback(at="never")])
 
     said = {each.question: each for each in verdicts(broken)}
 
-    assert said["notices"].found == "could not be judged: ValueError"
+    assert said["postbacks"].found == "could not be judged: ValueError"
     assert said["token's id"].verdict == "as expected"

@@ -30,8 +30,7 @@ from shop.outbox.models import MailState, OutboxMail
 from shop.outbox.on_request import send_again
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.checking import refresh
-from shop.payments.cryptocloud import ProvenPostback as Notice
-from shop.payments.cryptocloud import Unavailable
+from shop.payments.cryptocloud import ProvenPostback, Unavailable
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
 from shop.payments.opening import note_failure, open_invoice, start_payment
@@ -117,7 +116,7 @@ class Waiting:
         self.sending()
         note_failure(*self.ids(self.busy), Unavailable("too many calls", retry_after=30))
         note_failure(*self.ids(self.held), Unavailable("too many calls", retry_after=30))
-        receive_postback(Notice("WHOSE123", None, "success", "10.01", "USDT_TRC20"))
+        receive_postback(ProvenPostback("WHOSE123", None, "success", "10.01", "USDT_TRC20"))
         with transaction() as session:
             session.add(
                 ExchangeRate(
@@ -237,7 +236,7 @@ def test_a_watch_that_a_clock_ahead_has_ended_is_taken_up_again(
 def test_the_next_question_about_an_old_invoice_waits_no_longer_than_its_age_allows(
     app: Flask, age: int
 ) -> None:
-    """A notice that was refused while the clock was ahead wanted a look at once."""
+    """A postback that was refused while the clock was ahead wanted a look at once."""
     with app.app_context():
         _, payment = make_open_order(app)
         now = utcnow()

@@ -81,7 +81,7 @@ class Sale:
     def postback(self) -> None:
         settings: Settings = self.app.config["SETTINGS"]
         invoice_id = self.gateway.newest
-        assert post_notice(self.app, settings, invoice_id, self.reference) == 200
+        assert post_postback(self.app, settings, invoice_id, self.reference) == 200
 
     def poll(self) -> None:
         sweep_once(self.app, self.gateway, self.polled_after)
@@ -101,7 +101,7 @@ def sweep_once(app: Flask, gateway: StandIn, later: timedelta = timedelta(second
         sweep(gateway, utcnow() + later)  # type: ignore[arg-type]
 
 
-def post_notice(app: Flask, settings: Settings, invoice_id: str, reference: str) -> int:
+def post_postback(app: Flask, settings: Settings, invoice_id: str, reference: str) -> int:
     fields = {"invoice_id": invoice_id, "order_id": reference, "status": "success"}
     token = make_token(settings, invoice_id)
     return app.test_client().post(ADDRESS, data=fields | {"token": token}).status_code
@@ -143,7 +143,7 @@ def test_in_each_of_the_24_orderings_the_order_is_fulfilled_once(
     assert tally(promise, found + not_once(app)) == []
 
 
-def test_without_the_last_sweep_a_notice_that_came_before_the_reply_would_be_forgotten(
+def test_without_the_last_sweep_a_postback_that_came_before_the_reply_would_be_forgotten(
     app: Flask,
 ) -> None:
     """The control: this ordering needs the sweep, and what is lost without it would be seen."""
@@ -154,7 +154,7 @@ def test_without_the_last_sweep_a_notice_that_came_before_the_reply_would_be_for
 
 @pytest.mark.promise(3)
 @pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.long)])
-def test_a_notice_for_an_order_that_is_closed_already_loses_and_doubles_nothing(
+def test_a_postback_for_an_order_that_is_closed_already_loses_and_doubles_nothing(
     app: Flask, settings: Settings, rounds: int, promise: Promise
 ) -> None:
     gateway = stand_in(app)
@@ -168,7 +168,7 @@ def test_a_notice_for_an_order_that_is_closed_already_loses_and_doubles_nothing(
                 end_read()
                 gateway.truth[invoice_id] = "paid"
                 for _ in range(2):
-                    assert post_notice(app, settings, invoice_id, reference) == 200
+                    assert post_postback(app, settings, invoice_id, reference) == 200
 
             outcomes = {kind: (p.order.status, p.order.flag) for kind, p in sales.items()}
             assert outcomes == {
@@ -241,7 +241,7 @@ def test_poll_and_postback_that_ask_at_the_same_moment_fulfil_once(
         poll = threading.Thread(target=sweep_once, args=(app, gateway))
         poll.start()
         until(lambda id_=invoice_id: id_ in gateway.asked, "the poll's question")
-        assert post_notice(app, settings, invoice_id, reference) == 200
+        assert post_postback(app, settings, invoice_id, reference) == 200
         poll.join(30)
 
     assert len(gateway.asked) == 2 * rounds

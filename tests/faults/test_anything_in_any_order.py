@@ -112,7 +112,7 @@ def mutant(target: str, replacement: object, found: str = "lost:", *, quick: boo
         mutant("shop.fulfilment.service.insert_if_new", always(True), quick=True),
         # units are put back twice
         mutant("shop.orders.service._change_hold", always(True)),
-        # nobody asks when a notice got lost
+        # nobody asks when a postback got lost
         mutant("shop.payments.sweep.due_checks", always([])),
         # what an older copy has forgotten is forgotten
         mutant("shop.books.with_journal._see_to", always(None)),

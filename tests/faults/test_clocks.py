@@ -91,7 +91,7 @@ def buy(app: Flask) -> Payment:
     return db.session.get_one(Payment, payment.id)
 
 
-def notice_of(app: Flask, payment: Payment, clocks: Clocks) -> dict[str, object]:
+def postback_of(app: Flask, payment: Payment, clocks: Clocks) -> dict[str, object]:
     """What the provider sends: good for five minutes of its own clock."""
     assert payment.invoice_id
     settings: Settings = app.config["SETTINGS"]
@@ -121,8 +121,8 @@ def is_paid(app: Flask, clocks: Clocks, sandbox: Sandbox, *, told: bool) -> int:
     assert payment.state is PaymentState.OPEN
     sandbox.act(payment.invoice_id or "", Action.PAY)
     if told:
-        notice = notice_of(app, payment, clocks)
-        assert app.test_client().post(ADDRESS, data=notice).status_code in (200, 403)
+        postback = postback_of(app, payment, clocks)
+        assert app.test_client().post(ADDRESS, data=postback).status_code in (200, 403)
     end_read()
     return (
         0
@@ -159,8 +159,8 @@ def test_genuine_money_is_found_within_two_sweeps_after_our_clock_was_set_back(
             clocks.skew = AN_HOUR_BACK
             sandbox.act(payment.invoice_id or "", Action.PAY)
             if told:
-                notice = notice_of(app, payment, clocks)
-                assert app.test_client().post(ADDRESS, data=notice).status_code == 403
+                postback = postback_of(app, payment, clocks)
+                assert app.test_client().post(ADDRESS, data=postback).status_code == 403
 
             sweeps = sweep_until(app, clocks, payment, PaymentState.PAID)
 
@@ -186,10 +186,10 @@ def test_a_clock_that_was_set_back_does_not_keep_us_from_asking_again(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_without_the_nudge_a_refused_notice_would_leave_the_money_waiting(
+def test_without_the_nudge_a_refused_postback_would_leave_the_money_waiting(
     app: Flask, clocks: Clocks, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control: it is the refused notice that has the provider asked."""
+    """The control: it is the refused postback that has the provider asked."""
     monkeypatch.setattr("shop.payments.views.nudge", lambda *given: False)
     clocks.skew = SKEWS[-1]
     with app.app_context():
@@ -212,9 +212,9 @@ def target_of(app: Flask, sandbox: Sandbox) -> Target:
 def accepted(target: Target) -> list[str]:
     """The kinds of forgery that our clock lets in."""
     found, client = [], target.app.test_client()
-    for kind, notices in forged(target).items():
-        for notice in notices:
-            answer = client.open(ADDRESS, **{"method": "POST"} | dict(notice))
+    for kind, postbacks in forged(target).items():
+        for postback in postbacks:
+            answer = client.open(ADDRESS, **{"method": "POST"} | dict(postback))
             if answer.status_code not in (403, 405, 413):
                 found.append(kind)
     return found
@@ -239,17 +239,17 @@ def test_no_forgery_is_accepted_however_wrong_our_clock_is(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_a_genuine_notice_sent_again_after_its_time_has_no_effect_where_our_clock_lets_it_in(
+def test_a_genuine_postback_sent_again_after_its_time_has_no_effect_where_our_clock_lets_it_in(
     app: Flask, clocks: Clocks, sandbox: Sandbox
 ) -> None:
     """Ten minutes slow, we take what has expired elsewhere; it is a hint to look, and no more."""
     clocks.skew = SKEWS[0]
     with app.app_context():
         payment = buy(app)
-        notice = notice_of(app, payment, clocks)
+        postback = postback_of(app, payment, clocks)
         clocks.passed += timedelta(minutes=8)
 
-        assert app.test_client().post(ADDRESS, data=notice).status_code == 200
+        assert app.test_client().post(ADDRESS, data=postback).status_code == 200
 
         end_read()
         assert (payment.state, payment.order.status) == (PaymentState.OPEN, OrderStatus.PENDING)
@@ -301,7 +301,7 @@ def test_orders_do_not_expire_earlier_than_the_clock_is_fast(
 
             # Should that have been too early: the money of a late payment is found all the same.
             sandbox.act(payment.invoice_id or "", Action.PAY)
-            app.test_client().post(ADDRESS, data=notice_of(app, payment, clocks))
+            app.test_client().post(ADDRESS, data=postback_of(app, payment, clocks))
             if payment.state is not PaymentState.PAID:
                 assert sweep_until(app, clocks, payment, PaymentState.PAID) <= 2
             end_read()

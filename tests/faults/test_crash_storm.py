@@ -42,8 +42,8 @@ def port() -> int:
 
 @pytest.fixture
 def sandbox(port: int) -> Iterator[Sandbox]:
-    notices = f"http://127.0.0.1:{port}/payments/cryptocloud/postback"
-    with running_sandbox(notification_url=notices) as sandbox:
+    postbacks = f"http://127.0.0.1:{port}/payments/cryptocloud/postback"
+    with running_sandbox(notification_url=postbacks) as sandbox:
         yield sandbox
 
 

@@ -43,9 +43,9 @@ NUDGED = {
     *("next_check_at", "refused_postbacks", "refused_at", "refused_because"),
     *("checked_at", "provider_status"),
 }
-"""Columns of a payment that a refused notice may touch: it has the provider asked a little sooner."""
+"""Columns of a payment that a refused postback may touch: it has the provider asked a little sooner."""
 CHECKED = {"next_check_at", "checked_at", "provider_status"}
-"""Columns of a payment that a stored notice may touch, when the provider says that nothing was paid."""
+"""Columns of a payment that a stored postback may touch, when the provider says that nothing was paid."""
 
 AT_A_TIME = 50
 """Rounds after which the forgeries are made anew, so that none is refused because it has grown old."""
@@ -108,7 +108,7 @@ def rows(app: Flask, without: set[str]) -> Tables:
 
 @dataclass
 class Report:
-    """What a flood of notices did to the shop."""
+    """What a flood of postbacks did to the shop."""
 
     sent: int = 0
     accepted: list[str] = field(default_factory=list)
@@ -121,16 +121,16 @@ class Report:
 
 
 def attack(app: Flask, kinds: Kinds, rounds: int = 1, report: Report | None = None) -> Report:
-    """Send every notice of every kind so many times, and see what was taken and what has changed."""
+    """Send every postback of every kind so many times, and see what was taken and what has changed."""
     report, client, before = report or Report(), app.test_client(), rows(app, NUDGED)
-    for kind, notices in kinds.items():
-        for notice in notices * rounds:
+    for kind, requests in kinds.items():
+        for request in requests * rounds:
             started = time.perf_counter()
-            response = client.open(ADDRESS, **{"method": "POST", **notice})
+            response = client.open(ADDRESS, **{"method": "POST", **request})
             report.seconds.append(time.perf_counter() - started)
             if response.status_code not in REFUSED:
                 report.accepted.append(f"{kind}: {response.status_code}")
-        report.sent += len(notices) * rounds
+        report.sent += len(requests) * rounds
         after = rows(app, NUDGED)
         report.changed += [f"{kind}: {name}" for name in after if after[name] != before[name]]
         before = after
@@ -145,7 +145,7 @@ def nothing_was_paid(app: Flask) -> Provider:
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("rounds", [2, pytest.param(500, marks=pytest.mark.long)])
-def test_no_forged_notice_is_taken_and_none_changes_a_row_or_asks_the_provider(
+def test_no_forged_postback_is_taken_and_none_changes_a_row_or_asks_the_provider(
     target: Target, rounds: int, promise: Promise, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report, started = Report(), time.monotonic()
@@ -198,10 +198,10 @@ def test_a_genuine_token_with_lies_around_it_is_kept_and_has_no_effect(
     with nothing_was_paid(target.app) as calls:
         for _ in range(0, rounds, AT_A_TIME):
             kinds = lying(target)
-            notices = [notice for several in kinds.values() for notice in several]
-            notices *= min(rounds, AT_A_TIME)
-            answers |= {client.post(ADDRESS, **notice).status_code for notice in notices}
-            sent += len(notices)
+            postbacks = [postback for several in kinds.values() for postback in several]
+            postbacks *= min(rounds, AT_A_TIME)
+            answers |= {client.post(ADDRESS, **postback).status_code for postback in postbacks}
+            sent += len(postbacks)
         asked = len(calls.calls)
 
     promise.cases += sent
@@ -298,7 +298,7 @@ def test_with_a_check_switched_off_the_same_attack_gets_through(
 
 
 @pytest.mark.parametrize("engine", CONTROLS)
-def test_without_the_comparison_of_orders_a_notice_for_another_order_gets_through(
+def test_without_the_comparison_of_orders_a_postback_for_another_order_gets_through(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another control."""

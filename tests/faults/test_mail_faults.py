@@ -208,10 +208,10 @@ def test_a_sale_never_waits_for_the_mail_server(
     sandbox.act(link.rpartition("/")[2], Action.PAY)
     with app.app_context():
         (payment,) = db.session.scalars(select(Payment)).all()
-        notice = make_postback(settings, payment)
+        postback = make_postback(settings, payment)
         end_read()
     assert (
-        app.test_client().post("/payments/cryptocloud/postback", **as_json(notice)).status_code
+        app.test_client().post("/payments/cryptocloud/postback", **as_json(postback)).status_code
         == 200
     )
 

@@ -317,7 +317,7 @@ def confirmed_by_hand(pays: Action | None, forged: bool = False) -> Story:
 
 
 def confirmed_and_paid_when_nobody_answers(play: Play) -> None:
-    """The last look at the invoice falls into an outage, and so does the notice."""
+    """The last look at the invoice falls into an outage, and so does the postback."""
     invoice = play.buys()
     play.confirms()
     play.passes(hours=2 * END - 1)
@@ -421,7 +421,7 @@ def late_and_sold_out(play: Play) -> None:
 
 
 def foreign(play: Play) -> None:
-    """A proven notice about an invoice that somebody made by hand in the same project."""
+    """A proven postback about an invoice that somebody made by hand in the same project."""
     made = play.sandbox.create(Decimal(10), "USD", "by-hand", None, api="v2")
     play.does(Action.PAY, made.id)
     play.passes(minutes=6)
@@ -444,7 +444,7 @@ def paid_for_another_order(play: Play) -> None:
     play.another_buys(1)
     others = play.sandbox.invoices()[0].order_id
     play.provider_says(invoice, order_id=others)
-    play.does(Action.PAY, invoice)  # its notice names the other order, and is refused
+    play.does(Action.PAY, invoice)  # its postback names the other order, and is refused
     play.passes(minutes=2)
 
 
@@ -506,7 +506,7 @@ REFUNDED_TWICE = replace(
 
 CASES = [
     Case("late, within the shop's hours", late(HONOURED), LATE),
-    Case("late, its notice is lost", lambda p: (late(3, Mode.LOSE)(p), p.passes(hours=1)), LATE),
+    Case("late, its postback is lost", lambda p: (late(3, Mode.LOSE)(p), p.passes(hours=1)), LATE),
     Case("late, beyond the shop's hours", late_after_hours_of(HONOURED), TOO_LATE),
     Case("late, within longer hours", late(200), LATE, product={"honour_late_hours": 200}),
     Case(

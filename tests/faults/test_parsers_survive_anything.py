@@ -164,7 +164,7 @@ def bodies(value: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
     return st.one_of(whole, whole, cut, rubbish)
 
 
-GOOD_NOTICE = {
+GOOD_POSTBACK = {
     "status": "success",
     "invoice_id": "ABCD1234",
     "amount_crypto": 10.01,
@@ -173,8 +173,8 @@ GOOD_NOTICE = {
     "token": "@token",
 }
 KINDS = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data", "é", ""]
-notices = like(GOOD_NOTICE)
-forms = notices.map(lambda fields: urlencode(fields, errors="replace").encode())
+postbacks = like(GOOD_POSTBACK)
+forms = postbacks.map(lambda fields: urlencode(fields, errors="replace").encode())
 
 
 def in_parts(fields: dict[str, Any], end: str) -> bytes:
@@ -184,13 +184,13 @@ def in_parts(fields: dict[str, Any], end: str) -> bytes:
 
 
 parts = st.builds(
-    in_parts, notices, st.sampled_from(["--x--\r\n", "--x--", "--x", "", "\r\n--x-\r\n"])
+    in_parts, postbacks, st.sampled_from(["--x--\r\n", "--x--", "--x", "", "\r\n--x-\r\n"])
 )
 
 
 @pytest.mark.promise(23)
 @examples(30_000)
-def test_a_notice_is_taken_or_refused_whatever_it_holds(
+def test_a_postback_is_taken_or_refused_whatever_it_holds(
     app: Flask, examples: int, promise: Promise
 ) -> None:
     client, own = app.test_client(), app.config["SETTINGS"]
@@ -202,7 +202,7 @@ def test_a_notice_is_taken_or_refused_whatever_it_holds(
         assert answer.status_code in (200, 403, 413)
 
     promise.cases += feed(
-        check, examples, body=bodies(notices) | forms | parts, kind=st.sampled_from(KINDS)
+        check, examples, body=bodies(postbacks) | forms | parts, kind=st.sampled_from(KINDS)
     )
 
 
@@ -242,15 +242,15 @@ signed_for_any_time = st.builds(
 
 def believes_only_what_is_signed(token: str) -> None:
     """The oracle: whatever is taken was signed by us for this invoice, and lives now."""
-    body = as_json(GOOD_NOTICE | {"token": token})
+    body = as_json(GOOD_POSTBACK | {"token": token})
     try:
-        notice = CLIENT.read_postback("application/json", body, now=NOW)
+        postback = CLIENT.read_postback("application/json", body, now=NOW)
     except BadPostback:
         return
     parts, _, signature = token.encode().rpartition(b".")
     found = json.loads(base64.urlsafe_b64decode(parts.partition(b".")[2] + b"=="))
     assert signature == signature_of(parts, SECRET_KEY)
-    assert found["id"].removeprefix("INV-") == notice.invoice_id == "ABCD1234"
+    assert found["id"].removeprefix("INV-") == postback.invoice_id == "ABCD1234"
     assert type(found["exp"]) in (int, float)
     assert NOW - 60 < found["exp"] <= NOW + 900
     assert found.get("nbf", 0) <= NOW + 60

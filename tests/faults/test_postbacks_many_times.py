@@ -1,4 +1,4 @@
-"""The provider may send its notices again, in any order and all at once; each order is fulfilled once."""
+"""The provider may send its postbacks again, in any order and all at once; each order is fulfilled once."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from tests.support.ledger import tally, violations
 from tests.support.promises import Promise
 from tests.support.standin import StandIn, believe_old_news, not_once, stand_in
 
-Notices = list[dict[str, str]]
+Postbacks = list[dict[str, str]]
 
 
-def place(app: Flask, provider: StandIn, count: int) -> Notices:
-    """So many open orders for one key each, of exactly as many keys; a notice about each invoice."""
-    notices = []
+def place(app: Flask, provider: StandIn, count: int) -> Postbacks:
+    """So many open orders for one key each, of exactly as many keys; a postback about each invoice."""
+    postbacks = []
     with app.app_context():
         product = make_product(kind=DeliveryKind.KEY, keys=count)
         for _ in range(count):
             _, payment = make_order(app, product)
             open_invoice(payment, provider)  # type: ignore[arg-type]
             assert payment.invoice_id
-            notices.append({"invoice_id": payment.invoice_id, "order_id": payment.reference})
-    return notices
+            postbacks.append({"invoice_id": payment.invoice_id, "order_id": payment.reference})
+    return postbacks
 
 
-def send(app: Flask, settings: Settings, notices: Notices) -> list[int]:
+def send(app: Flask, settings: Settings, postbacks: Postbacks) -> list[int]:
     """Post these one after the other, each with a token made now."""
     client = app.test_client()
     return [
         client.post(
-            ADDRESS, data=notice | {"token": make_token(settings, notice["invoice_id"])}
+            ADDRESS, data=postback | {"token": make_token(settings, postback["invoice_id"])}
         ).status_code
-        for notice in notices
+        for postback in postbacks
     ]
 
 
@@ -54,8 +54,8 @@ def send(app: Flask, settings: Settings, notices: Notices) -> list[int]:
 def test_shuffled_duplicates_from_many_threads_fulfil_each_order_once(
     app: Flask, settings: Settings, invoices: int, copies: int, threads: int, promise: Promise
 ) -> None:
-    notices = place(app, StandIn(gateway(app)), invoices)
-    crowd = notices * copies
+    postbacks = place(app, StandIn(gateway(app)), invoices)
+    crowd = postbacks * copies
     random.shuffle(crowd)
 
     with provider(app) as calls:
@@ -65,7 +65,7 @@ def test_shuffled_duplicates_from_many_threads_fulfil_each_order_once(
             sweep(gateway(app))  # whoever found too many calls waiting left it to the sweep
 
     promise.cases += len(crowd)
-    truth = {notice["invoice_id"]: "paid" for notice in notices}
+    truth = {postback["invoice_id"]: "paid" for postback in postbacks}
     assert {status for some in answers for status in some} == {200}
     assert sum(len(some) for some in answers) == invoices * copies
     found = violations(app, truth, settled=True, orders=invoices)
@@ -83,13 +83,13 @@ def test_duplicates_that_have_all_asked_before_the_first_settles_fulfil_once(
 ) -> None:
     """With the control: if settling did not look again under its lock, the order would be paid four times."""
     own = stand_in(app)
-    notices = place(app, own, 1)
-    own.truth = {notices[0]["invoice_id"]: "paid"}
+    postbacks = place(app, own, 1)
+    own.truth = {postbacks[0]["invoice_id"]: "paid"}
     own.before_answer = threading.Barrier(4, timeout=60).wait
     if not guarded:
         believe_old_news(app, monkeypatch)
 
-    answers = at_once(4, lambda n: send(app, settings, notices))
+    answers = at_once(4, lambda n: send(app, settings, postbacks))
 
     assert answers == [[200]] * 4
     assert len(own.asked) == 4

@@ -153,7 +153,7 @@ def test_without_the_socket_outside_requests_fail_but_none_that_was_begun(
     assert load.failures
     with app.app_context():
         taken = {order.checkout_key for order in db.session.query(Order)}
-        heard = {notice.invoice_id for notice in db.session.query(Postback)}
+        heard = {postback.invoice_id for postback in db.session.query(Postback)}
         end_read()
     half_served = len(taken & set(load.refused)) + len(heard & set(load.unheard))
     promise.cases += load.seen + len(load.failures)

@@ -168,13 +168,13 @@ BREAKAGES: list[tuple[str, Breakage]] = [
 ]
 
 
-def notice_of_an_open_order(app: Flask) -> dict[str, object]:
+def postback_of_an_open_order(app: Flask) -> dict[str, object]:
     """What the provider sends about an order whose invoice it has made."""
     _, payment = make_order(app)
     open_invoice(payment, gateway(app))
-    notice = make_postback(app.config["SETTINGS"], db.session.get_one(Payment, payment.id))
+    postback = make_postback(app.config["SETTINGS"], db.session.get_one(Payment, payment.id))
     end_read()
-    return notice
+    return postback
 
 
 def says_come_back(answer: TestResponse) -> bool:
@@ -188,7 +188,7 @@ def test_nothing_is_promised_that_cannot_be_written_down(
 ) -> None:
     with app.app_context():
         slug = make_product(stock=1000).slug
-        notice = notice_of_an_open_order(app)
+        postback = postback_of_an_open_order(app)
     form = fill_in(app, slug)
     shop_front = app.test_client()
     assert shop_front.get("/readyz").status_code == 200
@@ -198,7 +198,7 @@ def test_nothing_is_promised_that_cannot_be_written_down(
         invoices = len(sandbox.invoices())
         with broken(app):
             assert says_come_back(form.send(number))
-            answer = shop_front.post("/payments/cryptocloud/postback", data=notice)
+            answer = shop_front.post("/payments/cryptocloud/postback", data=postback)
             assert says_come_back(answer)
             assert shop_front.get("/readyz").status_code == 503
             assert shop_front.get("/").status_code == 200
@@ -209,7 +209,7 @@ def test_nothing_is_promised_that_cannot_be_written_down(
         # A connection that was opened meanwhile is left when it fails: once, at the most.
         assert 200 in (shop_front.get("/readyz").status_code for _ in range(2))
         assert outcome(form.send(number)) == "sold"
-        answer = shop_front.post("/payments/cryptocloud/postback", data=notice)
+        answer = shop_front.post("/payments/cryptocloud/postback", data=postback)
         assert answer.status_code == 200
         assert shop_front.get("/readyz").status_code == 200
     orders = 1 + times
@@ -331,7 +331,7 @@ def test_a_running_server_whose_disk_is_full_recovers_by_itself(
 ) -> None:
     with app.app_context():
         slug = make_product(stock=1000).slug
-        notice = notice_of_an_open_order(app)
+        postback = postback_of_an_open_order(app)
     form = fill_in(app, slug)
 
     def order(number: int) -> requests.Response:
@@ -345,7 +345,7 @@ def test_a_running_server_whose_disk_is_full_recovers_by_itself(
     for number in range(times):
         invoices = len(sandbox.invoices())
         with files_may_not_grow(web):
-            for answer in (order(number), post("/payments/cryptocloud/postback", notice)):
+            for answer in (order(number), post("/payments/cryptocloud/postback", postback)):
                 assert answer.status_code == 503
                 assert int(answer.headers["Retry-After"]) > 0
             assert len(sandbox.invoices()) == invoices
@@ -353,6 +353,6 @@ def test_a_running_server_whose_disk_is_full_recovers_by_itself(
 
         promise.cases += 1
         assert order(number).headers["Location"].startswith(sandbox.settings.pay_origins())
-        assert post("/payments/cryptocloud/postback", notice).status_code == 200
+        assert post("/payments/cryptocloud/postback", postback).status_code == 200
     orders = 1 + times
     assert tally(promise, violations(app, truth_of(sandbox), orders=orders)) == []

@@ -114,9 +114,9 @@ class Crowd:
         self.tell(invoice, until)
 
     def tell(self, invoice: str, until: float) -> None:
-        notice = {"invoice_id": invoice, "token": make_token(self.settings, invoice)}
+        postback = {"invoice_id": invoice, "token": make_token(self.settings, invoice)}
         while time.monotonic() < until:
-            answer = self.app.test_client().post("/payments/cryptocloud/postback", data=notice)
+            answer = self.app.test_client().post("/payments/cryptocloud/postback", data=postback)
             if answer.status_code == 200:
                 return
             if answer.status_code != 503:

@@ -67,18 +67,18 @@ def says_come_back(answer: TestResponse) -> bool:
 
 
 class Visitors:
-    """Buyers with filled-in forms, and the provider with genuine notices about open orders."""
+    """Buyers with filled-in forms, and the provider with genuine postbacks about open orders."""
 
     def __init__(self, app: Flask, sandbox: Sandbox, count: int) -> None:
         self.app, self.count = app, count
         with app.app_context():
             slug = make_product(stock=1000).slug
-            self.notices = [self._notice(app) for _ in range(count)]
+            self.postbacks = [self._postback(app) for _ in range(count)]
             end_read()
         self.form: FilledForm = fill_in(app, slug)
 
     @staticmethod
-    def _notice(app: Flask) -> dict[str, object]:
+    def _postback(app: Flask) -> dict[str, object]:
         _, payment = make_order(app)
         shop.payments.opening.open_invoice(payment, gateway(app))
         return make_postback(app.config["SETTINGS"], db.session.get_one(Payment, payment.id))
@@ -92,8 +92,8 @@ class Visitors:
                 answer = self.form.send(f"{wave}-{number}")
             else:
                 client = self.app.test_client()
-                notice = self.notices[number // 2]
-                answer = client.post("/payments/cryptocloud/postback", data=notice)
+                postback = self.postbacks[number // 2]
+                answer = client.post("/payments/cryptocloud/postback", data=postback)
             return answer, time.monotonic() - began
 
         return at_once(2 * self.count, visit)

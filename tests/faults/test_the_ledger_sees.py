@@ -84,7 +84,7 @@ def test_an_order_that_has_vanished_is_missed(app: Flask, invoice: str) -> None:
     assert violations(app, {}, orders=2) == ["lost: 2 orders were made, and there are 1"]
 
 
-def test_a_notice_answered_and_not_kept_is_lost(app: Flask) -> None:
+def test_a_postback_answered_and_not_kept_is_lost(app: Flask) -> None:
     assert violations(app, Truth({STRAY: "paid"}), settled=True) == []
     assert "not in the inbox" in violations(app, Truth({STRAY: "paid"}, [STRAY]))[0]
 

@@ -219,16 +219,16 @@ class Shop:
             return db.session.scalar(select(func.count()).select_from(Order)) or 0
 
     def pays(self, pay_url: str) -> None:
-        """The money arrives at the provider, and its notice gets lost."""
+        """The money arrives at the provider, and its postback gets lost."""
         self.sandbox.act(pay_url.rpartition("/")[2], Action.PAY)
 
-    def is_noticed(self, pay_url: str) -> None:
-        """The provider's notice arrives."""
+    def is_told_of(self, pay_url: str) -> None:
+        """The provider's postback arrives."""
         invoice_id = pay_url.rpartition("/")[2]
         with self.app.app_context():
             payment = db.session.scalars(select(Payment).filter_by(invoice_id=invoice_id)).one()
-            notice = make_postback(self.app.config["SETTINGS"], payment)
-        answer = self.app.test_client().post("/payments/cryptocloud/postback", data=notice)
+            postback = make_postback(self.app.config["SETTINGS"], payment)
+        answer = self.app.test_client().post("/payments/cryptocloud/postback", data=postback)
         assert answer.status_code == 200
 
     def lets_time_pass(self) -> None:
@@ -343,7 +343,7 @@ def misbehaves_when_asked(shop: Shop, fault: Fault, deadline: float = 0.3) -> No
         page = buyer.reads_answer()
         assert str(fault.told) in page
         if fault.told != THANKS:
-            shop.is_noticed(pay_url)
+            shop.is_told_of(pay_url)
             shop.sweeps(minutes=1)
             assert "Waiting for your payment" in page
             assert f'href="{pay_url}"' in page

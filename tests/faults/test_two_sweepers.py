@@ -38,14 +38,14 @@ PATIENCE = 60
 DUE = timedelta(seconds=16)
 """After an invoice was opened, when its first check is due."""
 
-Notice = dict[str, str]
+Fields = dict[str, str]
 
 
 class Round:
     """Six orders that are due for a check; four are paid, and the provider tells so of three of them."""
 
     def __init__(self, app: Flask, provider: StandIn, slug: str) -> None:
-        self.app, self.notices = app, list[Notice]()
+        self.app, self.postbacks = app, list[Fields]()
         with app.app_context():
             product = find_product(slug)
             assert product
@@ -55,15 +55,15 @@ class Round:
                 assert payment.invoice_id
                 provider.truth[payment.invoice_id] = "paid" if number < 4 else "created"
                 fields = {"invoice_id": payment.invoice_id, "order_id": payment.reference}
-                self.notices.append(fields)
+                self.postbacks.append(fields)
         self.now = utcnow() + DUE
 
     def post(self) -> None:
-        """Notices of the first three, one after the other, each twice."""
+        """Postbacks of the first three, one after the other, each twice."""
         client, settings = self.app.test_client(), self.app.config["SETTINGS"]
-        for notice in self.notices[:3] * 2:
-            token = make_token(settings, notice["invoice_id"])
-            assert client.post(ADDRESS, data=notice | {"token": token}).status_code == 200
+        for postback in self.postbacks[:3] * 2:
+            token = make_token(settings, postback["invoice_id"])
+            assert client.post(ADDRESS, data=postback | {"token": token}).status_code == 200
 
     def work(self) -> None:
         """What the worker does beside the sweep."""
@@ -72,10 +72,10 @@ class Round:
             jobs.mails()
 
     def judge(self, asked: Counter[str], most: int) -> None:
-        """The sweeps ask about each due invoice once; once more where a notice made it due again."""
-        told, *rest = self.notices[:3], *self.notices[3:]
-        assert all(asked[notice["invoice_id"]] <= most for notice in told)
-        assert [asked[notice["invoice_id"]] for notice in rest] == [1, 1, 1]
+        """The sweeps ask about each due invoice once; once more where a postback made it due again."""
+        told, *rest = self.postbacks[:3], *self.postbacks[3:]
+        assert all(asked[postback["invoice_id"]] <= most for postback in told)
+        assert [asked[postback["invoice_id"]] for postback in rest] == [1, 1, 1]
 
 
 def place(app: Flask, count: int) -> str:

@@ -47,7 +47,7 @@ class Books:
             return list(db.session.scalars(select(Payment.state).order_by(Payment.id)))
 
     def postbacks(self) -> int:
-        """How many invoices the inbox has a notice about."""
+        """How many invoices the inbox has a postback about."""
         with self.app.app_context():
             return len(db.session.scalars(select(Postback)).all())
 

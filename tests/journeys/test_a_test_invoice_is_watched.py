@@ -146,11 +146,15 @@ def test_a_confirmed_invoice_is_followed_to_its_end_and_all_is_as_expected(
     assert report["ended_because"] == "all has come"
     others = {q: v for q, v in said(report).items() if v[0] != "as expected"}
     assert set(others) == {"repeats after a failure"}
-    assert said(report)["notice's encoding"][1].startswith(encoding)
+    assert said(report)["postback's encoding"][1].startswith(encoding)
     assert books.state()[0] == "fulfilled"
     assert "pay_url: http" in operator.output
     assert 'press\n"Confirm invoice without payment"' in operator.output
-    for line in ("status: created", "status: paid", f"notice 1: {encoding}, proven, answered 200"):
+    for line in (
+        "status: created",
+        "status: paid",
+        f"postback 1: {encoding}, proven, answered 200",
+    ):
         assert line in operator.output
     assert f"as expected:  token's id: {'<'}the invoice's id>, bare" in operator.output
 
@@ -172,8 +176,8 @@ def test_with_api_version_2_all_is_as_expected_too(operator: Operator) -> None:
 @pytest.mark.parametrize(
     ("switches", "question", "verdict", "words"),
     [
-        ({"token_id": "prefixed"}, "token's id", "otherwise", "INV-<the invoice's id>; the notice was proven"),
-        ({"token_id": "number"}, "token's id", "otherwise", "<number of 2>; the notice was not_for_invoice"),
+        ({"token_id": "prefixed"}, "token's id", "otherwise", "INV-<the invoice's id>; the postback was proven"),
+        ({"token_id": "number"}, "token's id", "otherwise", "<number of 2>; the postback was not_for_invoice"),
         ({"token_id": "uuid"}, "token's id", "otherwise", "absent; the invoice stands in uuid"),
         ({"token_id": "uuid"}, "token's claims", "otherwise", "uuid <the invoice's id>"),
         ({"fiat": "amount"}, "v2 info's fiat_currency", "as expected", "absent"),
@@ -181,15 +185,15 @@ def test_with_api_version_2_all_is_as_expected_too(operator: Operator) -> None:
         ({"fiat": "zero"}, "v2 info's amount_in_fiat", "otherwise", "0.0"),
         ({"fiat": "zero"}, "amount's unit", "not seen", "nobody told amount_in_fiat"),
         ({"noise": True}, "amount's unit", "as expected", "asked for 10.00 EUR; v2 info tells 9.999999999999998"),
-        ({"nulls": True}, "test_mode", "otherwise", "v2 info: null, the notice: null"),
+        ({"nulls": True}, "test_mode", "otherwise", "v2 info: null, the postback: null"),
         ({"test_mode": False}, "test_mode", "otherwise", "is the project in test mode?"),
         ({"link": "lang"}, "pay link's shape", "as expected", "/<the invoice's id>?lang=en"),
         ({"link": "redirect"}, "pay link's shape", "otherwise", "/r/<the invoice's id>"),
         ({"extras": True}, "create", "as expected", "all fields, and no others"),
         ({"brand": "cryptocloud"}, "pay link's host", "as expected", "127.0.0.1"),
         ({"brand": "trybit"}, "pay link's host", "as expected", "localhost"),
-        ({"postback_format": "json"}, "notice's invoice_info", "as expected", "an object with"),
-        ({"postback_format": "form"}, "notice's invoice_info", "as expected", "JSON in a text with"),
+        ({"postback_format": "json"}, "postback's invoice_info", "as expected", "an object with"),
+        ({"postback_format": "form"}, "postback's invoice_info", "as expected", "JSON in a text with"),
     ],
 )  # fmt: skip
 def test_each_open_question_gets_its_answer(
@@ -217,38 +221,38 @@ def test_a_word_that_the_shop_does_not_know_is_shown(operator: Operator) -> None
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_a_canceled_invoice_ends_the_watch_without_a_notice(operator: Operator) -> None:
+def test_a_canceled_invoice_ends_the_watch_without_a_postback(operator: Operator) -> None:
     report = operator.watches(lambda: operator.till.does("cancel", operator.pay_url))
 
     assert report["ended_because"] == "all has come"
-    assert said(report)["notice"][0] == "not seen"
+    assert said(report)["postback"][0] == "not seen"
     assert "created, then canceled" in said(report)["status words"][1]
     assert "token's id" not in said(report)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_a_notice_that_comes_twice_is_counted(operator: Operator) -> None:
+def test_a_postback_that_comes_twice_is_counted(operator: Operator) -> None:
     report = operator.watches(operator.pays("twice"))
 
-    verdict, found = said(report)["notice"]
+    verdict, found = said(report)["postback"]
     assert verdict == "otherwise"
     assert found.startswith("2 came, ")
-    assert len(report["notices"]) == 2
+    assert len(report["postbacks"]) == 2
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_a_notice_that_got_lost_is_waited_for_and_missed(
+def test_a_postback_that_got_lost_is_waited_for_and_missed(
     operator: Operator, pauses: Pauses
 ) -> None:
     report = operator.watches(operator.pays("lose"))
 
-    assert said(report)["notice"][0] == "not seen"
-    assert "notification URL" in said(report)["notice"][1]
-    assert pauses.now > watching.FOR_A_NOTICE.total_seconds()
+    assert said(report)["postback"][0] == "not seen"
+    assert "notification URL" in said(report)["postback"][1]
+    assert pauses.now > watching.FOR_A_POSTBACK.total_seconds()
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_a_notice_that_another_host_took_is_told_apart_from_none(
+def test_a_postback_that_another_host_took_is_told_apart_from_none(
     operator: Operator,
     settings: Settings,
 ) -> None:
@@ -260,8 +264,8 @@ def test_a_notice_that_another_host_took_is_told_apart_from_none(
 
     report = operator.watches(elsewhere)
 
-    assert said(report)["notice"][0] == "otherwise"
-    assert "1 came and none was recorded" in said(report)["notice"][1]
+    assert said(report)["postback"][0] == "otherwise"
+    assert "1 came and none was recorded" in said(report)["postback"][1]
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
@@ -340,12 +344,12 @@ def test_an_answer_that_cannot_be_masked_costs_neither_the_invoice_nor_the_repor
     assert operator.exit_code == 0
     assert report["shop_says"] == "an invoice to pay"
     assert "not masked: OverflowError" in report["answers"][0]["body"]
-    assert len(report["notices"]) == 1
+    assert len(report["postbacks"]) == 1
     assert said(report)["create"][0] == "otherwise"
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_a_notice_that_was_refused_is_waited_for_longer(
+def test_a_postback_that_was_refused_is_waited_for_longer(
     operator: Operator, pauses: Pauses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "_is_received", lambda sight: bool(sight.is_refused(*refusal())))
@@ -371,7 +375,7 @@ def test_ctrl_c_writes_the_report_too_and_takes_the_marker_away(
     report = operator.watches(operator.pays(), interrupt)
 
     assert report["ended_because"] == "stopped by hand"
-    assert len(report["notices"]) == 1
+    assert len(report["postbacks"]) == 1
     assert not list((settings.shop_data_dir / "watch").iterdir())
 
 
@@ -438,7 +442,7 @@ def test_an_invoice_that_no_buyer_may_be_sent_to_is_followed_all_the_same(
     assert "elsewhere.invalid is not listed" in said(report)["pay link's host"][1]
     assert f"Invoice {report['invoice']} was made, but its reply was refused" in operator.output
     assert "Invoice <the invoice's id> was made" in report["shop_says"]
-    assert len(report["notices"]) == 1
+    assert len(report["postbacks"]) == 1
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
@@ -488,7 +492,7 @@ def test_no_secret_stands_in_report_or_output(
 
 
 def keep_posted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The bodies of all notices that will come."""
+    """The bodies of all postbacks that will come."""
     read, posted = views._body, list[bytes]()
 
     def body() -> bytes:
@@ -504,7 +508,7 @@ def token_of(body: bytes) -> str:
     return "eyJ" + found.split('"')[0].split("&")[0]
 
 
-def test_a_forged_notice_is_recorded_as_refused_and_changes_nothing(
+def test_a_forged_postback_is_recorded_as_refused_and_changes_nothing(
     operator: Operator,
     books: Books,
     shop: str,
@@ -525,9 +529,9 @@ def test_a_forged_notice_is_recorded_as_refused_and_changes_nothing(
 
     report = operator.watches(forge, more="--minutes 1")
 
-    (notice,) = report["notices"]
-    assert (notice["judged"], notice["answered"]) == ("signature", 403)
-    assert notice["fields"]["<name of 6>"] == "<text of 42>"
+    (postback,) = report["postbacks"]
+    assert (postback["judged"], postback["answered"]) == ("signature", 403)
+    assert postback["fields"]["<name of 6>"] == "<text of 42>"
     assert said(report)["the shop's answer"][0] == "otherwise"
     assert said(report)["repeats after a failure"][0] == "otherwise"
     assert books.state() == ("pending", "none")
@@ -546,7 +550,7 @@ def test_without_a_marker_nothing_is_recorded(
 
     operator.pays()()
 
-    assert other.notices() == []
+    assert other.postbacks() == []
     assert [path.name for path in (settings.shop_data_dir / "watch").iterdir()] == ["ZZZZ9999"]
 
 
@@ -580,14 +584,14 @@ def test_forgeries_cannot_fill_the_disk_nor_keep_out_what_is_genuine(
     assert watched.path.stat().st_size == full
     operator.pays()()
 
-    assert watched.notices()[-1]["judged"] == "proven"
+    assert watched.postbacks()[-1]["judged"] == "proven"
     for line in watched.path.read_bytes().splitlines():
         assert len(line) <= max(LARGEST_LINE, ROOM_FOR_FORGERIES)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
 @pytest.mark.parametrize("harm", ["unreadable", "garbage", "ended", "link", "folder"])
-def test_a_recording_that_fails_costs_no_notice(
+def test_a_recording_that_fails_costs_no_postback(
     operator: Operator,
     books: Books,
     watched: Watched,
@@ -617,7 +621,7 @@ def test_a_recording_that_fails_costs_no_notice(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_a_notice_that_the_shop_breaks_over_is_recorded_with_its_500(
+def test_a_postback_that_the_shop_breaks_over_is_recorded_with_its_500(
     operator: Operator, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: object) -> None:
@@ -626,8 +630,8 @@ def test_a_notice_that_the_shop_breaks_over_is_recorded_with_its_500(
     monkeypatch.setattr("shop.payments.views.receive_postback", breaks)
     operator.pays()()
 
-    (notice,) = watched.notices()
-    assert (notice["answered"], notice["judged"]) == (500, "proven")
+    (postback,) = watched.postbacks()
+    assert (postback["answered"], postback["judged"]) == (500, "proven")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])

@@ -181,7 +181,7 @@ def test_a_proxy_that_hides_the_host_name_is_told_apart(
     assert "Host header" in look(app, settings, public_address).mend
 
 
-def test_pages_that_get_through_do_not_show_that_notices_do(
+def test_pages_that_get_through_do_not_show_that_postbacks_do(
     app: Flask, settings: Settings, web: Web
 ) -> None:
     @Request.application

@@ -256,7 +256,7 @@ def sweep_an_hour_later(app: Flask) -> None:
 
 @pytest.mark.parametrize("kind", ["forged", "expired", "foreign order", "no token", "known"])
 @pytest.mark.parametrize("encoding", ["json", "data"])
-def test_a_notice_is_logged_without_its_token_and_whatever_else_it_holds(
+def test_a_postback_is_logged_without_its_token_and_whatever_else_it_holds(
     app: Flask, client: FlaskClient, log: Log, kind: str, encoding: str
 ) -> None:
     with app.app_context():

@@ -42,7 +42,7 @@ def status_page(app: Flask, token: str) -> str:
 
 
 def test_the_open_page_of_an_expired_order_finds_money_that_comes_late(app: Flask) -> None:
-    """Its notice was lost, and the sweep will look in an hour."""
+    """Its postback was lost, and the sweep will look in an hour."""
     with app.app_context(), provider(app) as calls:
         order, _ = make_open_order(app)
         calls.invoice_is("canceled")

@@ -136,7 +136,7 @@ def test_every_spelling_of_the_end_gives_the_stock_back(
 
 
 def receive(app: Flask, settings: Settings, payment: Payment) -> None:
-    """A notice about this payment comes, and is proven."""
+    """A postback about this payment comes, and is proven."""
     form = make_postback(settings, payment)
     body = "&".join(f"{name}={value}" for name, value in form.items()).encode()
     receive_postback(gateway(app).read_postback("application/x-www-form-urlencoded", body))
@@ -147,7 +147,7 @@ NOT_FOUND = '{"status":"error","error":"Invoice is not found"}'
 
 @pytest.mark.parametrize("says", ["<html>", '{"status":"success"}', NOT_FOUND])
 @pytest.mark.parametrize("refused", [None, *SIGNED])
-def test_a_notice_of_money_that_the_api_says_nothing_usable_about_is_before_a_person_in_minutes(
+def test_a_postback_of_money_that_the_api_says_nothing_usable_about_is_before_a_person_in_minutes(
     app: Flask, settings: Settings, clock: Clock, says: str, refused: Refusal | None
 ) -> None:
     """Also one that was refused for another reason than its signature: only CryptoCloud has our key."""
@@ -170,7 +170,7 @@ def test_a_notice_of_money_that_the_api_says_nothing_usable_about_is_before_a_pe
 
 
 @pytest.mark.parametrize("refused", [None, Refusal.UNSIGNED, Refusal.SIGNATURE])
-def test_without_a_notice_that_our_key_signed_an_api_that_says_nothing_usable_bothers_nobody(
+def test_without_a_postback_that_our_key_signed_an_api_that_says_nothing_usable_bothers_nobody(
     app: Flask, clock: Clock, refused: Refusal | None
 ) -> None:
     with app.app_context():
@@ -193,8 +193,8 @@ def test_an_invoice_that_is_not_ours_is_told_as_the_api_says(
     with app.app_context():
         _, payment = make_open_order(app)
         form = make_postback(settings, payment) | {"order_id": "None"}
-        notice = {"invoice_id": "STRANGE1", "token": make_token(settings, "STRANGE1")}
-        body = "&".join(f"{n}={v}" for n, v in (form | notice).items()).encode()
+        postback = {"invoice_id": "STRANGE1", "token": make_token(settings, "STRANGE1")}
+        body = "&".join(f"{n}={v}" for n, v in (form | postback).items()).encode()
         receive_postback(gateway(app).read_postback("application/x-www-form-urlencoded", body))
 
         minutes(app, clock, 7, "created")
@@ -211,14 +211,14 @@ class TestApiVersion2:
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"cryptocloud_api_version": "2"})
 
-    @pytest.mark.parametrize("noticed", [True, False])
+    @pytest.mark.parametrize("proven", [True, False])
     def test_one_that_is_left_out_where_others_are_told_is_not_known_to_the_provider(
-        self, app: Flask, settings: Settings, clock: Clock, noticed: bool
+        self, app: Flask, settings: Settings, clock: Clock, proven: bool
     ) -> None:
         with app.app_context():
             _, payment = make_open_order(app)
             _, other = make_open_order(app)
-            if noticed:
+            if proven:
                 receive(app, settings, payment)
 
             for _ in range(6):
@@ -228,7 +228,7 @@ class TestApiVersion2:
                     calls.post(calls.info_url, json={"status": "success", "result": told})
                     sweep(gateway(app), clock.now)
 
-            assert kinds() == (["answer_unclear"] if noticed else [])
+            assert kinds() == (["answer_unclear"] if proven else [])
 
     @pytest.mark.parametrize(
         "less",

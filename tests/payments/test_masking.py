@@ -175,7 +175,7 @@ def test_no_answer_is_too_odd_to_be_masked(value: str, status: str) -> None:
         (None, ""),
     ],
 )
-def test_the_label_of_a_notice_is_shown_when_it_is_known(label: str | None, shown: str) -> None:
+def test_the_label_of_a_postback_is_shown_when_it_is_known(label: str | None, shown: str) -> None:
     assert Sight(label, b"{}").facts(MASK)["content_type"] == shown
 
 

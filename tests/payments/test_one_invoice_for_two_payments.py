@@ -16,8 +16,7 @@ from shop.because import Because
 from shop.config import Settings
 from shop.db import transaction, utcnow
 from shop.orders.models import OrderStatus
-from shop.payments.cryptocloud import Invoice, Untrusted
-from shop.payments.cryptocloud import ProvenPostback as Notice
+from shop.payments.cryptocloud import Invoice, ProvenPostback, Untrusted
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
 from shop.payments.opening import bind, open_invoice
@@ -47,12 +46,12 @@ def make_lost(app: Flask) -> Payment:
 
 
 def tell(app: Flask, settings: Settings, about: Payment, names: Payment) -> int:
-    """The answer to a notice with a genuine token."""
+    """The answer to a postback with a genuine token."""
     body = make_postback(settings, about, order_id=names.reference)
     return app.test_client().post(ADDRESS, **as_json(body)).status_code
 
 
-def test_a_notice_for_a_payment_whose_answer_was_lost_tells_a_person_that_another_got_its_invoice(
+def test_a_postback_for_a_payment_whose_answer_was_lost_tells_a_person_that_another_got_its_invoice(
     app: Flask, settings: Settings
 ) -> None:
     with app.app_context():
@@ -87,7 +86,7 @@ def test_a_person_who_has_seen_a_mix_up_is_not_told_of_it_again(
         assert open_attention() == []
 
 
-def test_a_notice_that_names_a_payment_with_an_invoice_of_its_own_is_a_forgery_and_no_mix_up(
+def test_a_postback_that_names_a_payment_with_an_invoice_of_its_own_is_a_forgery_and_no_mix_up(
     app: Flask, settings: Settings
 ) -> None:
     with app.app_context():
@@ -99,12 +98,12 @@ def test_a_notice_that_names_a_payment_with_an_invoice_of_its_own_is_a_forgery_a
         assert open_attention() == []
 
 
-def test_an_invoice_of_which_a_notice_says_that_it_was_paid_for_another_order_is_given_to_nobody(
+def test_an_invoice_of_which_a_postback_says_that_it_was_paid_for_another_order_is_given_to_nobody(
     app: Flask,
 ) -> None:
     with app.app_context():
         lost, (order, payment) = make_lost(app), make_order(app)
-        receive_postback(Notice("LOST0001", lost.reference, "success", "10.01", "BTC"))
+        receive_postback(ProvenPostback("LOST0001", lost.reference, "success", "10.01", "BTC"))
 
         with provider(app) as calls:
             calls.invoice_is_made("LOST0001")
@@ -120,13 +119,13 @@ def test_an_invoice_of_which_a_notice_says_that_it_was_paid_for_another_order_is
         ]
 
 
-def test_a_notice_that_names_an_order_of_nobody_keeps_no_invoice_from_its_payment(
+def test_a_postback_that_names_an_order_of_nobody_keeps_no_invoice_from_its_payment(
     app: Flask,
 ) -> None:
     """The sandbox of another shop, say, or an order id that the provider has cut short."""
     with app.app_context():
         order, payment = make_order(app)
-        receive_postback(Notice("EARLY001", "not-one-of-ours", "success", "10.01", "BTC"))
+        receive_postback(ProvenPostback("EARLY001", "not-one-of-ours", "success", "10.01", "BTC"))
 
         with provider(app) as calls:
             calls.invoice_is_made("EARLY001")

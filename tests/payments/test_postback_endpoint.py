@@ -45,22 +45,22 @@ from tests.support.sold import mail_kinds
 ADDRESS = "/payments/cryptocloud/postback"
 TABLES = (Order, OrderEvent, StockHold, Payment, Postback, Delivery, LicenceKey, OutboxMail)
 
-Notice = dict[str, Any]
+Fields = dict[str, Any]
 
 
 @pytest.fixture
-def notice(app: Flask, settings: Settings) -> Notice:
-    """A genuine notice about an unpaid invoice of this shop."""
+def postback(app: Flask, settings: Settings) -> Fields:
+    """A genuine postback about an unpaid invoice of this shop."""
     with app.app_context():
         return make_postback(settings, make_open_order(app)[1])
 
 
 NUDGED = ("next_check_at", "refused_at", "refused_because", "refused_postbacks")
-"""All that a refused notice may move: when the provider is asked next."""
+"""All that a refused postback may move: when the provider is asked next."""
 
 
 def everything(app: Flask) -> str:
-    """Every row that a notice could touch."""
+    """Every row that a postback could touch."""
     with app.app_context():
         rows = [
             [
@@ -80,18 +80,18 @@ def status_of(app: Flask) -> tuple[OrderStatus, PaymentState]:
         return payment.order.status, payment.state
 
 
-def inbox(app: Flask) -> list[Postback]:
+def inbox(app: Flask) -> list[Fields]:
     with app.app_context():
         return list(db.session.scalars(select(Postback)))
 
 
 @pytest.mark.parametrize("send", [lambda n: {"data": n}, as_json], ids=["form", "json"])
-def test_a_genuine_notice_of_a_paid_invoice_pays_the_order(
-    app: Flask, client: FlaskClient, notice: Notice, send: Callable[[Notice], Any]
+def test_a_genuine_postback_of_a_paid_invoice_pays_the_order(
+    app: Flask, client: FlaskClient, postback: Fields, send: Callable[[Fields], Any]
 ) -> None:
     with provider(app) as calls:
         calls.invoice_is("paid")
-        response = client.post(ADDRESS, **send(notice))
+        response = client.post(ADDRESS, **send(postback))
 
     assert response.status_code == 200
     assert response.get_json() == {"message": "Postback received"}
@@ -101,24 +101,24 @@ def test_a_genuine_notice_of_a_paid_invoice_pays_the_order(
     assert stored.done_at
 
 
-def test_the_provider_decides_and_not_the_notice(
-    app: Flask, client: FlaskClient, notice: Notice
+def test_the_provider_decides_and_not_the_postback(
+    app: Flask, client: FlaskClient, postback: Fields
 ) -> None:
     with provider(app) as calls:
         calls.invoice_is("created")
-        assert client.post(ADDRESS, data=notice).status_code == 200
+        assert client.post(ADDRESS, data=postback).status_code == 200
 
     assert status_of(app) == (OrderStatus.PENDING, PaymentState.OPEN)
     assert inbox(app)[0].done_at is None
 
 
-def test_the_same_notice_again_is_taken_calmly(
-    app: Flask, client: FlaskClient, notice: Notice
+def test_the_same_postback_again_is_taken_calmly(
+    app: Flask, client: FlaskClient, postback: Fields
 ) -> None:
     with provider(app) as calls:
         calls.invoice_is("paid")
         for _ in range(5):
-            assert client.post(ADDRESS, data=notice).status_code == 200
+            assert client.post(ADDRESS, data=postback).status_code == 200
         assert len(calls.calls) == 1
 
     (stored,) = inbox(app)
@@ -132,31 +132,31 @@ def test_the_same_notice_again_is_taken_calmly(
 
 @pytest.mark.parametrize("address", [ADDRESS, f"{ADDRESS}/"])
 def test_it_answers_with_and_without_a_slash_at_the_end(
-    app: Flask, client: FlaskClient, notice: Notice, address: str
+    app: Flask, client: FlaskClient, postback: Fields, address: str
 ) -> None:
     """A redirect would be followed by a GET, or not at all."""
     with provider(app) as calls:
         calls.invoice_is("paid")
-        assert client.post(address, data=notice).status_code == 200
+        assert client.post(address, data=postback).status_code == 200
 
     assert status_of(app)[0] is OrderStatus.FULFILLED
 
 
 @pytest.mark.parametrize("method", ["get", "head", "put", "delete", "patch"])
-def test_other_methods_are_refused(client: FlaskClient, notice: Notice, method: str) -> None:
+def test_other_methods_are_refused(client: FlaskClient, postback: Fields, method: str) -> None:
     for address in (ADDRESS, f"{ADDRESS}/"):
-        response = client.open(address, method=method, data=notice)
+        response = client.open(address, method=method, data=postback)
         assert response.status_code == 405
         assert set(response.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
 
 
 def test_nobody_needs_a_session_or_a_csrf_token(
-    app: Flask, client: FlaskClient, notice: Notice
+    app: Flask, client: FlaskClient, postback: Fields
 ) -> None:
     with provider(app) as calls:
         calls.invoice_is("paid")
         response = client.post(
-            ADDRESS, data=notice, headers={"Origin": "https://elsewhere.example"}
+            ADDRESS, data=postback, headers={"Origin": "https://elsewhere.example"}
         )
 
     assert response.status_code == 200
@@ -169,7 +169,7 @@ def b64(content: bytes | dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def signed(key: str, claims: Notice | bytes, algorithm: str = "HS256", **header: Any) -> str:
+def signed(key: str, claims: Fields | bytes, algorithm: str = "HS256", **header: Any) -> str:
     """A token signed by hand, so that no library can refuse to make it."""
     digest = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
     body = f"{b64({'typ': 'JWT', 'alg': algorithm} | header)}.{b64(claims)}"
@@ -180,7 +180,7 @@ def signed(key: str, claims: Notice | bytes, algorithm: str = "HS256", **header:
 DEEP = b"{" + b'"a":{' * 450 + b"}" * 451
 
 
-def forgeries(settings: Settings, good: Notice) -> dict[str, Any]:
+def forgeries(settings: Settings, good: Fields) -> dict[str, Any]:
     """Every way we know to pretend: name, and what to post."""
     key = settings.cryptocloud_secret_key.get_secret_value()
     invoice, token, now = good["invoice_id"], good["token"], int(time.time())
@@ -283,7 +283,7 @@ def forgeries(settings: Settings, good: Notice) -> dict[str, Any]:
             "content_type": "application/x-www-form-urlencoded",
         },
         "NaN": {"data": f'{{"token":NaN,"invoice_id":"{invoice}"}}', "content_type": "application/json"},
-        "a list of notices": {"data": json.dumps([good]), "content_type": "application/json"},
+        "a list of postbacks": {"data": json.dumps([good]), "content_type": "application/json"},
         "deep JSON": {"data": '{"token":' + "[" * 20000, "content_type": "application/json"},
         "no body": {},
         "bytes": {"data": secrets.token_bytes(200), "content_type": "application/json"},
@@ -312,10 +312,10 @@ def test_the_hand_signed_token_is_as_good_as_the_librarys(settings: Settings) ->
 
 
 def test_no_forgery_stores_anything_or_causes_a_call(
-    app: Flask, client: FlaskClient, settings: Settings, notice: Notice
+    app: Flask, client: FlaskClient, settings: Settings, postback: Fields
 ) -> None:
     before = everything(app)
-    forged = forgeries(settings, notice)
+    forged = forgeries(settings, postback)
     assert len(forged) > 75
 
     with provider(app) as calls:
@@ -327,17 +327,17 @@ def test_no_forgery_stores_anything_or_causes_a_call(
         assert len(calls.calls) == 0
         assert everything(app) == before
 
-        # The control: the same notice, not tampered with.
-        assert client.post(ADDRESS, **as_json(notice)).status_code == 200
+        # The control: the same postback, not tampered with.
+        assert client.post(ADDRESS, **as_json(postback)).status_code == 200
         assert len(calls.calls) == 1
     assert status_of(app) == (OrderStatus.FULFILLED, PaymentState.PAID)
 
 
 def test_a_refusal_does_not_say_what_was_wrong_but_the_log_does(
-    client: FlaskClient, settings: Settings, notice: Notice, caplog: pytest.LogCaptureFixture
+    client: FlaskClient, settings: Settings, postback: Fields, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And neither holds the token."""
-    forged = forgeries(settings, notice)
+    forged = forgeries(settings, postback)
     answers = {client.post(ADDRESS, **forged[name]).text for name in ("expired", "another key")}
 
     assert len(answers) == 1
@@ -347,7 +347,7 @@ def test_a_refusal_does_not_say_what_was_wrong_but_the_log_does(
 
 
 @pytest.mark.parametrize("invoice", ["ABCD1234", "INV-ABCD1234"])
-def test_a_notice_about_an_unknown_invoice_is_kept(
+def test_a_postback_about_an_unknown_invoice_is_kept(
     app: Flask, client: FlaskClient, settings: Settings, invoice: str
 ) -> None:
     """It may be faster than the reply that tells us the invoice's id, or about money we lost track of."""
@@ -361,31 +361,31 @@ def test_a_notice_about_an_unknown_invoice_is_kept(
     assert (stored.invoice_id, stored.claimed_order, stored.done_at) == ("ABCD1234", "x", None)
 
 
-def test_a_notice_has_its_own_invoice_asked_about_and_no_other(
-    app: Flask, client: FlaskClient, notice: Notice
+def test_a_postback_has_its_own_invoice_asked_about_and_no_other(
+    app: Flask, client: FlaskClient, postback: Fields
 ) -> None:
     with app.app_context():
         _, other = make_open_order(app)
         due = other.next_check_at
         with provider(app) as calls:
             calls.invoice_is("created")
-            client.post(ADDRESS, data=notice)
+            client.post(ADDRESS, data=postback)
 
         db.session.refresh(other)
         assert other.next_check_at == due
 
 
-def test_a_notice_that_names_another_order_for_our_invoice_is_refused(
-    app: Flask, client: FlaskClient, notice: Notice, caplog: pytest.LogCaptureFixture
+def test_a_postback_that_names_another_order_for_our_invoice_is_refused(
+    app: Flask, client: FlaskClient, postback: Fields, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A genuine notice of a cheap invoice must not be turned into one for a dear order."""
+    """A genuine postback of a cheap invoice must not be turned into one for a dear order."""
     with app.app_context():
         dear = make_open_order(app)[1].reference
     before = everything(app)
 
     with provider(app) as calls:
         calls.invoice_is("paid")
-        response = client.post(ADDRESS, data=notice | {"order_id": dear})
+        response = client.post(ADDRESS, data=postback | {"order_id": dear})
         assert len(calls.calls) == 0
 
     assert response.status_code == 403
@@ -396,11 +396,11 @@ def test_a_notice_that_names_another_order_for_our_invoice_is_refused(
         assert db.session.scalars(refused).all() == [1, 0], "the sweep asks about the invoice"
 
 
-def test_a_refused_notice_has_the_sweep_ask_about_its_invoice_once_a_minute(
-    app: Flask, client: FlaskClient, notice: Notice
+def test_a_refused_postback_has_the_sweep_ask_about_its_invoice_once_a_minute(
+    app: Flask, client: FlaskClient, postback: Fields
 ) -> None:
-    """A wrong clock or secret refuses genuine notices too, and their money must be found all the same."""
-    refused = notice | {"token": "e30.e30.e30"}
+    """A wrong clock or secret refuses genuine postbacks too, and their money must be found all the same."""
+    refused = postback | {"token": "e30.e30.e30"}
 
     for _ in range(5):
         assert client.post(ADDRESS, data=refused).status_code == 403
@@ -426,9 +426,9 @@ def test_a_refused_notice_has_the_sweep_ask_about_its_invoice_once_a_minute(
 
 
 def test_a_forger_gets_neither_the_write_lock_nor_a_second_count_in_the_same_minute(
-    app: Flask, notice: Notice, monkeypatch: pytest.MonkeyPatch
+    app: Flask, postback: Fields, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invoice_id, now = str(notice["invoice_id"]), utcnow()
+    invoice_id, now = str(postback["invoice_id"]), utcnow()
     taken = []
 
     def taking(name: str) -> AbstractContextManager[Session]:
@@ -448,7 +448,7 @@ def test_a_forger_gets_neither_the_write_lock_nor_a_second_count_in_the_same_min
     assert len(taken) == 2, "the third has only looked"
 
 
-def test_a_refused_notice_without_an_invoice_is_about_no_payment(
+def test_a_refused_postback_without_an_invoice_is_about_no_payment(
     app: Flask, client: FlaskClient
 ) -> None:
     """Not even about one that has no invoice."""
@@ -461,22 +461,22 @@ def test_a_refused_notice_without_an_invoice_is_about_no_payment(
         assert db.session.scalars(select(Payment.refused_postbacks)).all() == [0]
 
 
-def test_a_refused_notice_about_a_paid_invoice_is_counted_and_nobody_asks_again(
-    app: Flask, client: FlaskClient, notice: Notice
+def test_a_refused_postback_about_a_paid_invoice_is_counted_and_nobody_asks_again(
+    app: Flask, client: FlaskClient, postback: Fields
 ) -> None:
     with provider(app) as calls:
         calls.invoice_is("paid")
-        client.post(ADDRESS, data=notice)
+        client.post(ADDRESS, data=postback)
 
-    client.post(ADDRESS, data=notice | {"token": "e30.e30.e30"})
-    client.post(ADDRESS, data=notice | {"token": "e30.e30.e30", "invoice_id": "NOSUCH00"})
+    client.post(ADDRESS, data=postback | {"token": "e30.e30.e30"})
+    client.post(ADDRESS, data=postback | {"token": "e30.e30.e30", "invoice_id": "NOSUCH00"})
 
     with app.app_context():
         payment = db.session.scalars(select(Payment)).one()
         assert (payment.refused_postbacks, payment.next_check_at) == (1, None)
 
 
-SIGNED_FOR_NONE: list[Notice] = [
+SIGNED_FOR_NONE: list[Fields] = [
     {"id": 13},
     {"id": ["THIS"]},
     {"id": {"id": "THIS"}},
@@ -487,14 +487,14 @@ SIGNED_FOR_NONE: list[Notice] = [
     {"id": 13, "uuid": "THIS"},
     {"id": ...},
 ]
-"""Claims of tokens that our key signed in time and that name no invoice; THIS is the notice's."""
+"""Claims of tokens that our key signed in time and that name no invoice; THIS is the postback's."""
 
 
-def signed_for_none(settings: Settings, notice: Notice, claims: Notice) -> Notice:
+def signed_for_none(settings: Settings, postback: Fields, claims: Fields) -> Fields:
     text = json.dumps({name: claim for name, claim in claims.items() if claim is not ...})
-    named = json.loads(text.replace("THIS", notice["invoice_id"]))
+    named = json.loads(text.replace("THIS", postback["invoice_id"]))
     key = settings.cryptocloud_secret_key.get_secret_value()
-    return notice | {"token": signed(key, {"exp": int(time.time()) + 300} | named)}
+    return postback | {"token": signed(key, {"exp": int(time.time()) + 300} | named)}
 
 
 def payment_of(app: Flask) -> Payment:
@@ -503,13 +503,13 @@ def payment_of(app: Flask) -> Payment:
 
 
 @pytest.mark.parametrize("claims", SIGNED_FOR_NONE, ids=str)
-def test_a_notice_signed_for_no_invoice_has_the_provider_asked_at_once(
-    app: Flask, client: FlaskClient, settings: Settings, notice: Notice, claims: Notice
+def test_a_postback_signed_for_no_invoice_has_the_provider_asked_at_once(
+    app: Flask, client: FlaskClient, settings: Settings, postback: Fields, claims: Fields
 ) -> None:
     """Our key signed it, so the provider spoke; its API says of what, and the buyer need not wait."""
     with provider(app) as calls:
         calls.invoice_is("paid")
-        response = client.post(ADDRESS, **as_json(signed_for_none(settings, notice, claims)))
+        response = client.post(ADDRESS, **as_json(signed_for_none(settings, postback, claims)))
         assert len(calls.calls) == 1
 
     assert response.status_code == 200
@@ -520,9 +520,9 @@ def test_a_notice_signed_for_no_invoice_has_the_provider_asked_at_once(
 
 @pytest.mark.parametrize("named", [..., None, "", ["T"], "INV-", "ТЕСТ1234"], ids=str)
 def test_so_has_one_whose_token_alone_names_the_invoice(
-    app: Flask, client: FlaskClient, notice: Notice, named: object
+    app: Flask, client: FlaskClient, postback: Fields, named: object
 ) -> None:
-    fields = {n: v for n, v in (notice | {"invoice_id": named}).items() if v is not ...}
+    fields = {n: v for n, v in (postback | {"invoice_id": named}).items() if v is not ...}
     with provider(app) as calls:
         calls.invoice_is("paid")
         assert client.post(ADDRESS, **as_json(fields)).status_code == 200
@@ -533,9 +533,9 @@ def test_so_has_one_whose_token_alone_names_the_invoice(
 
 @pytest.mark.parametrize("claims", SIGNED_FOR_NONE, ids=str)
 def test_it_is_refused_while_the_provider_knows_of_no_money(
-    app: Flask, client: FlaskClient, settings: Settings, notice: Notice, claims: Notice
+    app: Flask, client: FlaskClient, settings: Settings, postback: Fields, claims: Fields
 ) -> None:
-    odd, before = signed_for_none(settings, notice, claims), status_of(app)
+    odd, before = signed_for_none(settings, postback, claims), status_of(app)
     with provider(app) as calls:
         calls.invoice_is("created")
         answers = {client.post(ADDRESS, **as_json(odd)).status_code for _ in range(5)}
@@ -555,9 +555,9 @@ def test_it_is_refused_while_the_provider_knows_of_no_money(
 
 
 def test_what_the_provider_does_not_answer_then_is_left_to_the_sweep(
-    app: Flask, client: FlaskClient, settings: Settings, notice: Notice
+    app: Flask, client: FlaskClient, settings: Settings, postback: Fields
 ) -> None:
-    odd = signed_for_none(settings, notice, {"id": 13})
+    odd = signed_for_none(settings, postback, {"id": 13})
     with provider(app) as calls:
         calls.add(responses.GET, calls.info_url, status=503)
         assert client.post(ADDRESS, **as_json(odd)).status_code == 403
@@ -570,25 +570,25 @@ def test_what_the_provider_does_not_answer_then_is_left_to_the_sweep(
     assert status_of(app) == (OrderStatus.FULFILLED, PaymentState.PAID)
 
 
-def test_the_sweeps_own_time_is_not_put_off_when_a_proven_notice_wants_it_sooner(
-    app: Flask, client: FlaskClient, settings: Settings, notice: Notice
+def test_the_sweeps_own_time_is_not_put_off_when_a_proven_postback_wants_it_sooner(
+    app: Flask, client: FlaskClient, settings: Settings, postback: Fields
 ) -> None:
     with provider(app) as calls, app.app_context():
         calls.invoice_is("created")
-        nudge(notice["invoice_id"], Refusal.NOT_FOR_INVOICE, utcnow() - timedelta(seconds=1))
-        client.post(ADDRESS, **as_json(notice))
+        nudge(postback["invoice_id"], Refusal.NOT_FOR_INVOICE, utcnow() - timedelta(seconds=1))
+        client.post(ADDRESS, **as_json(postback))
         wanted = payment_of(app).next_check_at
 
-        rest(notice["invoice_id"])
+        rest(postback["invoice_id"])
 
         assert payment_of(app).next_check_at == wanted
 
 
 def test_of_an_invoice_that_is_paid_already_nobody_asks_again(
-    app: Flask, client: FlaskClient, settings: Settings, notice: Notice
+    app: Flask, client: FlaskClient, settings: Settings, postback: Fields
 ) -> None:
     """The provider may repeat what it got no 200 for, within the minute as well as after it."""
-    odd = signed_for_none(settings, notice, {"id": 13})
+    odd = signed_for_none(settings, postback, {"id": 13})
     with provider(app) as calls:
         calls.invoice_is("paid")
         answers = [client.post(ADDRESS, **as_json(odd)).status_code for _ in range(3)]
@@ -608,15 +608,15 @@ def test_of_an_invoice_that_is_paid_already_nobody_asks_again(
     ],
     ids=str,
 )
-def test_other_refused_notices_wait_for_the_sweep(
-    app: Flask, client: FlaskClient, settings: Settings, notice: Notice, change: Notice
+def test_other_refused_postbacks_wait_for_the_sweep(
+    app: Flask, client: FlaskClient, settings: Settings, postback: Fields, change: Fields
 ) -> None:
     """The control: only what our key signed, in time, and not for another invoice, causes a call."""
     key = change.get("key", settings.cryptocloud_secret_key.get_secret_value())
     claims = {"id": 13, "exp": int(time.time()) + 300} | change
     with provider(app) as calls:
         calls.invoice_is("paid")
-        odd = notice | {"token": signed(key, claims)}
+        odd = postback | {"token": signed(key, claims)}
         assert client.post(ADDRESS, **as_json(odd)).status_code == 403
         assert len(calls.calls) == 0
 
@@ -624,10 +624,10 @@ def test_other_refused_notices_wait_for_the_sweep(
     assert status_of(app) == (OrderStatus.PENDING, PaymentState.OPEN)
 
 
-def test_a_notice_signed_for_no_invoice_about_one_that_nobody_has_is_refused(
-    app: Flask, client: FlaskClient, settings: Settings, notice: Notice
+def test_a_postback_signed_for_no_invoice_about_one_that_nobody_has_is_refused(
+    app: Flask, client: FlaskClient, settings: Settings, postback: Fields
 ) -> None:
-    odd = signed_for_none(settings, notice | {"invoice_id": "ZZZZ9999"}, {"id": 13})
+    odd = signed_for_none(settings, postback | {"invoice_id": "ZZZZ9999"}, {"id": 13})
     before = everything(app)
     with provider(app) as calls:
         calls.invoice_is("paid")
@@ -647,15 +647,15 @@ def test_a_notice_signed_for_no_invoice_about_one_that_nobody_has_is_refused(
         ({"token": signed("another-secret-that-is-long-enough-00", {"id": "x"})}, "signature"),
     ],
 )
-def test_why_a_notice_was_refused_is_kept_and_logged(
+def test_why_a_postback_was_refused_is_kept_and_logged(
     app: Flask,
     client: FlaskClient,
-    notice: Notice,
+    postback: Fields,
     caplog: pytest.LogCaptureFixture,
-    fields: Notice,
+    fields: Fields,
     because: str,
 ) -> None:
-    assert client.post(ADDRESS, **as_json(notice | fields)).status_code == 403
+    assert client.post(ADDRESS, **as_json(postback | fields)).status_code == 403
 
     assert payment_of(app).refused_because == because
     assert f"'because': '{because}'" in caplog.text
@@ -667,15 +667,15 @@ SHOWS_MORE = [
     (Refusal.EXPIRED, Refusal.UNREADABLE),
     (Refusal.NO_INVOICE, Refusal.SIGNATURE),
 ]
-"""The provider's own refused notice, and what anybody can send for nothing."""
+"""The provider's own refused postback, and what anybody can send for nothing."""
 
 
 @pytest.mark.parametrize(("own", "free"), SHOWS_MORE)
 @pytest.mark.parametrize("seconds", [1, 61])
 def test_a_stranger_cannot_hide_what_is_wrong_with_our_key_or_clock(
-    app: Flask, notice: Notice, own: Refusal, free: Refusal, seconds: int
+    app: Flask, postback: Fields, own: Refusal, free: Refusal, seconds: int
 ) -> None:
-    invoice_id, first = str(notice["invoice_id"]), utcnow()
+    invoice_id, first = str(postback["invoice_id"]), utcnow()
     second = first + timedelta(seconds=seconds)
     with app.app_context():
         nudge(invoice_id, free, first)
@@ -697,22 +697,22 @@ TRANSACTIONS = [f"0x{n:0128x}" for n in range(600)]
 """Longer than any coin's, so that they are too much for every other form of the shop."""
 
 
-def with_transactions(notice: Notice, kind: str) -> dict[str, Any]:
-    facts = {"uuid": f"INV-{notice['invoice_id']}", "tx_list": TRANSACTIONS}
+def with_transactions(postback: Fields, kind: str) -> dict[str, Any]:
+    facts = {"uuid": f"INV-{postback['invoice_id']}", "tx_list": TRANSACTIONS}
     if kind == "json":
-        return as_json(notice | {"invoice_info": facts, "tx_list": TRANSACTIONS})
+        return as_json(postback | {"invoice_info": facts, "tx_list": TRANSACTIONS})
     more = {"tx_list[]": TRANSACTIONS, "invoice_info": ["uuid", "status"]}
-    sent: dict[str, Any] = {"data": notice | more}
+    sent: dict[str, Any] = {"data": postback | more}
     return sent | ({"content_type": "multipart/form-data"} if kind == "parts" else {})
 
 
 @pytest.mark.parametrize("kind", ["json", "form", "parts"])
-def test_a_notice_about_six_hundred_transactions_is_taken(
-    app: Flask, client: FlaskClient, notice: Notice, kind: str
+def test_a_postback_about_six_hundred_transactions_is_taken(
+    app: Flask, client: FlaskClient, postback: Fields, kind: str
 ) -> None:
     with provider(app) as calls:
         calls.invoice_is("paid")
-        assert client.post(ADDRESS, **with_transactions(notice, kind)).status_code == 200
+        assert client.post(ADDRESS, **with_transactions(postback, kind)).status_code == 200
 
     assert status_of(app)[0] is OrderStatus.FULFILLED
     if kind == "form":  # the control: no other page reads as much
@@ -723,10 +723,10 @@ def test_a_notice_about_six_hundred_transactions_is_taken(
 @pytest.mark.parametrize(
     "start", ['{{"invoice_id":"{}","x":"', "invoice_id={}&x=", "uuid%3A+INV-{}&"]
 )
-def test_a_notice_that_is_too_large_is_refused_and_names_its_invoice(
-    app: Flask, client: FlaskClient, notice: Notice, size: int, start: str
+def test_a_postback_that_is_too_large_is_refused_and_names_its_invoice(
+    app: Flask, client: FlaskClient, postback: Fields, size: int, start: str
 ) -> None:
-    body = start.format(notice["invoice_id"]).encode() + b"x" * size
+    body = start.format(postback["invoice_id"]).encode() + b"x" * size
 
     assert client.post(ADDRESS, data=body, content_type="application/json").status_code == 403
 
@@ -747,7 +747,7 @@ class Endless(io.BytesIO):
         return size
 
 
-def test_of_a_body_without_an_end_no_more_is_read_than_a_notice_may_have(
+def test_of_a_body_without_an_end_no_more_is_read_than_a_postback_may_have(
     client: FlaskClient,
 ) -> None:
     sender = Endless()
@@ -761,13 +761,13 @@ def test_of_a_body_without_an_end_no_more_is_read_than_a_notice_may_have(
 
 
 def test_a_body_that_comes_in_pieces_is_read_whole(
-    app: Flask, client: FlaskClient, notice: Notice
+    app: Flask, client: FlaskClient, postback: Fields
 ) -> None:
     class Pieces(io.BytesIO):
         def readinto(self, into: Any) -> int:
             return super().readinto(memoryview(into)[:7])
 
-    body = json.dumps(notice).encode()
+    body = json.dumps(postback).encode()
     for more in ({"CONTENT_LENGTH": str(len(body))}, {"wsgi.input_terminated": True}):
         with provider(app) as calls:
             calls.invoice_is("paid")
@@ -782,22 +782,22 @@ def test_a_body_that_comes_in_pieces_is_read_whole(
 
 @pytest.mark.parametrize("order_id", ["None", "null", " "])
 def test_an_order_that_is_none_in_writing_is_none(
-    app: Flask, client: FlaskClient, notice: Notice, order_id: str
+    app: Flask, client: FlaskClient, postback: Fields, order_id: str
 ) -> None:
     with provider(app) as calls:
         calls.invoice_is("paid")
-        assert client.post(ADDRESS, data=notice | {"order_id": order_id}).status_code == 200
+        assert client.post(ADDRESS, data=postback | {"order_id": order_id}).status_code == 200
 
     assert status_of(app)[0] is OrderStatus.FULFILLED
 
 
 @pytest.mark.parametrize("order_id", [None, ""])
-def test_a_notice_without_order_is_taken(
-    app: Flask, client: FlaskClient, notice: Notice, order_id: str | None
+def test_a_postback_without_order_is_taken(
+    app: Flask, client: FlaskClient, postback: Fields, order_id: str | None
 ) -> None:
     with provider(app) as calls:
         calls.invoice_is("paid")
-        response = client.post(ADDRESS, **as_json(notice | {"order_id": order_id}))
+        response = client.post(ADDRESS, **as_json(postback | {"order_id": order_id}))
 
     assert response.status_code == 200
     assert status_of(app)[0] is OrderStatus.FULFILLED
@@ -815,11 +815,11 @@ def test_a_notice_without_order_is_taken(
     ids=["500", "401", "HTML", "strange", "gone"],
 )
 def test_once_stored_it_is_200_whatever_the_provider_says_then(
-    app: Flask, client: FlaskClient, notice: Notice, answer: dict[str, Any]
+    app: Flask, client: FlaskClient, postback: Fields, answer: dict[str, Any]
 ) -> None:
     with provider(app) as calls:
         calls.add(responses.GET, calls.info_url, **answer)
-        response = client.post(ADDRESS, data=notice)
+        response = client.post(ADDRESS, data=postback)
 
     assert response.status_code == 200
     (stored,) = inbox(app)
@@ -847,7 +847,7 @@ NASTY = [
 def test_what_is_not_signed_may_hold_anything_and_breaks_nothing(
     app: Flask, client: FlaskClient, settings: Settings, name: str
 ) -> None:
-    """PostgreSQL stores no NUL and neither database a lone surrogate; the notice must be kept anyway."""
+    """PostgreSQL stores no NUL and neither database a lone surrogate; the postback must be kept anyway."""
     for number, nasty in enumerate(NASTY):
         invoice = f"NASTY{number}"
         fields = {"invoice_id": invoice, "token": make_token(settings, invoice), name: nasty}
@@ -873,7 +873,7 @@ def test_fields_of_other_types_break_nothing(
 
 
 def test_a_forgery_costs_little_more_work_than_a_look_at_the_front_page(
-    client: FlaskClient, settings: Settings, notice: Notice
+    client: FlaskClient, settings: Settings, postback: Fields
 ) -> None:
     """A flood of forgeries must not slow the shop more than one of visitors does.
 
@@ -886,7 +886,7 @@ def test_a_forgery_costs_little_more_work_than_a_look_at_the_front_page(
         client.open(path, **arguments)
         return time.thread_time() - started
 
-    forged = forgeries(settings, notice)
+    forged = forgeries(settings, postback)
     took = {
         kind: min(takes(ADDRESS, method="POST", **given) for _ in range(3))
         for kind, given in forged.items()

@@ -1,4 +1,4 @@
-"""`read_postback` believes a notice only when its token proves it, and takes nothing else for truth."""
+"""`read_postback` believes a postback only when its token proves it, and takes nothing else for truth."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def sign(
 GENUINE = sign()
 
 
-def notice(**fields: Any) -> dict[str, Any]:
+def postback(**fields: Any) -> dict[str, Any]:
     """What the provider sends; a field given as `...` is left out."""
     sent = {
         "status": "success",
@@ -59,12 +59,12 @@ def notice(**fields: Any) -> dict[str, Any]:
 
 
 def read_json(now: float = NOW, **fields: Any) -> ProvenPostback:
-    body = json.dumps(notice(**fields)).encode()
+    body = json.dumps(postback(**fields)).encode()
     return make_client().read_postback(JSON, body, now=now)
 
 
 def read_form(now: float = NOW, **fields: Any) -> ProvenPostback:
-    return make_client().read_postback(FORM, urlencode(notice(**fields)).encode(), now=now)
+    return make_client().read_postback(FORM, urlencode(postback(**fields)).encode(), now=now)
 
 
 def in_parts(fields: list[tuple[str, str]], *, before: str = "", end: str = "\r\n") -> bytes:
@@ -78,7 +78,7 @@ def in_parts(fields: list[tuple[str, str]], *, before: str = "", end: str = "\r\
 def read_parts(
     now: float = NOW, content_type: str = "multipart/form-data; boundary=limit", **fields: Any
 ) -> ProvenPostback:
-    body = in_parts(list(notice(**fields).items()))
+    body = in_parts(list(postback(**fields).items()))
     return make_client().read_postback(content_type, body, now=now)
 
 
@@ -92,13 +92,13 @@ PROVEN = ProvenPostback(
 
 
 @pytest.mark.parametrize("read", [read_json, read_form, read_parts])
-def test_a_genuine_notice_is_read_in_every_encoding(read: Any) -> None:
+def test_a_genuine_postback_is_read_in_every_encoding(read: Any) -> None:
     assert read() == PROVEN
 
 
-def test_a_genuine_notice_is_good_now() -> None:
+def test_a_genuine_postback_is_good_now() -> None:
     token = sign({"id": "DZLF4212", "exp": int(time.time()) + 300})
-    body = json.dumps(notice(token=token)).encode()
+    body = json.dumps(postback(token=token)).encode()
 
     assert make_client().read_postback(JSON, body) == PROVEN
 
@@ -118,7 +118,7 @@ def test_a_genuine_notice_is_good_now() -> None:
 )
 @pytest.mark.parametrize("encoding", ["json", "form", "parts"])
 def test_the_label_need_not_be_right(content_type: str | None, encoding: str) -> None:
-    fields = notice()
+    fields = postback()
     body = {
         "json": json.dumps(fields).encode(),
         "form": urlencode(fields).encode(),
@@ -133,7 +133,7 @@ FILE = 'Content-Disposition: form-data; name="{}"; filename="x.txt"\r\n\r\n{}'
 
 def test_files_among_the_parts_are_left_out() -> None:
     label = "multipart/form-data; boundary=limit"
-    fields = list(notice().items())
+    fields = list(postback().items())
     receipt = in_parts(fields, before=FILE.format("receipt", "a\r\n" * 5000))
     assert make_client().read_postback(label, receipt, now=NOW) == PROVEN
 
@@ -158,7 +158,7 @@ def test_files_among_the_parts_are_left_out() -> None:
     ],
 )
 def test_parts_may_look_different(old: str, new: str) -> None:
-    text = in_parts(list(notice().items())).decode()
+    text = in_parts(list(postback().items())).decode()
     body = text.replace(old, new) if old else new + text
 
     assert make_client().read_postback("multipart/form-data", body.encode(), now=NOW) == PROVEN
@@ -185,7 +185,7 @@ def test_parts_may_look_different(old: str, new: str) -> None:
 )
 def test_torn_parts_are_not_read(old: str, new: str) -> None:
     """The control: what is not surely a field is not guessed at."""
-    body = in_parts(list(notice().items())).decode().replace(old, new)
+    body = in_parts(list(postback().items())).decode().replace(old, new)
 
     with pytest.raises(BadPostback) as error:
         make_client().read_postback("multipart/form-data", body.encode(), now=NOW)
@@ -195,7 +195,7 @@ def test_torn_parts_are_not_read(old: str, new: str) -> None:
 
 
 def test_parts_may_be_parted_by_line_feeds_alone() -> None:
-    body = in_parts(list(notice().items()), end="\n")
+    body = in_parts(list(postback().items()), end="\n")
 
     assert make_client().read_postback(None, body, now=NOW) == PROVEN
 
@@ -206,10 +206,10 @@ def test_a_part_ends_its_head_at_the_first_empty_line() -> None:
 
 def test_a_form_in_parts_has_its_limits_too() -> None:
     def in_many(parts: int, head: int) -> bytes:
-        more = [(f"a{n}", "") for n in range(parts - len(notice()) - 1)]
+        more = [(f"a{n}", "") for n in range(parts - len(postback()) - 1)]
         first = "\r\nContent-Disposition: form-data; name=z"
         first += "\r\nX: ".ljust(head - len(first), "x")
-        return in_parts([*notice().items(), *more], before=f"{first[2:]}\r\n\r\n")
+        return in_parts([*postback().items(), *more], before=f"{first[2:]}\r\n\r\n")
 
     label = "multipart/form-data; boundary=limit"
     assert make_client().read_postback(label, in_many(2000, 1000), now=NOW) == PROVEN
@@ -226,7 +226,7 @@ CYRILLIC = "Перевод от Ивана"
     "encoding", ["utf-8", "windows-1251", "koi8-r", "utf-16", "utf-16-le", "utf-8-sig"]
 )
 def test_json_may_be_in_any_encoding(encoding: str, name: str) -> None:
-    fields = notice() | {name: CYRILLIC}
+    fields = postback() | {name: CYRILLIC}
     body = json.dumps(fields, ensure_ascii=False).encode(encoding)
 
     assert make_client().read_postback(JSON, body, now=NOW) == PROVEN
@@ -235,7 +235,7 @@ def test_json_may_be_in_any_encoding(encoding: str, name: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "koi8-r"])
 def test_so_may_the_parts_of_a_form_and_hold_empty_lines(encoding: str) -> None:
-    fields = [(CYRILLIC, "a"), ("comment", f"{CYRILLIC}\r\n\r\n{CYRILLIC}"), *notice().items()]
+    fields = [(CYRILLIC, "a"), ("comment", f"{CYRILLIC}\r\n\r\n{CYRILLIC}"), *postback().items()]
     body = in_parts(fields).decode().encode(encoding)
 
     assert make_client().read_postback("multipart/form-data", body, now=NOW) == PROVEN
@@ -243,8 +243,8 @@ def test_so_may_the_parts_of_a_form_and_hold_empty_lines(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "koi8-r", "utf-8-sig"])
 def test_so_may_a_form(encoding: str) -> None:
-    raw = "&".join(f"{n}={v}" for n, v in (notice() | {"comment": CYRILLIC}).items())
-    coded = urlencode(notice() | {"comment": CYRILLIC}, encoding=encoding.removesuffix("-sig"))
+    raw = "&".join(f"{n}={v}" for n, v in (postback() | {"comment": CYRILLIC}).items())
+    coded = urlencode(postback() | {"comment": CYRILLIC}, encoding=encoding.removesuffix("-sig"))
 
     assert make_client().read_postback(FORM, raw.encode(encoding), now=NOW) == PROVEN
     assert make_client().read_postback(FORM, coded.encode(), now=NOW) == PROVEN
@@ -252,7 +252,7 @@ def test_so_may_a_form(encoding: str) -> None:
 
 def test_a_byte_that_is_no_letter_of_its_encoding_is_no_part_of_an_id() -> None:
     """The control: what cannot be decoded is not left out, as if it had never stood there."""
-    body = json.dumps(notice(invoice_id="DZLF@4212")).encode().replace(b"@", b"\xff")
+    body = json.dumps(postback(invoice_id="DZLF@4212")).encode().replace(b"@", b"\xff")
 
     with pytest.raises(BadPostback):
         make_client().read_postback(JSON, body, now=NOW)
@@ -273,8 +273,8 @@ REPEATED = [
 def test_what_is_not_used_may_be_given_as_often_as_they_like(
     content_type: str | None, more: str
 ) -> None:
-    fields = urlencode(notice())
-    parts = in_parts([*notice().items(), *parse_qsl(more)])
+    fields = urlencode(postback())
+    parts = in_parts([*postback().items(), *parse_qsl(more)])
     for body in (f"{fields}&{more}", f"{more}&{fields}"):
         assert make_client().read_postback(content_type, body.encode(), now=NOW) == PROVEN
     assert make_client().read_postback(content_type, parts, now=NOW) == PROVEN
@@ -291,7 +291,7 @@ def test_what_is_not_used_may_be_given_as_often_as_they_like(
     ],
 )
 def test_what_is_not_used_may_be_odd_json(more: str) -> None:
-    fields = json.dumps(notice())[1:-1]
+    fields = json.dumps(postback())[1:-1]
     for body in (f"{{{fields},{more}}}", f"{{{more},{fields}}}"):
         assert make_client().read_postback(JSON, body.encode(), now=NOW) == PROVEN
 
@@ -303,7 +303,7 @@ def test_what_is_not_used_may_be_odd_json(more: str) -> None:
 def test_the_label_decides_where_a_body_is_both(content_type: str | None, read: str) -> None:
     """Both halves are genuine, so that nothing but the encoding is in question."""
     form = urlencode({"token": sign(CLAIMS | {"id": "FORM4212"}), "invoice_id": "FORM4212"})
-    body = json.dumps(notice(status=f"&{form}&"))
+    body = json.dumps(postback(status=f"&{form}&"))
 
     found = make_client().read_postback(content_type, body.encode(), now=NOW)
 
@@ -322,7 +322,7 @@ TRANSACTIONS = [f"0x{n:064x}" for n in range(600)]
 def test_an_invoice_may_have_been_paid_in_six_hundred_transactions() -> None:
     """A buyer with a wallet full of dust does not lose the goods for it."""
     facts = {"uuid": "INV-DZLF4212", "tx_list": TRANSACTIONS}
-    flat = urlencode(notice()) + "".join(f"&tx_list[]={one}" for one in TRANSACTIONS)
+    flat = urlencode(postback()) + "".join(f"&tx_list[]={one}" for one in TRANSACTIONS)
     parts = {f"invoice_info[tx_list][{n}][hash]": one for n, one in enumerate(TRANSACTIONS)}
 
     assert read_json(invoice_info=facts, tx_list=TRANSACTIONS) == PROVEN
@@ -544,7 +544,7 @@ def test_times_may_have_a_fraction(claim: str, fraction: float) -> None:
 
 def test_blanks_around_the_other_fields_are_none_of_them_either() -> None:
     """A line end after a form's body is a part of its last field."""
-    padded = {name: f" {value}\r\n" for name, value in notice().items()}
+    padded = {name: f" {value}\r\n" for name, value in postback().items()}
 
     assert read_json(**padded) == read_form(**padded) == PROVEN
 
@@ -645,14 +645,14 @@ def test_a_field_that_counts_is_given_once(content_type: str, body: str) -> None
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("content_type", [JSON, FORM, None])
-def test_a_body_that_is_no_notice_is_refused(content_type: str | None, body: bytes) -> None:
+def test_a_body_that_is_no_postback_is_refused(content_type: str | None, body: bytes) -> None:
     with pytest.raises(BadPostback):
         make_client().read_postback(content_type, body, now=NOW)
 
 
 @pytest.mark.parametrize(("size", "accepted"), [(256 * 1024, True), (256 * 1024 + 1, False)])
-def test_a_notice_may_be_256_kilobytes_long(size: int, accepted: bool) -> None:
-    body = json.dumps(notice()).encode().ljust(size)
+def test_a_postback_may_be_256_kilobytes_long(size: int, accepted: bool) -> None:
+    body = json.dumps(postback()).encode().ljust(size)
     if accepted:
         assert make_client().read_postback(JSON, body, now=NOW) == PROVEN
     else:
@@ -693,14 +693,14 @@ def test_as_much_as_is_read_of_rubbish_is_refused_soon(content_type: str, body: 
 
 
 def test_without_a_secret_nothing_is_believed() -> None:
-    body = json.dumps(notice(token=sign(key=""))).encode()
+    body = json.dumps(postback(token=sign(key=""))).encode()
 
     with pytest.raises(BadPostback, match=r"^no secret key is set$"):
         make_client(secret_key="").read_postback(JSON, body, now=NOW)
 
 
 def test_a_short_secret_works_as_it_is_written_but_not_in_silence() -> None:
-    body = json.dumps(notice(token=sign(key="c2hvcnQ="))).encode()
+    body = json.dumps(postback(token=sign(key="c2hvcnQ="))).encode()
 
     with pytest.warns(InsecureKeyLengthWarning):
         proven = make_client(secret_key="c2hvcnQ=").read_postback(JSON, body, now=NOW)
@@ -741,7 +741,7 @@ def test_the_other_fields_are_hints_made_safe_to_store_and_show(
 
 
 def test_an_amount_written_as_a_number_keeps_every_digit() -> None:
-    body = json.dumps(notice(amount_crypto=0)).replace(": 0,", ": 0.000000012345678901,")
+    body = json.dumps(postback(amount_crypto=0)).replace(": 0,", ": 0.000000012345678901,")
 
     read = make_client().read_postback(JSON, body.encode(), now=NOW)
 
@@ -773,7 +773,7 @@ def test_an_amount_written_as_a_number_keeps_every_digit() -> None:
 )
 def test_an_amount_is_kept_as_it_is_written_by_people(sent: str, kept: str) -> None:
     """Exact, without an exponent, and never longer than its column: JSON writes 0.00005 as 5e-05."""
-    number = json.dumps(notice(amount_crypto="@")).replace('"@"', sent).encode()
+    number = json.dumps(postback(amount_crypto="@")).replace('"@"', sent).encode()
 
     for read in (
         read_form(amount_crypto=sent),
@@ -812,11 +812,11 @@ ITS_END = datetime.fromtimestamp(NOW, UTC)
         (NOW - 1, None, False),
     ],
 )
-def test_the_previous_secret_proves_notices_until_its_end(
+def test_the_previous_secret_proves_postbacks_until_its_end(
     now: int, until: datetime | None, accepted: bool
 ) -> None:
     client = make_client(previous_secret_key=PREVIOUS_KEY, previous_until=until)
-    body = json.dumps(notice(token=sign(key=PREVIOUS_KEY))).encode()
+    body = json.dumps(postback(token=sign(key=PREVIOUS_KEY))).encode()
     if accepted:
         assert client.read_postback(JSON, body, now=now) == PROVEN
     else:
@@ -826,7 +826,7 @@ def test_the_previous_secret_proves_notices_until_its_end(
 
 def test_the_present_secret_goes_on_proving_beside_the_previous_one() -> None:
     client = make_client(previous_secret_key=PREVIOUS_KEY, previous_until=ITS_END)
-    body = json.dumps(notice()).encode()
+    body = json.dumps(postback()).encode()
 
     for now in (NOW - 1, NOW + 1):
         assert client.read_postback(JSON, body, now=now) == PROVEN
@@ -835,7 +835,7 @@ def test_the_present_secret_goes_on_proving_beside_the_previous_one() -> None:
 @pytest.mark.parametrize("kind", [k for k, token in FORGED.items() if isinstance(token, str)])
 def test_a_previous_secret_lets_no_forged_token_in(kind: str) -> None:
     client = make_client(previous_secret_key=PREVIOUS_KEY, previous_until=ITS_END)
-    body = json.dumps(notice(token=FORGED[kind])).encode()
+    body = json.dumps(postback(token=FORGED[kind])).encode()
 
     with pytest.raises(BadPostback):
         client.read_postback(JSON, body, now=NOW - 1)
@@ -846,7 +846,7 @@ def test_a_token_of_the_previous_secret_must_be_as_good_as_any_other(
     changes: dict[str, object],
 ) -> None:
     client = make_client(previous_secret_key=PREVIOUS_KEY, previous_until=ITS_END)
-    body = json.dumps(notice(token=sign(CLAIMS | changes, key=PREVIOUS_KEY))).encode()
+    body = json.dumps(postback(token=sign(CLAIMS | changes, key=PREVIOUS_KEY))).encode()
 
     with pytest.raises(BadPostback):
         client.read_postback(JSON, body, now=NOW - 1)
@@ -854,7 +854,7 @@ def test_a_token_of_the_previous_secret_must_be_as_good_as_any_other(
 
 def test_an_empty_previous_secret_proves_nothing() -> None:
     client = make_client(previous_until=ITS_END)
-    body = json.dumps(notice(token=sign(key=""))).encode()
+    body = json.dumps(postback(token=sign(key=""))).encode()
 
     with pytest.raises(BadPostback):
         client.read_postback(JSON, body, now=NOW - 1)
@@ -909,14 +909,14 @@ def test_a_form_names_its_invoice_in_a_text_that_holds_json_too(told: str) -> No
     assert error.value.invoice_id == "DZLF4212"
 
 
-def test_a_signed_notice_that_names_none_is_refused_for_that_and_about_the_tokens() -> None:
+def test_a_signed_postback_that_names_none_is_refused_for_that_and_about_the_tokens() -> None:
     with pytest.raises(BadPostback) as error:
         read_json(invoice_id=..., invoice_info={"uuid": "INV-OTHER123"})
 
     assert (error.value.because, error.value.invoice_id) == (Refusal.NO_INVOICE, "DZLF4212")
 
 
-CUT = json.dumps(notice(invoice_id="INV-DZLF4212"))[:-5]
+CUT = json.dumps(postback(invoice_id="INV-DZLF4212"))[:-5]
 
 
 @pytest.mark.parametrize(
@@ -929,8 +929,8 @@ CUT = json.dumps(notice(invoice_id="INV-DZLF4212"))[:-5]
         "x" * 20_000 + CUT,
         CUT.replace("invoice_id", "uuid") + "x" * 300_000,
         "&" * 2500 + "&invoice_id=DZLF4212&token=x",
-        in_parts(list(notice().items())).decode().replace("--limit--", ""),
-        f"<notice><invoice_id>DZLF4212</invoice_id><token>{GENUINE}</token></notice>",
+        in_parts(list(postback().items())).decode().replace("--limit--", ""),
+        f"<postback><invoice_id>DZLF4212</invoice_id><token>{GENUINE}</token></postback>",
     ],
     ids=["cut", "coded", "a text", "no JSON", "late", "long", "flood", "torn parts", "XML"],
 )
@@ -956,7 +956,7 @@ def test_what_cannot_be_read_may_name_an_invoice_all_the_same(
         (JSON, b"token=" + b"x" * 300_000, ("unreadable", [])),
     ],
 )
-def test_an_unproven_notice_is_shown_as_it_was_written(
+def test_an_unproven_postback_is_shown_as_it_was_written(
     content_type: str, body: bytes, read: tuple[str, list[tuple[str, object]]]
 ) -> None:
     assert unproven_fields(content_type, body) == read

@@ -25,12 +25,12 @@ from shop.payments.cryptocloud import CryptoCloud
 gateway = CryptoCloud(api_key="a key", shop_id="a shop", secret_key="s" * 32, url=sys.argv[1])
 invoice = gateway.create_invoice(Money.parse("10.00", "EUR"), reference="order-1")
 token = jwt.encode({"id": invoice.id, "exp": int(time.time()) + 300}, "s" * 32, "HS256")
-notice = gateway.read_postback(None, f"invoice_id={invoice.id}&token={token}".encode())
-print(invoice.id, notice.invoice_id)
+postback = gateway.read_postback(None, f"invoice_id={invoice.id}&token={token}".encode())
+print(invoice.id, postback.invoice_id)
 """
 
 
-def test_it_makes_invoices_and_proves_notices_where_flask_and_sqlalchemy_cannot_be_imported() -> (
+def test_it_makes_invoices_and_proves_postbacks_where_flask_and_sqlalchemy_cannot_be_imported() -> (
     None
 ):
     with serving(says(MADE_REPLY)) as url:

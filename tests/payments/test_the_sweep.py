@@ -1,4 +1,4 @@
-"""What a lost notice, a dead process or a silent provider leaves behind is found, and not asked about too often."""
+"""What a lost postback, a dead process or a silent provider leaves behind is found, and not asked about too often."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from shop.books.service import check
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.models import Order, OrderFlag, OrderStatus
 from shop.payments.asking import ERRORS_IN_A_ROW, Round
-from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, Rejected, Unclear
-from shop.payments.cryptocloud import ProvenPostback as Notice
+from shop.payments.cryptocloud import InvoiceInfo, InvoiceStatus, ProvenPostback, Rejected, Unclear
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState, Postback
 from shop.payments.opening import open_invoice
@@ -33,11 +32,11 @@ WATCH = timedelta(days=4)
 """After an invoice's end: late money counts for three days here, and a day is added."""
 
 
-def notice(invoice_id: str, order_id: str | None = None) -> Notice:
-    return Notice(invoice_id, order_id, "success", "10.01", "USDT_TRC20")
+def postback(invoice_id: str, order_id: str | None = None) -> ProvenPostback:
+    return ProvenPostback(invoice_id, order_id, "success", "10.01", "USDT_TRC20")
 
 
-def test_a_payment_whose_notice_was_lost_is_found(app: Flask) -> None:
+def test_a_payment_whose_postback_was_lost_is_found(app: Flask) -> None:
     with app.app_context():
         order, _ = make_open_order(app)
 
@@ -130,7 +129,7 @@ def test_an_invoice_is_watched_for_as_long_as_its_money_counts_and_a_day_ever_mo
         assert open_attention() == []
 
 
-def test_money_that_comes_late_is_found_although_its_notice_was_lost(app: Flask) -> None:
+def test_money_that_comes_late_is_found_although_its_postback_was_lost(app: Flask) -> None:
     """At hour 26 after its end, when it still counts for two days: it was watched for one."""
     with app.app_context(), provider(app) as calls:
         order, payment = make_open_order(app)
@@ -280,7 +279,7 @@ def while_asked(
     monkeypatch.setattr(gateway(app), "invoice_infos", answer)
 
 
-def test_a_notice_that_comes_during_the_last_look_has_the_invoice_looked_at_again(
+def test_a_postback_that_comes_during_the_last_look_has_the_invoice_looked_at_again(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with app.app_context():
@@ -288,7 +287,7 @@ def test_a_notice_that_comes_during_the_last_look_has_the_invoice_looked_at_agai
         invoice, reference = str(payment.invoice_id), payment.reference
 
         def meanwhile(_: list[str]) -> Told:
-            receive_postback(notice(invoice, reference))
+            receive_postback(postback(invoice, reference))
             return {invoice: InvoiceInfo(InvoiceStatus.CANCELED)}
 
         while_asked(app, monkeypatch, meanwhile)
@@ -482,11 +481,11 @@ def test_a_call_whose_process_died_can_be_tried_again_after_a_while(app: Flask) 
         ]
 
 
-def test_a_notice_that_was_stored_and_not_acted_upon_is_acted_upon(app: Flask) -> None:
+def test_a_postback_that_was_stored_and_not_acted_upon_is_acted_upon(app: Flask) -> None:
     with app.app_context():
         order, payment = make_open_order(app)
         assert payment.invoice_id
-        receive_postback(notice(payment.invoice_id, payment.reference))
+        receive_postback(postback(payment.invoice_id, payment.reference))
 
         with provider(app) as calls:
             calls.invoice_is("paid")
@@ -498,10 +497,10 @@ def test_a_notice_that_was_stored_and_not_acted_upon_is_acted_upon(app: Flask) -
         assert stored.done_at is not None
 
 
-def test_a_notice_that_is_faster_than_the_create_reply_is_not_forgotten(app: Flask) -> None:
+def test_a_postback_that_is_faster_than_the_create_reply_is_not_forgotten(app: Flask) -> None:
     with app.app_context():
         order, payment = make_order(app)
-        receive_postback(notice("FAST0001", payment.reference))
+        receive_postback(postback("FAST0001", payment.reference))
 
         with provider(app) as calls:
             calls.invoice_is_made("FAST0001")
@@ -512,10 +511,12 @@ def test_a_notice_that_is_faster_than_the_create_reply_is_not_forgotten(app: Fla
         assert order.status is OrderStatus.FULFILLED
 
 
-def test_a_notice_about_an_unknown_invoice_reaches_a_person_after_five_minutes(app: Flask) -> None:
+def test_a_postback_about_an_unknown_invoice_reaches_a_person_after_five_minutes(
+    app: Flask,
+) -> None:
     with app.app_context(), provider(app) as calls:
         calls.invoice_is("paid")
-        assert receive_postback(notice("WHOSE123")) is None
+        assert receive_postback(postback("WHOSE123")) is None
 
         sweep(gateway(app), utcnow() + timedelta(minutes=4))
         assert open_attention() == []
@@ -530,7 +531,7 @@ def test_while_the_provider_is_silent_nobody_is_told_that_an_invoice_belongs_to_
     app: Flask,
 ) -> None:
     with app.app_context():
-        receive_postback(notice("WHOSE123"))
+        receive_postback(postback("WHOSE123"))
 
         with provider(app) as calls:
             sweep(gateway(app), utcnow() + timedelta(minutes=6))  # nobody answers
@@ -542,11 +543,11 @@ def test_while_the_provider_is_silent_nobody_is_told_that_an_invoice_belongs_to_
         assert [item.kind for item in open_attention()] == ["unmatched_invoice"]
 
 
-def test_a_notice_about_an_unknown_invoice_of_a_provider_that_stays_silent_reaches_a_person_too(
+def test_a_postback_about_an_unknown_invoice_of_a_provider_that_stays_silent_reaches_a_person_too(
     app: Flask,
 ) -> None:
     with app.app_context():
-        receive_postback(notice("WHOSE123"))
+        receive_postback(postback("WHOSE123"))
 
         with provider(app):
             sweep(gateway(app), utcnow() + timedelta(hours=25))
@@ -560,7 +561,7 @@ def test_a_round_without_time_to_ask_tells_nobody_that_an_invoice_belongs_to_no_
     monkeypatch.setattr("shop.payments.asking.SECONDS_FOR_CALLS", -1)
     monkeypatch.setattr("shop.payments.asking.LEAST_SECONDS", -1)
     with app.app_context():
-        receive_postback(notice("WHOSE123"))
+        receive_postback(postback("WHOSE123"))
 
         sweep(gateway(app), utcnow() + timedelta(minutes=6))
 
@@ -589,13 +590,13 @@ def test_only_errors_in_a_row_end_a_round(app: Flask, plain_no: bool) -> None:
         assert calls.over
 
 
-def test_a_notice_that_the_provider_does_not_confirm_reaches_a_person_after_a_day(
+def test_a_postback_that_the_provider_does_not_confirm_reaches_a_person_after_a_day(
     app: Flask,
 ) -> None:
     with app.app_context():
         order, payment = make_open_order(app)
         assert payment.invoice_id
-        receive_postback(notice(payment.invoice_id, payment.reference))
+        receive_postback(postback(payment.invoice_id, payment.reference))
 
         with provider(app) as calls:
             calls.invoice_is("created")
@@ -608,13 +609,13 @@ def test_a_notice_that_the_provider_does_not_confirm_reaches_a_person_after_a_da
         assert order.status is not OrderStatus.PAID
 
 
-def test_a_repeated_notice_is_counted_and_not_stored_again(app: Flask) -> None:
+def test_a_repeated_postback_is_counted_and_not_stored_again(app: Flask) -> None:
     with app.app_context():
         _, payment = make_open_order(app)
         assert payment.invoice_id
 
         for _ in range(3):
-            receive_postback(notice(payment.invoice_id, payment.reference))
+            receive_postback(postback(payment.invoice_id, payment.reference))
 
         assert [stored.hits for stored in db.session.query(Postback)] == [3]
 

@@ -1,4 +1,4 @@
-"""A notice may be all that is left of a lost answer: API v2 says which order its invoice was made for."""
+"""A postback may be all that is left of a lost answer: API v2 says which order its invoice was made for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shop.attention.queries import open_attention
 from shop.config import Settings
 from shop.db import end_read, transaction, utcnow
 from shop.orders.models import OrderStatus
-from shop.payments.cryptocloud import ProvenPostback as Notice
+from shop.payments.cryptocloud import ProvenPostback
 from shop.payments.inbox import receive_postback
 from shop.payments.models import Payment, PaymentState
 from shop.payments.sweep import sweep
@@ -35,7 +35,7 @@ def is_made_and_paid(calls: Provider, payment: Payment, **facts: object) -> None
         "order_id": payment.reference,
     } | facts
     calls.invoice_is("paid")
-    receive_postback(Notice(LOST, None, "success", "10.01", "USDT_TRC20"))
+    receive_postback(ProvenPostback(LOST, None, "success", "10.01", "USDT_TRC20"))
 
 
 WAYS = {

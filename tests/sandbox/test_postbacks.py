@@ -13,7 +13,7 @@ from tests.support.live_sandbox import running_sandbox
 
 from .conftest import Driver, Listener, names
 
-IN_A_NOTICE = names(
+IN_A_POSTBACK = names(
     "uuid created address currency date_finished expiry_date side_commission type_payments amount"
     " amount_usd amount_in_fiat amount_in_crypto amount_to_pay amount_to_pay_usd amount_paid"
     " amount_paid_usd fee fee_usd service_fee service_fee_usd received received_usd to_surcharge"
@@ -130,7 +130,7 @@ def test_a_postback_about_an_invoice_of_either_version_tells_all_about_it(
     assert fields["invoice_id"] == number
     assert facts["uuid"] == f"INV-{number}"
     assert (facts["status"], facts["invoice_status"]) == ("paid", "success")
-    assert set(facts) == IN_A_NOTICE
+    assert set(facts) == IN_A_POSTBACK
 
 
 @pytest.mark.parametrize("action", ["short", "expire"])

@@ -225,7 +225,7 @@ class World:
         return None
 
     def pay(self, invoice: str) -> int | None:
-        """Pay it; what the shop answers to the notice."""
+        """Pay it; what the shop answers to the postback."""
         return happen(self.sandbox, invoice, Action.PAY, wait=True).postbacks[-1].answer
 
     def sells(self) -> bool:

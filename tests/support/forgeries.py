@@ -2,11 +2,11 @@
 
 | Kinds | What the token is | What must happen |
 |---|---|---|
-| `forged` (38) | not the provider's, or not for what the notice says | refused; nothing is stored |
-| `lying` (5) | genuine, for this very invoice | stored, because a genuine notice may never be lost; nothing else |
+| `forged` (38) | not the provider's, or not for what the postback says | refused; nothing is stored |
+| `lying` (5) | genuine, for this very invoice | stored, because a genuine postback may never be lost; nothing else |
 
-The lying ones cannot be told from genuine notices: the token covers the invoice id and no other
-field. They are harmless because the notice is only a hint to look, and the provider says what is true.
+The lying ones cannot be told from genuine postbacks: the token covers the invoice id and no other
+field. They are harmless because the postback is only a hint to look, and the provider says what is true.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Target:
         return signed(self.secret, self.claims(**claims))
 
     def fields(self, **changes: Any) -> dict[str, Any]:
-        """A notice that says that the target was paid; genuine, unless something is changed."""
+        """A postback that says that the target was paid; genuine, unless something is changed."""
         given = {
             "status": "success",
             "invoice_id": self.invoice,
@@ -80,11 +80,11 @@ class Target:
         given |= {"token": self.token()} if "token" not in changes else {}
         return {name: value for name, value in (given | changes).items() if value is not ...}
 
-    def notice(self, **changes: Any) -> Request:
+    def postback(self, **changes: Any) -> Request:
         return as_json(self.fields(**changes))
 
     def with_claims(self, **changes: Any) -> Request:
-        return self.notice(token=self.token(**changes))
+        return self.postback(token=self.token(**changes))
 
 
 def encode(content: bytes | Mapping[str, Any]) -> str:
@@ -152,13 +152,13 @@ def forged(target: Target) -> dict[str, list[Request]]:
         "valid token of another project": [signed(ANOTHER, claims)],
         "a token of our own": [target.order_link, cookies.dumps({"_user_id": 1})],
     }  # fmt: skip
-    found = {kind: [target.notice(token=one) for one in kinds] for kind, kinds in tokens.items()}
+    found = {kind: [target.postback(token=one) for one in kinds] for kind, kinds in tokens.items()}
     return found | {
         "expired beyond leeway": [target.with_claims(exp=now - 61)],
         "no expiry": [target.with_claims(exp=...)],
         "expiry of another type": [
             *(target.with_claims(exp=value) for value in (str(now + 300), True, None)),
-            target.notice(
+            target.postback(
                 token=signed(target.secret, b'{"id":"%s","exp":1e400}' % target.invoice.encode())
             ),
         ],
@@ -169,31 +169,31 @@ def forged(target: Target) -> dict[str, list[Request]]:
         "id a list": [target.with_claims(id=[target.invoice])],
         "id of a cheaper invoice that was paid": [
             target.with_claims(id=target.cheap_invoice),
-            target.notice(
+            target.postback(
                 token=target.token(id=target.cheap_invoice), invoice_id=target.cheap_invoice
             ),
         ],
         "body names another invoice": [
-            target.notice(invoice_id=target.cheap_invoice),
-            target.notice(invoice_id="ZZZZ9999"),
+            target.postback(invoice_id=target.cheap_invoice),
+            target.postback(invoice_id="ZZZZ9999"),
         ],
-        "body names another order": [target.notice(order_id=target.cheap_reference)],
+        "body names another order": [target.postback(order_id=target.cheap_reference)],
         "token twice in the form": [
             {"data": f"invoice_id={target.invoice}&token=x&token={token}", "content_type": form}
         ],
         "token in the address or a header": [
-            {**target.notice(token=...), "query_string": {"token": token}},
-            {**target.notice(token=...), "headers": {"Authorization": f"Bearer {token}"}},
+            {**target.postback(token=...), "query_string": {"token": token}},
+            {**target.postback(token=...), "headers": {"Authorization": f"Bearer {token}"}},
         ],
         "replay after expiry": [
             as_json(target.fields(token=target.token(iat=now - 600, exp=now - 300)))
         ],
         "GET and PUT": [
             {"method": "GET", "query_string": target.fields()},
-            {"method": "PUT", **target.notice()},
+            {"method": "PUT", **target.postback()},
         ],
-        "5 MB body": [target.notice(padding="x" * 5_000_000)],
-        "id that looks alike": [target.with_claims(id=alike), target.notice(invoice_id=alike)],
+        "5 MB body": [target.postback(padding="x" * 5_000_000)],
+        "id that looks alike": [target.with_claims(id=alike), target.postback(invoice_id=alike)],
     }
 
 
@@ -203,16 +203,16 @@ def lying(target: Target) -> dict[str, list[Request]]:
     genuine = {"token": target.token(id=target.refunded_invoice)}
     return {
         "body says another amount or currency": [
-            target.notice(amount_crypto="1000000"),
-            target.notice(currency="BTC"),
+            target.postback(amount_crypto="1000000"),
+            target.postback(currency="BTC"),
         ],
-        "status success while the provider says created": [target.notice()],
+        "status success while the provider says created": [target.postback()],
         "status other than success": [
-            target.notice(status=status) for status in ("paid", "fail", "", None)
+            target.postback(status=status) for status in ("paid", "fail", "", None)
         ],
-        "replay after refund": [target.notice(**refunded, **genuine)],
+        "replay after refund": [target.postback(**refunded, **genuine)],
         "JSON labelled form, and the reverse": [
-            {**target.notice(), "content_type": "application/x-www-form-urlencoded"},
+            {**target.postback(), "content_type": "application/x-www-form-urlencoded"},
             {
                 "data": "&".join(f"{name}={value}" for name, value in target.fields().items()),
                 "content_type": "application/json",

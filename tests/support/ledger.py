@@ -46,7 +46,7 @@ UNSENT = not_(
 
 
 class Truth(dict[str, str]):
-    """The provider's `{invoice id: status}`, and the invoices whose genuine notice the shop has taken."""
+    """The provider's `{invoice id: status}`, and the invoices whose genuine postback the shop has taken."""
 
     def __init__(self, statuses: Mapping[str, str], taken: Collection[str] = ()) -> None:
         super().__init__(statuses)
@@ -126,17 +126,17 @@ def _money(truth: Mapping[str, str], *, settled: bool, now: datetime) -> Iterato
 def _unknown(
     invoice_id: str, truth: Mapping[str, str], *, settled: bool, now: datetime
 ) -> str | None:
-    """An invoice whose id the shop never learnt: under API v1 only its notice can tell of it."""
-    notice = db.session.get(Postback, invoice_id)
+    """An invoice whose id the shop never learnt: under API v1 only its postback can tell of it."""
+    postback = db.session.get(Postback, invoice_id)
     if _told(invoice_id):
         return None
-    if notice is None:
+    if postback is None:
         taken = invoice_id in getattr(truth, "taken", ())
-        return "its notice was answered with 200 and is not in the inbox" if taken else None
-    if notice.done_at is not None:
-        return f"its notice is closed as {notice.verdict!r}, and no person was told"
-    waited = now - notice.first_at > MATCH_WITHIN
-    return "its notice leads nowhere, and no person was told" if settled and waited else None
+        return "its postback was answered with 200 and is not in the inbox" if taken else None
+    if postback.done_at is not None:
+        return f"its postback is closed as {postback.verdict!r}, and no person was told"
+    waited = now - postback.first_at > MATCH_WITHIN
+    return "its postback leads nowhere, and no person was told" if settled and waited else None
 
 
 def _unaccounted(payment: Payment) -> str | None:
@@ -152,8 +152,8 @@ def _uncollected(payment: Payment, *, settled: bool) -> str | None:
         return None
     if settled:
         return f"but after the sweeps its payment {payment.reference} is still {payment.state}"
-    notice = db.session.get(Postback, payment.invoice_id)
-    waits = notice is not None and notice.done_at is None
+    postback = db.session.get(Postback, payment.invoice_id)
+    waits = postback is not None and postback.done_at is None
     due = payment.order.status is OrderStatus.PENDING and payment.is_live
     if payment.next_check_at or waits or due:
         return None

@@ -122,7 +122,7 @@ GOODS = re.compile(rf"The goods of product \d|{FILE}|/downloads/")
 TAKEN = re.compile("|".join((*map(re.escape, PAY_ORIGINS), r"(/\w\w)?/orders/")))
 """Where a buyer is led whose order was taken."""
 ADDRESS = re.compile(r"http://localhost((?:/\w\w)?/(?:orders|downloads)/[\w.-]+)")
-NOTICES = [Mode.NORMAL, Mode.NORMAL, Mode.LOSE, Mode.TWICE, Mode.FORGE]
+POSTBACKS = [Mode.NORMAL, Mode.NORMAL, Mode.LOSE, Mode.TWICE, Mode.FORGE]
 
 
 class Lost(AssertionError):
@@ -217,36 +217,38 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
     @rule(
         which=ANY,
         way=strategies.sampled_from(WAYS),
-        notice=strategies.sampled_from(NOTICES),
+        postback=strategies.sampled_from(POSTBACKS),
         reported=strategies.booleans(),
     )
     def something_happens_to_an_invoice(
-        self, which: int, way: Action, notice: Mode, reported: bool
+        self, which: int, way: Action, postback: Mode, reported: bool
     ) -> None:
         possible = [invoice for invoice in self.sandbox.invoices() if invoice.can(way)]
         if possible:
-            self._happens(possible[which % len(possible)], way, notice, reported=reported)
+            self._happens(possible[which % len(possible)], way, postback, reported=reported)
 
     @rule(
-        which=ANY, story=strategies.sampled_from(STORIES), notice=strategies.sampled_from(NOTICES)
+        which=ANY,
+        story=strategies.sampled_from(STORIES),
+        postback=strategies.sampled_from(POSTBACKS),
     )
-    def a_story_unfolds(self, which: int, story: str, notice: Mode) -> None:
+    def a_story_unfolds(self, which: int, story: str, postback: Mode) -> None:
         """What chance would take long to put together; chance still decides what goes wrong in it."""
         if story == "the answer got lost":
             self.checks_out(which % 4, 1, "deaf")
-            self._pays_late(self.sandbox.invoices()[0], notice)
+            self._pays_late(self.sandbox.invoices()[0], postback)
             return
         if story == "a key is put in twice":
             for product, key in (3, which % 6), (4, which % 6 ^ 1):
                 self.a_key_is_put_in(product, KEYS[key])
-                self._buys(product, notice)
+                self._buys(product, postback)
             return
         if story == "an older copy is put back":
             self.a_key_is_put_in(3, None)
             self.the_database_is_copied()
-            self._buys(3, notice)
+            self._buys(3, postback)
             self._puts_back()
-            self._buys(3, notice)
+            self._buys(3, postback)
             self._compares()
             return
         form = self._form(which)
@@ -260,10 +262,10 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
             self._pays_late(self._newest_invoice(self.forms[-1]), Mode.NORMAL)
         elif story == "days too late":
             self.time_passes(timedelta(days=4), sweep=False)
-        self._pays_late(first, notice)
+        self._pays_late(first, postback)
 
     @rule(which=ANY, forged=strategies.booleans())
-    def a_notice_comes(self, which: int, forged: bool) -> None:
+    def a_postback_comes(self, which: int, forged: bool) -> None:
         invoices = [invoice for invoice in self.sandbox.invoices() if forged or invoice.settled]
         if not invoices:
             return
@@ -277,7 +279,7 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
                 403
             )  # it seems to have ended, or not to have begun; the sweep finds the money
         if answer not in right:
-            raise Lost(f"a notice, {forged=}, was answered {answer}")
+            raise Lost(f"a postback, {forged=}, was answered {answer}")
 
     @rule(trouble=strategies.sampled_from(TROUBLE))
     def the_provider_changes(self, trouble: str) -> None:
@@ -479,22 +481,22 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
             order = self._order(form)
             return order_path(order) if order else None
 
-    def _happens(self, invoice: Invoice, way: Action, notice: Mode, *, reported: bool) -> None:
+    def _happens(self, invoice: Invoice, way: Action, postback: Mode, *, reported: bool) -> None:
         self.sandbox.turn({"overpaid": reported})
-        happen(self.sandbox, invoice.id, way, notice, wait=True)
-        self._notices_arrive()
+        happen(self.sandbox, invoice.id, way, postback, wait=True)
+        self._postbacks_arrive()
 
-    def _notices_arrive(self) -> None:
-        """Where the shop has stopped asking, or an older copy of it never knew: the notice is all there is."""
+    def _postbacks_arrive(self) -> None:
+        """Where the shop has stopped asking, or an older copy of it never knew: the postback is all there is."""
         left = "\n".join(told for told in self._found() if "nobody will ever look" in told)
         for invoice in self.sandbox.invoices():
             if invoice.id in left and all(each.answer != 200 for each in invoice.postbacks):
                 failpoints.arm("")
                 _announce(self.sandbox, invoice, Mode.NORMAL)
 
-    def _pays_late(self, invoice: Invoice | None, notice: Mode) -> None:
+    def _pays_late(self, invoice: Invoice | None, postback: Mode) -> None:
         if invoice and (invoice := self.sandbox.get(invoice.id)).can(Action.LATE):
-            self._happens(invoice, Action.LATE, notice, reported=False)
+            self._happens(invoice, Action.LATE, postback, reported=False)
 
     def _puts_back(self) -> None:
         assert self.copy
@@ -508,13 +510,13 @@ class AnythingInAnyOrder(RuleBasedStateMachine):
 
     def _compares(self) -> None:
         self.time_passes(SETTLED_AFTER + timedelta(seconds=1), sweep=True)
-        self._notices_arrive()
+        self._postbacks_arrive()
 
-    def _buys(self, which: int, notice: Mode) -> None:
+    def _buys(self, which: int, postback: Mode) -> None:
         self.checks_out(which, 1, "as it is")
         invoice = self._newest_invoice(self.forms[-1])
         if invoice and invoice.can(Action.PAY):
-            self._happens(invoice, Action.PAY, notice, reported=False)
+            self._happens(invoice, Action.PAY, postback, reported=False)
 
     def _newest_invoice(self, form: Form) -> Invoice | None:
         with self.world.app.app_context():

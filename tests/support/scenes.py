@@ -53,25 +53,25 @@ def postback(stage: Stage) -> Task:
     """The buyer has paid, and the provider says so."""
     invoice = stage.orders()
     stage.pays(invoice)
-    return stage.notice(invoice)
+    return stage.postback(invoice)
 
 
 def forged_postback(stage: Stage) -> Task:
-    """The buyer has paid, the provider's notice is lost, and a forged one comes."""
+    """The buyer has paid, the provider's postback is lost, and a forged one comes."""
     invoice = stage.orders()
     stage.pays(invoice)
-    return stage.notice(invoice, token="a.forged.token")
+    return stage.postback(invoice, token="a.forged.token")
 
 
 def second_postback(stage: Stage) -> Task:
     """The goods are bought, and the first invoice, which had run out, is paid as well."""
     first = _paid_the_second(stage)
     stage.pays(first, Action.LATE)
-    return stage.notice(first)
+    return stage.postback(first)
 
 
 def check(stage: Stage) -> Task:
-    """The buyer has paid, the notice is lost, and the buyer has the payment checked."""
+    """The buyer has paid, the postback is lost, and the buyer has the payment checked."""
     stage.pays(stage.orders())
     return stage.presses("check")
 
@@ -91,7 +91,7 @@ def sweep_of_a_lost_answer(stage: Stage) -> Task:
 
 
 def sweep_of_an_unknown_invoice(stage: Stage) -> Task:
-    """The same, and somebody has paid it; API v1 tells of it in a notice only."""
+    """The same, and somebody has paid it; API v1 tells of it in a postback only."""
     stage.dies(stage.fills_the_form(), "after_call")
     orphan_is_paid(stage)
     stage.waits(6)
@@ -114,7 +114,7 @@ def sweep_of_a_given_up_invoice(stage: Stage) -> Task:
 
 
 def sweep_of_a_paid_invoice(stage: Stage) -> Task:
-    """The buyer has paid, the notice is lost, and the sweep asks."""
+    """The buyer has paid, the postback is lost, and the sweep asks."""
     stage.pays(stage.orders())
     stage.waits(1)
     return SWEEP
@@ -128,7 +128,7 @@ def sweep_of_a_short_payment(stage: Stage) -> Task:
 
 
 def sweep_without_an_answer(stage: Stage) -> Task:
-    """The buyer has paid, the notice is lost, the sweep asks, and the provider is down."""
+    """The buyer has paid, the postback is lost, the sweep asks, and the provider is down."""
     task = sweep_of_a_paid_invoice(stage)
     stage.sandbox.turn({"api": "down"})
     return task
@@ -221,7 +221,7 @@ def resolve(stage: Stage) -> Task:
 
 
 def replay(stage: Stage) -> Task:
-    """A person has a notice acted upon once more."""
+    """A person has a postback acted upon once more."""
     return Task(command=("postbacks", "replay", _bought(stage)))
 
 
@@ -258,7 +258,7 @@ def import_addresses(stage: Stage) -> Task:
 
 
 def orphan_is_paid(stage: Stage) -> None:
-    """The invoice whose answer was lost is paid, and the provider's notice arrives."""
+    """The invoice whose answer was lost is paid, and the provider's postback arrives."""
     (orphan,) = stage.sandbox.invoices()
     stage.pays(orphan.id)
     stage.tells(orphan.id)

@@ -214,11 +214,11 @@ class Stage:
     # What the provider does
 
     def pays(self, invoice_id: str, action: Action = Action.PAY) -> None:
-        """Somebody pays; the provider's notice is lost."""
+        """Somebody pays; the provider's postback is lost."""
         self.sandbox.act(invoice_id, action)
 
-    def notice(self, invoice_id: str, **fields: str) -> Task:
-        """The provider's notice about an invoice, as a task."""
+    def postback(self, invoice_id: str, **fields: str) -> Task:
+        """The provider's postback about an invoice, as a task."""
         fields = {
             "status": "success",
             "invoice_id": invoice_id,
@@ -230,8 +230,8 @@ class Stage:
         return Task("/payments/cryptocloud/postback", json.dumps(fields))
 
     def tells(self, invoice_id: str) -> None:
-        """The provider's notice arrives."""
-        task = self.notice(invoice_id)
+        """The provider's postback arrives."""
+        task = self.postback(invoice_id)
         kind = "application/json"
         answer = self.app.test_client().post(task.path, data=task.data, content_type=kind)
         assert answer.status_code == 200, answer.text

@@ -27,7 +27,7 @@ PAYMENTS = (
     + [(Action.OVER, Mode.NORMAL), (Action.SHORT, Mode.NORMAL), (Action.NOTHING, Mode.FORGE)]
     + [(Action.EXPIRE, Mode.NORMAL)] * 3
 )
-"""What a buyer who is asked to pay does, and what becomes of the provider's notice."""
+"""What a buyer who is asked to pay does, and what becomes of the provider's postback."""
 
 
 class Storm:

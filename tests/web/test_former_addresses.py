@@ -213,15 +213,15 @@ def test_a_page_at_a_former_host_leads_to_the_present_one(
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_notice_to_a_former_host_is_taken_as_it_is(app: Flask, moved_app: Flask) -> None:
+def test_a_postback_to_a_former_host_is_taken_as_it_is(app: Flask, moved_app: Flask) -> None:
     with app.app_context():
         _, payment = make_open_order(app)
-        notice = make_postback(moved_app.config["SETTINGS"], payment)
+        postback = make_postback(moved_app.config["SETTINGS"], payment)
 
     with provider(moved_app) as calls:
         calls.invoice_is("paid")
         answer = moved_app.test_client().post(
-            "/payments/cryptocloud/postback", headers={"Host": "old.example"}, **as_json(notice)
+            "/payments/cryptocloud/postback", headers={"Host": "old.example"}, **as_json(postback)
         )
 
     assert answer.status_code == 200

@@ -73,16 +73,16 @@ def test_a_genuine_postback_is_503_so_that_the_provider_sends_it_again(
     away: FlaskClient,
 ) -> None:
     settings = away.application.config["SETTINGS"]
-    notice = {"invoice_id": "ABCD1234", "token": make_token(settings, "ABCD1234")}
+    postback = {"invoice_id": "ABCD1234", "token": make_token(settings, "ABCD1234")}
 
-    assert says_come_back(away.post("/payments/cryptocloud/postback", json=notice))
+    assert says_come_back(away.post("/payments/cryptocloud/postback", json=postback))
 
 
 def test_a_forged_postback_is_not_acknowledged_either(away: FlaskClient) -> None:
     """One that names an invoice may be genuine, sent while our clock is wrong: let it come again."""
-    notice = {"invoice_id": "ABCD1234", "token": "e30.e30.e30"}
+    postback = {"invoice_id": "ABCD1234", "token": "e30.e30.e30"}
 
-    assert says_come_back(away.post("/payments/cryptocloud/postback", json=notice))
+    assert says_come_back(away.post("/payments/cryptocloud/postback", json=postback))
 
 
 def test_rubbish_is_refused_without_asking_the_database(away: FlaskClient) -> None:
@@ -108,11 +108,11 @@ def test_a_process_whose_own_writers_are_too_slow_says_so_as_well(
         pytest.skip("only SQLite's writers queue in the process")
     with app.app_context():
         _, payment = make_open_order(app)
-        notice = make_postback(app.config["SETTINGS"], payment)
+        postback = make_postback(app.config["SETTINGS"], payment)
     monkeypatch.setattr(shop.db, "BUSY_SECONDS", 0.05)
     lock: threading.Lock = shop.db._write_lock
 
     with lock:
-        answer = app.test_client().post("/payments/cryptocloud/postback", data=notice)
+        answer = app.test_client().post("/payments/cryptocloud/postback", data=postback)
 
     assert says_come_back(answer)

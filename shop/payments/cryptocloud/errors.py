@@ -16,7 +16,7 @@ CryptoCloudError
     └── Untrusted      … and what was answered would lead the buyer or the money astray
         ├── OtherHost  … to a pay page at a host that is not configured
         └── InTestMode … to an invoice whose money nobody ever gets
-BadPostback            a notice that does not prove that it comes from the provider
+BadPostback            a postback that does not prove that it comes from the provider
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class InTestMode(Untrusted):
 
 
 class Refusal(enum.StrEnum):
-    """Why a notice is not believed; kept with the payment that it names, at most 20 characters."""
+    """Why a postback is not believed; kept with the payment that it names, at most 20 characters."""
 
     UNREADABLE = "unreadable"
     UNSIGNED = "unsigned"
@@ -169,7 +169,7 @@ ASKED_AT_ONCE = (Refusal.NOT_FOR_INVOICE, Refusal.NO_INVOICE)
 
 
 class BadPostback(Exception):
-    """A notice that must not be believed. The text says why and holds nothing secret."""
+    """A postback that must not be believed. The text says why and holds nothing secret."""
 
     def __init__(self, message: str, because: Refusal, invoice_id: str | None = None) -> None:
         super().__init__(message)

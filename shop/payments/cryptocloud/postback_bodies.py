@@ -1,4 +1,4 @@
-"""The fields of a notice in the encodings that it may have: JSON, a form, a form in parts."""
+"""The fields of a postback in the encodings that it may have: JSON, a form, a form in parts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Notices from the provider: read in any encoding, and believed only when their token proves them.
+"""Postbacks from the provider: read in any encoding, and believed only when their token proves them.
 
-Only six fields are used, and only these have to be in order. What else a notice brings (v2 adds the
-invoice's whole story) may be of any kind, repeated, or broken, and never costs the notice.
+Only six fields are used, and only these have to be in order. What else a postback brings (v2 adds the
+invoice's whole story) may be of any kind, repeated, or broken, and never costs the postback.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .postback_bodies import (
 )
 
 LARGEST_POSTBACK = 256 * 1024
-"""A notice lists the transactions of its invoice, and somebody may have paid in hundreds of them."""
+"""A postback lists the transactions of its invoice, and somebody may have paid in hundreds of them."""
 LARGEST_TOKEN = 4 * 1024
 TOKEN_LEEWAY_SECONDS = 60
 TOKEN_LIFE_SECONDS = 15 * 60
@@ -42,7 +42,7 @@ NO_ORDER = ("", "None", "null")
 TOKEN = re.compile(
     r"""(?:b?["'])?[ \t\r\n]*([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)[ \t\r\n]*["']?"""
 )
-"""Some old notices wrap the token as b"…"; new ones carry it bare."""
+"""Some old postbacks wrap the token as b"…"; new ones carry it bare."""
 INVOICE = re.compile(r"(?:INV-)?([A-Z0-9]{8})")
 """What every invoice's id looks like that was ever seen; anything else in a token is not taken for one."""
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -50,7 +50,7 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 
 @dataclass(frozen=True, slots=True)
 class ProvenPostback:
-    """A proven notice about one invoice. Only the id is signed; the rest are hints for people."""
+    """A proven postback about one invoice. Only the id is signed; the rest are hints for people."""
 
     invoice_id: str
     order_id: str | None
@@ -62,7 +62,7 @@ class ProvenPostback:
 def read_postback(
     content_type: str | None, body: bytes, *, secrets: Sequence[str], now: float
 ) -> ProvenPostback:
-    """The notice, proven by one of the secrets, or BadPostback."""
+    """The postback, proven by one of the secrets, or BadPostback."""
     _, given = _read(content_type, body)
     try:
         fields = _unrepeated(given)
@@ -81,7 +81,7 @@ def read_postback(
 
 
 def _proven(token: object, named: str | None, secrets: Sequence[str], now: float) -> str:
-    """The invoice that the token was signed for, which must be the one that the notice names."""
+    """The invoice that the token was signed for, which must be the one that the postback names."""
     claims = _signed_claims(token, secrets)
     _check_times(claims, now)
     signed = claims.get("id")
@@ -91,7 +91,7 @@ def _proven(token: object, named: str | None, secrets: Sequence[str], now: float
     shapes = (_shaped(claim) for claim in (signed, claims.get("uuid")))
     told = next(filter(None, shapes), None)
     if told and named is None:
-        raise BadPostback("the notice names no usable invoice id", Refusal.NO_INVOICE, told)
+        raise BadPostback("the postback names no usable invoice id", Refusal.NO_INVOICE, told)
     if told and told != named:
         raise BadPostback("the token was signed for another invoice", Refusal.OTHER_INVOICE)
     raise BadPostback("the token was signed, but for no invoice", Refusal.NOT_FOR_INVOICE)
@@ -176,7 +176,7 @@ def _shaped(claim: object) -> str | None:
 
 
 def _named(given: Fields) -> str | None:
-    """The invoice that the notice is about."""
+    """The invoice that the postback is about."""
     values = (value for name, value in given if name == "invoice_id" and isinstance(value, str))
     return next(filter(None, (_bare(value.strip(BLANKS)) for value in values)), None)
 
@@ -207,7 +207,7 @@ def unproven_fields(content_type: str | None, body: bytes) -> tuple[str, Fields]
 
 
 def _read(content_type: str | None, body: bytes) -> tuple[str, Fields]:
-    """The notice's fields. The project's settings choose the encoding; the label is not always right."""
+    """The postback's fields. The project's settings choose the encoding; the label is not always right."""
     if len(body) > LARGEST_POSTBACK:
         raise BadPostback("too large", Refusal.UNREADABLE, invoice_found_in(body))
     label = (content_type or "").lower()

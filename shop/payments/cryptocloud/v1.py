@@ -34,7 +34,7 @@ class CryptoCloud:
     call_seconds: float = CALL_SECONDS
     previous_secret_key: str = ""
     previous_until: datetime | None = None
-    """The previous secret key proves notices until then; without a date it proves none."""
+    """The previous secret key proves postbacks until then; without a date it proves none."""
     invoice_life: timedelta = timedelta(hours=24)
     """How long a buyer has to pay; API v1 knows 24 hours only."""
 
@@ -137,7 +137,7 @@ class CryptoCloud:
     def read_postback(
         self, content_type: str | None, body: bytes, *, now: float | None = None
     ) -> ProvenPostback:
-        """Prove that a notice comes from the provider, or raise BadPostback.
+        """Prove that a postback comes from the provider, or raise BadPostback.
 
         The token (HS256, signed with the project's secret key) covers the invoice id and its own
         expiry and nothing else: status, amount and order id can be altered by whoever replays it.

@@ -1,4 +1,4 @@
-"""What this shop expects of the notices about a test invoice."""
+"""What this shop expects of the postbacks about a test invoice."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from ..payments.masking import INVOICE, REFERENCE
-from .report import Report, extras_of, fields_in_words, last_notice, listed, notices_of
+from .report import Report, extras_of, fields_in_words, last_postback, listed, postbacks_of
 from .verdict import Verdict, either, expected, otherwise, unseen
 
-NOTICE = frozenset(
+POSTBACK = frozenset(
     ["status", "invoice_id", "amount_crypto", "currency", "order_id", "token", "invoice_info"]
 )
 
@@ -20,19 +20,19 @@ TOKEN_LIVES = (200, 310)
 CLOCK_SECONDS = 10
 
 
-def notices(report: Report) -> Iterator[Verdict]:
-    """Whether notices came, when, and what the shop answered."""
-    came, inbox = notices_of(report), report["inbox"]
+def postbacks(report: Report) -> Iterator[Verdict]:
+    """Whether postbacks came, when, and what the shop answered."""
+    came, inbox = postbacks_of(report), report["inbox"]
     if not came and inbox["hits"]:
         yield otherwise(
-            "notice",
+            "postback",
             f"{inbox['hits']} came and none was recorded: does the web process have "
             "the same SHOP_DATA_DIR, and may it write there?",
         )
         return
     if not came:
         yield unseen(
-            "notice",
+            "postback",
             "none came that names this invoice; see the notification URL in the project's settings, "
             "and the log's lines postback_refused. The shop finds payments without any, by asking",
         )
@@ -40,7 +40,7 @@ def notices(report: Report) -> Iterator[Verdict]:
     moments = [datetime.fromisoformat(each["at"]) for each in came]
     gaps = [f"{(b - a).total_seconds():.0f} s" for a, b in pairwise(moments)]
     found = f"{len(came)} came" + (f", {', then '.join(gaps)} apart" if gaps else "")
-    yield either(len(came) == 1, "notice", found + ("; the shop acts once" if gaps else ""))
+    yield either(len(came) == 1, "postback", found + ("; the shop acts once" if gaps else ""))
     refused = [each for each in came if each["answered"] != 200]
     yield _retries(came, refused, report["ended"])
     answers = [f"{each['answered']} ({each['judged']}) in {each['took']} s" for each in came]
@@ -51,7 +51,7 @@ def notices(report: Report) -> Iterator[Verdict]:
 def _retries(came: list[dict[str, Any]], refused: list[dict[str, Any]], ended: str) -> Verdict:
     question = "repeats after a failure"
     if not refused:
-        return unseen(question, "the shop took every notice, so there was no cause for one")
+        return unseen(question, "the shop took every postback, so there was no cause for one")
     again = len(came) - 1 - came.index(refused[0])
     looked = datetime.fromisoformat(ended) - datetime.fromisoformat(refused[0]["at"])
     found = (
@@ -60,39 +60,39 @@ def _retries(came: list[dict[str, Any]], refused: list[dict[str, Any]], ended: s
     return either(again > 0, question, found)
 
 
-def notice_encoding(report: Report) -> Iterator[Verdict]:
-    """How notices are written, and whether the label is right."""
-    if not (notice := last_notice(report)):
+def postback_encoding(report: Report) -> Iterator[Verdict]:
+    """How postbacks are written, and whether the label is right."""
+    if not (postback := last_postback(report)):
         return
-    label, encoding = notice["content_type"], notice["encoding"]
+    label, encoding = postback["content_type"], postback["encoding"]
     kinds = {"json": "json", "form": "urlencoded", "multipart": "multipart"}
     right = kinds.get(encoding, "nothing") in label
     found = f"{encoding}, under the label {label or '(none)'}"
     good = right and encoding in ("json", "form")
     yield either(
-        good, "notice's encoding", found + ("" if good else "; the shop reads it all the same")
+        good, "postback's encoding", found + ("" if good else "; the shop reads it all the same")
     )
 
 
-def notice_fields(report: Report) -> Iterator[Verdict]:
-    """Which fields a notice has, and how it names invoice and order."""
-    if not (notice := last_notice(report)):
+def postback_fields(report: Report) -> Iterator[Verdict]:
+    """Which fields a postback has, and how it names invoice and order."""
+    if not (postback := last_postback(report)):
         return
-    fields = notice["fields"]
+    fields = postback["fields"]
     # A form may spread an object over many fields.
     given = {name.partition("[")[0]: value for name, value in fields.items()}
-    odd = fields_in_words(given, NOTICE, frozenset())
-    yield either(not odd, "notice's fields", odd or "all, and no others")
+    odd = fields_in_words(given, POSTBACK, frozenset())
+    yield either(not odd, "postback's fields", odd or "all, and no others")
     named = fields.get("invoice_id", "absent")
-    yield either(named == INVOICE, "notice's invoice_id", str(named))
+    yield either(named == INVOICE, "postback's invoice_id", str(named))
     order = fields.get("order_id", "absent")
-    yield either(order == REFERENCE, "notice's order_id", str(order))
-    yield _invoice_info(notice, given)
+    yield either(order == REFERENCE, "postback's order_id", str(order))
+    yield _invoice_info(postback, given)
 
 
-def _invoice_info(notice: dict[str, Any], given: dict[str, Any]) -> Verdict:
-    question = "notice's invoice_info"
-    told, extras = notice["fields"].get("invoice_info"), extras_of(notice)
+def _invoice_info(postback: dict[str, Any], given: dict[str, Any]) -> Verdict:
+    question = "postback's invoice_info"
+    told, extras = postback["fields"].get("invoice_info"), extras_of(postback)
     if extras is not None:
         how = "an object" if extras is told else "JSON in a text"
         return expected(question, f"{how} with {len(extras)} fields; a hint, no more")
@@ -103,23 +103,25 @@ def _invoice_info(notice: dict[str, Any], given: dict[str, Any]) -> Verdict:
 
 
 def token(report: Report) -> Iterator[Verdict]:
-    """What a notice's token claims."""
-    if not (notice := last_notice(report)):
+    """What a postback's token claims."""
+    if not (postback := last_postback(report)):
         return
-    found = notice["token"]
+    found = postback["token"]
     header, claims = found.get("header"), found.get("claims")
     if not isinstance(header, dict) or not isinstance(claims, dict):
-        yield otherwise("token", f"{found['kind']}; the notice was {notice['judged']}")
+        yield otherwise("token", f"{found['kind']}; the postback was {postback['judged']}")
         return
     yield either(header.get("alg") == "HS256", "token's header", _pairs(header))
     names = {"id", "exp"}
-    claimed = f"{_pairs(claims)}; the notice was {notice['judged']}, answered {notice['answered']}"
+    claimed = (
+        f"{_pairs(claims)}; the postback was {postback['judged']}, answered {postback['answered']}"
+    )
     yield either(set(claims) == names, "token's claims", claimed)
-    yield either(claims.get("id") == INVOICE, "token's id", _claimed_id(claims, notice))
+    yield either(claims.get("id") == INVOICE, "token's id", _claimed_id(claims, postback))
     yield _life(claims, found)
 
 
-def _claimed_id(claims: dict[str, Any], notice: dict[str, Any]) -> str:
+def _claimed_id(claims: dict[str, Any], postback: dict[str, Any]) -> str:
     if "id" not in claims:
         others = [name for name, value in claims.items() if INVOICE in str(value)]
         found = f"absent; the invoice stands in {listed(others)}"
@@ -127,7 +129,7 @@ def _claimed_id(claims: dict[str, Any], notice: dict[str, Any]) -> str:
         found = str(claims["id"])
     if claims.get("id") == INVOICE:
         return f"{found}, bare"
-    return f"{found}; the notice was {notice['judged']}, answered {notice['answered']}"
+    return f"{found}; the postback was {postback['judged']}, answered {postback['answered']}"
 
 
 def _life(claims: dict[str, Any], found: dict[str, Any]) -> Verdict:
@@ -136,7 +138,7 @@ def _life(claims: dict[str, Any], found: dict[str, Any]) -> Verdict:
         return otherwise(question, f"{exp}: no moment that the shop can read")
     whole = isinstance(exp, int)
     least, most = TOKEN_LIVES
-    text = f"{found['seconds_left']} s after the notice came, {'whole' if whole else 'with a fraction'}"
+    text = f"{found['seconds_left']} s after the postback came, {'whole' if whole else 'with a fraction'}"
     return either(whole and least <= found["seconds_left"] <= most, question, text)
 
 
