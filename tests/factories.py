@@ -212,7 +212,7 @@ class ProviderV2(Provider):
         listed = {"status": "success", "result": found, "all_count": len(found)}
         self.upsert(responses.POST, self.list_url, json=listed)
 
-    def invoices_can_be_canceled(self) -> None:
+    def invoices_can_be_cancelled(self) -> None:
         """Every call to cancel succeeds."""
         self.upsert(responses.POST, self.cancel_url, json={"status": "success", "result": ["ok"]})
 

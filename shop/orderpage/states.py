@@ -67,7 +67,7 @@ BY_PAYMENT = {
     PaymentState.PARTIAL: PageState.PARTIAL,
     PaymentState.FAILED: PageState.FAILED,
     PaymentState.ABANDONED: PageState.FAILED,
-    PaymentState.CANCELED: PageState.EXPIRED,
+    PaymentState.CANCELLED: PageState.EXPIRED,
     PaymentState.PAID: PageState.CHECKING,
 }
 

@@ -227,7 +227,7 @@ def _close_payments(payments: Sequence[Payment]) -> None:
         if payment.state is PaymentState.UNKNOWN:
             payment.move(PaymentState.ABANDONED)
         elif payment.state is PaymentState.OPEN:
-            payment.move(PaymentState.CANCELED)
+            payment.move(PaymentState.CANCELLED)
 
 
 def _take_back(session: Session, order: Order) -> None:

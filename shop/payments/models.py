@@ -39,7 +39,7 @@ class PaymentState(enum.StrEnum):
     OPEN = "open"
     PARTIAL = "partial"
     PAID = "paid"
-    CANCELED = "canceled"
+    CANCELLED = "cancelled"
     FAILED = "failed"
     ABANDONED = "abandoned"
 
@@ -66,10 +66,10 @@ TRANSITIONS: Mapping[PaymentState, frozenset[PaymentState]] = {
         {PaymentState.OPEN, PaymentState.FAILED, PaymentState.UNKNOWN}
     ),
     PaymentState.UNKNOWN: frozenset({PaymentState.OPEN, PaymentState.ABANDONED}),
-    PaymentState.OPEN: frozenset({PaymentState.PAID, PaymentState.PARTIAL, PaymentState.CANCELED}),
-    PaymentState.PARTIAL: frozenset({PaymentState.PAID, PaymentState.CANCELED}),
+    PaymentState.OPEN: frozenset({PaymentState.PAID, PaymentState.PARTIAL, PaymentState.CANCELLED}),
+    PaymentState.PARTIAL: frozenset({PaymentState.PAID, PaymentState.CANCELLED}),
     # Late money is real money.
-    PaymentState.CANCELED: frozenset({PaymentState.PAID, PaymentState.PARTIAL}),
+    PaymentState.CANCELLED: frozenset({PaymentState.PAID, PaymentState.PARTIAL}),
     PaymentState.FAILED: frozenset({PaymentState.PAID}),
     PaymentState.ABANDONED: frozenset({PaymentState.PAID, PaymentState.PARTIAL}),
     PaymentState.PAID: frozenset(),
@@ -105,7 +105,7 @@ class Payment(Base):
         Index("ix_payments_next_check_at", "next_check_at"),
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint(
-            "state NOT IN ('open', 'partial', 'canceled') OR (invoice_id IS NOT NULL AND pay_url IS NOT NULL)",
+            "state NOT IN ('open', 'partial', 'cancelled') OR (invoice_id IS NOT NULL AND pay_url IS NOT NULL)",
             name="invoice",
         ),
     )
@@ -225,7 +225,7 @@ class Payment(Base):
     @property
     def is_left_open(self) -> bool:
         """Whether the shop has closed the payment and the provider has not: its page may still take money."""
-        return self.state is PaymentState.CANCELED and self.provider_status != SAID_OVER
+        return self.state is PaymentState.CANCELLED and self.provider_status != SAID_OVER
 
     @property
     def is_live(self) -> bool:

@@ -70,7 +70,7 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
         elif info.status is InvoiceStatus.PARTIAL:
             note_partial(session, order, payment, info, now)
         elif info.status is InvoiceStatus.CANCELED:
-            _note_canceled(session, order, payment)
+            _note_cancelled(session, order, payment)
     if payment.state is not was:
         log.info("payment_" + payment.state, order=order.number, payment=payment.reference)
     return order.status is OrderStatus.PAID
@@ -272,10 +272,10 @@ def note_unclear(payment: Payment, why: str, now: datetime) -> None:
     payment.unclear_because = why[:300]
 
 
-def _note_canceled(session: Session, order: Order, payment: Payment) -> None:
+def _note_cancelled(session: Session, order: Order, payment: Payment) -> None:
     was_live = payment.is_live
     if payment.state in (PaymentState.OPEN, PaymentState.PARTIAL):
-        payment.move(PaymentState.CANCELED)
+        payment.move(PaymentState.CANCELLED)
     if payment.part_came and find_live_payment(order.id):
         note_partial_of_an_old_one(session, order, payment)
     elif payment.part_came:

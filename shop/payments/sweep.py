@@ -222,7 +222,7 @@ def _expire(order_id: int, told: set[int], now: datetime) -> None:
         if live and live.state is not PaymentState.OPEN:
             return  # creating or unknown: settled by this sweep or the next
         if live:
-            live.move(PaymentState.CANCELED)  # still watched, in case the money comes late
+            live.move(PaymentState.CANCELLED)  # still watched, in case the money comes late
         end_unpaid(session, order)
     log.info("payment_time_over", order=order.number, status=order.status)
 

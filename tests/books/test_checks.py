@@ -131,7 +131,7 @@ def test_a_healthy_shop_in_every_ordinary_state_has_nothing_to_report(
         assert found() == set()
 
         assert {"pending", "paid", "fulfilled", "expired", "review", "refund_due"} <= statuses
-        assert {"creating", "open", "partial", "paid", "canceled"} <= states
+        assert {"creating", "open", "partial", "paid", "cancelled"} <= states
 
 
 def of(shop: Shop, number: str) -> int:

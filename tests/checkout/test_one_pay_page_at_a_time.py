@@ -77,7 +77,7 @@ def test_an_order_is_not_paid_anew_while_its_pay_page_is_open(app: Flask) -> Non
         a_minute_passes(order)
         calls.invoice_is("canceled")
         assert calls.pay_origin in presses(app, order)
-        assert [payment.state for payment in payments_of(order.id)] == ["canceled", "open"]
+        assert [payment.state for payment in payments_of(order.id)] == ["cancelled", "open"]
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])

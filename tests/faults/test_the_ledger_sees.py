@@ -60,7 +60,7 @@ def test_paid_money_may_wait_for_the_sweep_but_not_longer(app: Flask, invoice: s
 
 def test_paid_money_that_nobody_will_look_for_is_lost_at_once(app: Flask, invoice: str) -> None:
     change(app, update(Order).values(status=OrderStatus.EXPIRED))
-    change(app, update(Payment).values(state="canceled", next_check_at=None))
+    change(app, update(Payment).values(state="cancelled", next_check_at=None))
 
     assert any("nobody will ever look" in each for each in violations(app, {invoice: "paid"}))
 

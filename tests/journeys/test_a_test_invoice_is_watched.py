@@ -221,7 +221,7 @@ def test_a_word_that_the_shop_does_not_know_is_shown(operator: Operator) -> None
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
-def test_a_canceled_invoice_ends_the_watch_without_a_postback(operator: Operator) -> None:
+def test_a_cancelled_invoice_ends_the_watch_without_a_postback(operator: Operator) -> None:
     report = operator.watches(lambda: operator.till.does("cancel", operator.pay_url))
 
     assert report["ended_because"] == "all has come"

@@ -94,7 +94,7 @@ def test_last_months_price_and_what_is_withdrawn_cannot_be_paid_anew(
     buyer.page = form  # a tab that was left open
     buyer.presses("pay")
     assert books.state() == ("expired", "none")
-    assert books.payments() == ["canceled"]
+    assert books.payments() == ["cancelled"]
 
 
 def test_paying_again_is_the_same_order_with_a_new_payment_and_the_stock_taken_again(
@@ -109,7 +109,7 @@ def test_paying_again_is_the_same_order_with_a_new_payment_and_the_stock_taken_a
 
     assert "Paid, thank you" in page
     assert books.state() == ("fulfilled", "none")
-    assert books.payments() == ["canceled", "paid"]
+    assert books.payments() == ["cancelled", "paid"]
     assert books.left(slug) == 0
     assert len(books.mails()) == 1
 
@@ -124,7 +124,7 @@ def test_pressing_pay_again_twice_opens_one_invoice(
     second = buyer.presses("pay").headers["Location"]
 
     assert first == second
-    assert books.payments() == ["canceled", "open"]
+    assert books.payments() == ["cancelled", "open"]
     assert len(till.invoices()) == 2
 
 

@@ -162,14 +162,14 @@ def test_a_partial_payment_whose_time_ran_out_goes_to_a_person(app: Flask) -> No
         assert [item.kind for item in open_attention()] == ["paid_partial"]
 
 
-def test_a_canceled_invoice_expires_the_order_and_puts_the_stock_back(app: Flask) -> None:
+def test_a_cancelled_invoice_expires_the_order_and_puts_the_stock_back(app: Flask) -> None:
     with app.app_context():
         product = make_product(stock=3)
         order, payment = make_open_order(app, product, quantity=2)
 
         ask(app, payment, "canceled")
 
-        assert (payment.state, order.status) == (PaymentState.CANCELED, OrderStatus.EXPIRED)
+        assert (payment.state, order.status) == (PaymentState.CANCELLED, OrderStatus.EXPIRED)
         db.session.refresh(product)
         assert product.available == 3
 

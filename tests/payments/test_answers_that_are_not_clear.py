@@ -132,7 +132,7 @@ def test_every_spelling_of_the_end_gives_the_stock_back(
 
         minutes(app, clock, 1, word)
 
-        assert (order.status, payment.state) == (OrderStatus.EXPIRED, PaymentState.CANCELED)
+        assert (order.status, payment.state) == (OrderStatus.EXPIRED, PaymentState.CANCELLED)
 
 
 def receive(app: Flask, settings: Settings, payment: Payment) -> None:

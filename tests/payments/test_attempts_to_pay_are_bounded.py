@@ -183,9 +183,9 @@ def test_a_pay_page_in_between_begins_the_count_anew(app: Flask, clock: Clock) -
             calls.invoice_is_made()
             open_invoice(again, gateway(app))
         with transaction() as session:
-            canceled = session.get_one(Payment, again.id)
-            canceled.move(opening.PaymentState.CANCELED)
-            canceled.provider_status = SAID_OVER
+            cancelled = session.get_one(Payment, again.id)
+            cancelled.move(opening.PaymentState.CANCELLED)
+            cancelled.provider_status = SAID_OVER
 
         assert presses(app, order, **SAYS["not sent"])
         assert presses(app, order, **SAYS["not sent"])

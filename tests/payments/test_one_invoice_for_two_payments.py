@@ -157,7 +157,7 @@ def test_an_invoice_that_its_payment_has_already_is_no_mix_up(app: Flask) -> Non
 
         assert bind(order.id, payment.id, again)
         with transaction():
-            payment.move(PaymentState.CANCELED)
+            payment.move(PaymentState.CANCELLED)
         assert not bind(order.id, payment.id, again), "and it is not shown once it is over"
 
 

@@ -90,7 +90,7 @@ def test_an_open_invoice_is_asked_about_less_and_less_often_and_hourly_until_a_d
         assert minutes[:7] == [1, 2, 4, 9, 24, 84, 144]
         assert {later - one for one, later in pairwise(minutes[7:]) if later != one} <= {60, 36, 24}
         assert payment.checks == len(minutes) - 1, "the other was asked before the order expired"
-        assert payment.state is PaymentState.CANCELED
+        assert payment.state is PaymentState.CANCELLED
 
 
 @pytest.mark.parametrize(
@@ -629,7 +629,7 @@ def test_an_unpaid_order_is_closed_after_a_day_and_its_invoice_watched_for_anoth
         with provider(app) as calls:
             calls.invoice_is("created")
             sweep(gateway(app), utcnow() + timedelta(hours=24, minutes=1))
-            assert (order.status, payment.state) == (OrderStatus.EXPIRED, PaymentState.CANCELED)
+            assert (order.status, payment.state) == (OrderStatus.EXPIRED, PaymentState.CANCELLED)
             calls.invoice_is("paid")
             sweep(gateway(app), utcnow() + timedelta(hours=26))
 

@@ -228,7 +228,7 @@ def test_what_is_about_to_expire_is_asked_about_first_and_what_is_only_watched_l
     open_invoices(app, slow, 8, utcnow() - MINUTE)
     with transaction() as session:
         watched = session.get_one(Payment, 1002)
-        watched.state, watched.next_check_at = PaymentState.CANCELED, utcnow() - 9 * MINUTE
+        watched.state, watched.next_check_at = PaymentState.CANCELLED, utcnow() - 9 * MINUTE
         session.execute(
             update(Order).where(Order.id == 1002).values(expires_at=utcnow() - MINUTE * 120)
         )
