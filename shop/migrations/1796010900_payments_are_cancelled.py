@@ -1,7 +1,7 @@
 """payments of ours are cancelled, as orders are; `canceled` is the provider's word
 
 Revision ID: 1796010900
-Revises: 1796010800
+Revises: 1796010850
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "1796010900"
-down_revision = "1796010800"
+down_revision = "1796010850"
 branch_labels = ()
 depends_on = None
 
