@@ -87,8 +87,7 @@ HAS_GOODS = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
 """Statuses of an order whose buyer may have its goods: the money came, and does not go back."""
 
 OF_FREE = frozenset({OrderStatus.PENDING, OrderStatus.PAID, OrderStatus.FULFILLED})
-"""Statuses that an order with nothing to pay can have; `pending` only within the commit that makes it. It has no
-money that could come late, come in part, or go back."""
+"""Statuses of an order with nothing to pay, so with no money to wait for; `pending` only while it is being made."""
 
 UNDELIVERED = frozenset(
     {OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.REVIEW, OrderStatus.PAID}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention_once
@@ -45,33 +46,35 @@ def receive_postback(postback: cryptocloud.ProvenPostback) -> Payment | None:
             .where(Payment.invoice_id == postback.invoice_id, ~Payment.is_closed)
             .values(next_check_at=now),
         )
-        fresh = insert_if_new(
-            session,
-            Postback,
-            invoice_id=postback.invoice_id,
-            first_at=now,
-            last_at=now,
-            claimed_status=postback.status,
-            claimed_amount=postback.amount_crypto,
-            claimed_currency=postback.currency,
-            claimed_order=postback.order_id or "",
-        )
-        if fresh:
+        is_new = _store(session, postback, now)
+        if is_new:
             journal.note("paid", (postback.invoice_id,))
-        else:
-            rows_changed(
-                session,
-                update(Postback)
-                .where(Postback.invoice_id == postback.invoice_id)
-                .values(hits=Postback.hits + 1, last_at=now),
-            )
     log.info(
         "postback_received",
         invoice=postback.invoice_id,
         known=payment is not None,
-        repeated=not fresh,
+        repeated=not is_new,
     )
     return find_payment_by_invoice(postback.invoice_id)
+
+
+def _store(session: Session, postback: cryptocloud.ProvenPostback, now: datetime) -> bool:
+    """Store the first postback about an invoice, and count the others; False for those."""
+    is_new = insert_if_new(
+        session,
+        Postback,
+        invoice_id=postback.invoice_id,
+        first_at=now,
+        last_at=now,
+        claimed_status=postback.status,
+        claimed_amount=postback.amount_crypto,
+        claimed_currency=postback.currency,
+        claimed_order=postback.order_id or "",
+    )
+    if not is_new:
+        again = update(Postback).where(Postback.invoice_id == postback.invoice_id)
+        rows_changed(session, again.values(hits=Postback.hits + 1, last_at=now))
+    return is_new
 
 
 def _tell_of_a_mix_up(payment: Payment, named: str) -> None:
