@@ -24,9 +24,9 @@ from .db import db, end_read, rows_changed, transaction, utcnow
 from .fulfilment.models import Delivery
 from .limits.models import Placement
 from .ops.models import JobRun, Silence
-from .orders.models import Order, OrderStatus
+from .orders.models import ENDED_UNPAID, Order, OrderStatus
 from .outbox.models import MailState, OutboxMail
-from .outbox.on_request import HOLD
+from .outbox.on_request import FIRST_MAIL_WAITS
 from .outbox.sending import LEASE, LONGEST_PAUSE
 from .payments.cryptocloud import LONGEST_WAIT, CryptoCloud, CryptoCloudError
 from .payments.models import Payment, PaymentState, Postback
@@ -72,7 +72,7 @@ def bounds(now: datetime) -> list[Bound]:
     life, longest = current_settings().invoice_life, timedelta(hours=LONGEST_INVOICE_HOURS)
     waits, sends = OutboxMail.state == MailState.QUEUED, OutboxMail.state == MailState.SENDING
     pending = Order.status == OrderStatus.PENDING
-    is_over = Order.status.in_((OrderStatus.EXPIRED, OrderStatus.CANCELLED))
+    has_ended = Order.status.in_(ENDED_UNPAID)
     has_invoice = exists().where(Payment.order_id == Order.id, Payment.state == PaymentState.OPEN)
     return [
         Bound(Delivery.delivered_at, needs_witness=True),
@@ -83,9 +83,9 @@ def bounds(now: datetime) -> list[Bound]:
         Bound(Order.created_at, needs_witness=True),
         Bound(Order.expires_at, life, life, where=pending & ~has_invoice, needs_witness=True),
         # Its invoice may have been made when the settings gave more time.
-        Bound(Order.expires_at, longest + A_DAY, life, where=~is_over, needs_witness=True),
-        Bound(Order.expires_at, where=is_over, needs_witness=True),
-        Bound(OutboxMail.next_try_at, HOLD, where=and_(waits, OutboxMail.tries == 0)),
+        Bound(Order.expires_at, longest + A_DAY, life, where=~has_ended, needs_witness=True),
+        Bound(Order.expires_at, where=has_ended, needs_witness=True),
+        Bound(OutboxMail.next_try_at, FIRST_MAIL_WAITS, where=and_(waits, OutboxMail.tries == 0)),
         Bound(OutboxMail.next_try_at, LONGEST_PAUSE, where=waits),
         Bound(OutboxMail.lease_until, LEASE, where=sends),
         Bound(OutboxMail.sent_at),

@@ -59,7 +59,7 @@ ORDER = "order_id"
 _ORDER = Order.id.label(ORDER)
 
 
-def _over(name: str) -> BindParameter[datetime]:
+def _limit(name: str) -> BindParameter[datetime]:
     """A moment in the past: what began before it has had all the time that TIME_FOR gives `name`."""
     return bindparam(name, type_=UtcDateTime)
 
@@ -167,7 +167,7 @@ def not_delivered() -> Found:
         ),
         AttentionItem.resolved_at.is_(None),
     )
-    since = Order.paid_at < _over("delivering")
+    since = Order.paid_at < _limit("delivering")
     return (
         select(Order.number, _ORDER)
         .where(RECENT, Order.status == OrderStatus.PAID, since)
@@ -244,11 +244,11 @@ def payment_stuck() -> Found:
     forgotten = and_(
         state.in_((PaymentState.OPEN, PaymentState.PARTIAL)),
         Payment.next_check_at.is_(None),
-        Payment.expires_at > _over("nothing"),
+        Payment.expires_at > _limit("nothing"),
     )
     stuck = or_(
-        and_(state == PaymentState.CREATING, lease < _over("creating")),
-        and_(state == PaymentState.UNKNOWN, lease < _over("unknown")),
+        and_(state == PaymentState.CREATING, lease < _limit("creating")),
+        and_(state == PaymentState.UNKNOWN, lease < _limit("unknown")),
         forgotten,
     )
     return select(Payment.reference, Payment.state, _ORDER).join(Order).where(RECENT, stuck)
@@ -259,11 +259,12 @@ def not_answered() -> Found:
     """Invoices that are still asked about after their end, although nothing was told about them for long."""
     told = func.coalesce(Payment.checked_at, Payment.opened_at, Payment.created_at)
     silent = or_(
-        and_(told < _over("answering"), Payment.ends_at > _over("answering at long intervals")),
-        told < _over("answering at the longest"),
+        and_(told < _limit("answering"), Payment.ends_at > _limit("answering at long intervals")),
+        told < _limit("answering at the longest"),
     )
-    ended = Payment.ends_at < _over("answering")
-    asked = and_(Payment.next_check_at > _over("nothing"), ~Payment.is_closed)  # again and again
+    ended = Payment.ends_at < _limit("answering")
+    put_off = Payment.next_check_at > _limit("nothing")
+    asked = and_(put_off, ~Payment.provider_says_paid)
     return (
         select(Payment.reference, Payment.invoice_id, _ORDER)
         .join(Order)
@@ -274,7 +275,7 @@ def not_answered() -> Found:
 @cache
 def postback_stuck() -> Found:
     """Postbacks that no sweep has judged in time."""
-    old = Postback.first_at < _over("judging")
+    old = Postback.first_at < _limit("judging")
     return select(Postback.invoice_id).where(Postback.done_at.is_(None), old)
 
 

@@ -112,7 +112,7 @@ def _ask_again(ids: Collection[str]) -> None:
     """Have the sweep ask about invoices that were paid, but are unpaid in an older copy of the database."""
     if not ids:
         return
-    unpaid = update(Payment).where(Payment.invoice_id.in_(ids), ~Payment.is_closed)
+    unpaid = update(Payment).where(Payment.invoice_id.in_(ids), ~Payment.provider_says_paid)
     with transaction("ask_again") as session:
         rows_changed(session, unpaid.values(next_check_at=utcnow()))
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from ..config import Settings, current_settings
 from ..web.own_files import UnreadableFile, plain_file
 
-LINK_SECONDS = 300
+BUCKET_LINK_SECONDS = 300
 """How long a link to the bucket may be used to begin a download."""
 
 

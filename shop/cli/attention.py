@@ -11,8 +11,9 @@ from ..attention.facts import item_facts
 from ..attention.queries import open_attention, recent_attention
 from ..attention.service import resolve_attention_item
 from ..because import Because
+from .arguments import decision
 from .group import CommandGroup
-from .printing import as_json, decision, refuse
+from .printing import as_json, refuse
 
 attention = CommandGroup("attention", help="What a person must look at.")
 

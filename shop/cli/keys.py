@@ -18,8 +18,9 @@ from ..fulfilment.keyfiles import KeyFile, masked, read_keys
 from ..fulfilment.keytables import WhichProduct, read_key_table
 from ..fulfilment.queries import key_counts, keys_in_stock
 from ..fulfilment.service import NotWithdrawn, look_at_keys, put_keys, withdraw_keys
+from .arguments import decision
 from .group import CommandGroup
-from .printing import as_json, decision, refuse
+from .printing import as_json, refuse
 
 keys = CommandGroup("keys", help="The stock of licence keys.")
 

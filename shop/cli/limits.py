@@ -19,8 +19,8 @@ from ..outbox.on_request import AGAIN, OWN_SEARCHES, SEARCHES, TO_AN_ADDRESS
 from ..outbox.proofs import LINKS_A_DAY, LINKS_OF_CLIENT
 from ..payments.queries import payments_of
 from ..web.network import client_key, mailbox_key
+from .arguments import order_named
 from .group import CommandGroup
-from .lookup import order_named
 from .printing import as_json, refuse, show
 
 log = structlog.get_logger()

@@ -7,9 +7,9 @@ import click
 from ..because import Because
 from ..outbox.on_request import send_again
 from ..outbox.sending import note_bounce
+from .arguments import decision, order_named
 from .group import CommandGroup
-from .lookup import order_named
-from .printing import decision, refuse
+from .printing import refuse
 
 mails = CommandGroup("mails", help="Send an order's mail again, or note that it came back.")
 

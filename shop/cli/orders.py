@@ -28,9 +28,9 @@ from ..payments.cryptocloud import CryptoCloudError
 from ..payments.facts import payment_facts
 from ..payments.gateway import gateway
 from ..payments.queries import payments_of
+from .arguments import decision, order_named, short_line
 from .group import CommandGroup
-from .lookup import order_named
-from .printing import as_json, decision, refuse, short, show
+from .printing import as_json, refuse, show
 
 TRANSACTION = "The transaction hash, or the provider's own number, that proves it."
 
@@ -99,7 +99,9 @@ def refresh_order(number: str) -> None:
 
 @orders.command("confirm")
 @click.argument("number")
-@click.option("--transaction", "transaction_id", required=True, callback=short, help=TRANSACTION)
+@click.option(
+    "--transaction", "transaction_id", required=True, callback=short_line, help=TRANSACTION
+)
 @decision
 def confirm(number: str, transaction_id: str, because: Because) -> None:
     """Vouch for an order's money yourself: its goods are handed over as if the provider said so."""
@@ -123,7 +125,7 @@ def cancel(number: str, because: Because) -> None:
 
 @orders.command("refund")
 @click.argument("number")
-@click.option("--transaction", "transaction_id", default="", callback=short, help=TRANSACTION)
+@click.option("--transaction", "transaction_id", default="", callback=short_line, help=TRANSACTION)
 @decision
 def refund(number: str, transaction_id: str, because: Because) -> None:
     """Note that a refund is due or, with its transaction, that it was made. No money is sent."""

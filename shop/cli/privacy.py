@@ -10,8 +10,9 @@ from ..because import Because
 from ..privacy.export import known_about
 from ..privacy.queries import orders_of
 from ..privacy.service import StillNeeded, erase_order
+from .arguments import decision
 from .group import CommandGroup
-from .printing import decision, refuse
+from .printing import refuse
 
 privacy = CommandGroup("privacy", help="What is known about a buyer, and forgetting it.")
 

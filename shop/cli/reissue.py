@@ -10,8 +10,8 @@ from ..fulfilment.queries import deliveries_of
 from ..fulfilment.reissue import NotReissued, reissue, renew_link
 from ..orders.links import order_url
 from ..orders.models import Order
-from .lookup import order_named
-from .printing import decision, refuse
+from .arguments import decision, order_named
+from .printing import refuse
 
 
 @click.command("reissue")

@@ -189,7 +189,7 @@ def _refused(refused: Sequence[Payment]) -> Finding | None:
     The provider sends a postback when an invoice is paid, so a refused one about a paid invoice is no
     forgery. About an unpaid invoice it may be one: whoever opens a pay page knows the invoice's id.
     """
-    paid = [payment for payment in refused if payment.is_closed]
+    paid = [payment for payment in refused if payment.provider_says_paid]
     for why in MEANINGS.values():
         if about := [payment for payment in paid or refused if meaning(payment) is why]:
             kind = "paid" if paid else "unpaid"
@@ -219,7 +219,7 @@ def _asked_instead(unclear: Sequence[Payment]) -> Finding:
 def _was_told_since(payment: Payment) -> bool:
     """Whether the API has said what became of an invoice since a postback of it was refused."""
     asked_since = payment.checked_at is not None and payment.checked_at >= _refused_at(payment)
-    return payment.is_closed or (asked_since and payment.unclear_since is None)
+    return payment.provider_says_paid or (asked_since and payment.unclear_since is None)
 
 
 def _refused_at(payment: Payment) -> datetime:

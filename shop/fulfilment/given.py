@@ -26,13 +26,13 @@ def blocks(start: int, stop: int, size: int) -> range:
 def may_give(given: Sequence[int], wanted: range, most: int) -> bool:
     """Whether these blocks may be given once more: within what was agreed, or out of the blocks to spare."""
     again = sum(given[block] >= most for block in wanted)
-    return not again or _over(given, most) + again <= len(given) // 2
+    return not again or _beyond(given, most) + again <= len(given) // 2
 
 
 def copies_left(given: Sequence[int], most: int) -> int:
     """How many whole copies may still be begun."""
     left = most - min(given, default=0)
-    while left > 0 and _over(given, most - left) > len(given) // 2:
+    while left > 0 and _beyond(given, most - left) > len(given) // 2:
         left -= 1
     return max(left, 0)
 
@@ -47,6 +47,6 @@ def is_unfinished(given: Sequence[int], most: int) -> bool:
     return any(times < most for times in given)
 
 
-def _over(given: Sequence[int], most: int) -> int:
+def _beyond(given: Sequence[int], most: int) -> int:
     """How many blocks were given beyond `most` times, each counted as often as that happened."""
     return sum(max(times - most, 0) for times in given)

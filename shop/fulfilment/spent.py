@@ -125,7 +125,7 @@ def _spent(session: Session, keys: Sequence[LicenceKey], owner: str) -> Iterator
             yield ids[of], False
 
 
-def _not_compared(session: Session, words: Collection[str]) -> list[journal.Line]:
+def _not_compared(session: Session, texts: Collection[str]) -> list[journal.Line]:
     """The journal's lines with one of these words that no sweep has compared with the database yet."""
     marks = session.execute(select(JournalMark.journal, JournalMark.file, JournalMark.byte))
     since = {name: journal.Position(file, byte) for name, file, byte in marks}
@@ -133,7 +133,7 @@ def _not_compared(session: Session, words: Collection[str]) -> list[journal.Line
         return [
             line
             for name in journal.files()
-            for line in journal.lines_with(words, name, since.get(name, journal.START))
+            for line in journal.lines_with(texts, name, since.get(name, journal.START))
         ]
     except OSError as error:  # the sweep tells a person; what the database knows is enough to go on
         log.error("journal_not_read", error=type(error).__name__)

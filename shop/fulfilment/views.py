@@ -19,7 +19,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
-from ..catalogue.storage import LINK_SECONDS, Bucket, Folder, StorageFailed, storage
+from ..catalogue.storage import BUCKET_LINK_SECONDS, Bucket, Folder, StorageFailed, storage
 from ..config import current_settings
 from ..db import end_read, utcnow
 from ..i18n import moment_text
@@ -127,11 +127,11 @@ def _by_link(place: Bucket, delivery: Delivery) -> Response:
     if request.method == "HEAD":
         return Response(mimetype=mimetype_of(name), headers=headers)
     size = delivery.file_size if delivery.file_size is not None else place.size(delivery.file) or 0
-    seconds = LINK_SECONDS
+    seconds = BUCKET_LINK_SECONDS
     if delivery.line.max_downloads is None:
         Giving(delivery, _first_byte_asked_for(size), size, size)
     else:
-        seconds = take_whole(delivery, size, LINK_SECONDS)
+        seconds = take_whole(delivery, size, BUCKET_LINK_SECONDS)
     link = place.link(
         delivery.file, disposition=disposition(name), mimetype=mimetype_of(name), seconds=seconds
     )

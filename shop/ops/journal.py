@@ -130,13 +130,13 @@ def read(journal: str, since: Position = START) -> Iterator[Line | Unreadable]:
         yield line
 
 
-def lines_with(words: Collection[str], journal: str, since: Position = START) -> list[Line]:
+def lines_with(texts: Collection[str], journal: str, since: Position = START) -> list[Line]:
     """The lines from a position on that hold one of the words; only these few are read closely."""
-    wanted = [word.encode() for word in words]
+    wanted = [text.encode() for text in texts]
     found = (
         _parsed(raw, end)
         for raw, end in _raw_lines(journal, since)
-        if any(word in raw for word in wanted)
+        if any(text in raw for text in wanted)
     )
     return [line for line in found if isinstance(line, Line)]
 

@@ -13,7 +13,7 @@ from ..db import utcnow
 from ..fulfilment.goods import Goods, goods_of
 from ..money import Money
 from ..orders.links import find_order_by_token, order_path, order_token
-from ..orders.models import Order, OrderFlag, OrderLine, OrderStatus
+from ..orders.models import ENDED_UNPAID, Order, OrderFlag, OrderLine, OrderStatus
 from ..orders.queries import find_order
 from ..outbox.kinds import MailKind
 from ..outbox.models import MailState
@@ -23,7 +23,7 @@ from ..payments.models import Payment
 from ..payments.opening import MOST_ATTEMPTS, can_start_again
 from ..payments.queries import figures_of, payments_of
 from ..web.remembered import remembered_orders
-from .states import CHANGEABLE, CHANGING, CHECKED, CLOSED, HEADLINES, OF_FREE, PageState, state_of
+from .states import CHANGEABLE, CHANGING, CHECKED, HEADLINES, OF_FREE, PageState, state_of
 from .timeline import Step, timeline
 
 LOOK_AGAIN, LOOK_AGAIN_SLOWLY = 30, 120
@@ -123,8 +123,8 @@ def current_payment(order: Order) -> Payment | None:
 
 def payment_to_ask_about(order: Order) -> Payment | None:
     """The payment by which money may come: the live one; once that is over, the newest that is still watched."""
-    payments, over = payments_of(order.id), (*CLOSED, OrderStatus.REVIEW)
-    late = [payment for payment in payments if order.status in over and payment.next_check_at]
+    payments, too_late = payments_of(order.id), order.status in (*ENDED_UNPAID, OrderStatus.REVIEW)
+    late = [payment for payment in payments if too_late and payment.next_check_at]
     return next(reversed([payment for payment in payments if payment.is_live] or late), None)
 
 

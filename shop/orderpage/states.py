@@ -89,9 +89,6 @@ CHECKED = (CHANGING - {PageState.PAID}) | {
 CHANGEABLE = {PageState.WAITING, PageState.FAILED, PageState.BUSY, PageState.REFUSED}
 """States in which the buyer may close the order: no money has come, and none is known to be on its way."""
 
-CLOSED = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
-"""Statuses of an order that was closed unpaid; its money may still come late."""
-
 
 def state_of(order: Order, payment: Payment | None, *, asking: bool) -> PageState:
     """Where the order stands; `asking` is true when its buyer has just come back and nothing is known yet."""

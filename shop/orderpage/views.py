@@ -15,7 +15,7 @@ from ..i18n import readable_seconds
 from ..limits.refusals import words_for
 from ..limits.service import OverLimit, TooManyOrders, check_limits_again
 from ..orders.links import find_order_by_old_token, find_order_by_token, order_path
-from ..orders.models import Order, OrderFlag, OrderStatus
+from ..orders.models import ENDED_UNPAID, Order, OrderFlag, OrderStatus
 from ..orders.service import SoldOut
 from ..payments.checking import claim_check, refresh
 from ..payments.cryptocloud import CryptoCloudError
@@ -39,7 +39,6 @@ from .owners import is_owner, offer_proof
 from .page import order_at, order_page, payment_to_ask_about
 from .routing import bp as bp  # with all views in it, for the app
 from .routing import to_order, to_payment
-from .states import CLOSED
 
 log = structlog.get_logger()
 
@@ -49,7 +48,7 @@ ASK_AGAIN_AFTER = timedelta(seconds=10)
 ASK_LATE_AFTER = timedelta(minutes=1)
 """How often it may once the order's time is over, while money that comes late still counts."""
 SECONDS_TO_ASK = 4.0
-UNPAID = (OrderStatus.PENDING, *CLOSED)
+UNPAID = (OrderStatus.PENDING, *ENDED_UNPAID)
 LONGEST_REFERENCE = 64
 """Letters that a payment's reference can have; a longer `order_id` is cut, as it can name no payment."""
 

@@ -78,17 +78,16 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.REFUNDED: frozenset(),
 }
 
+ENDED_UNPAID = (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
+"""Statuses of an order that ended without money, which may come late."""
 SETTLED = frozenset(
     {OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REFUND_DUE, OrderStatus.REFUNDED}
 )
 """Statuses of an order whose money has been counted."""
-
 HAS_GOODS = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
 """Statuses of an order whose buyer may have its goods: the money came, and does not go back."""
-
 OF_FREE = frozenset({OrderStatus.PENDING, OrderStatus.PAID, OrderStatus.FULFILLED})
 """Statuses of an order with nothing to pay, so with no money to wait for; `pending` only while it is being made."""
-
 UNDELIVERED = frozenset(
     {OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.REVIEW, OrderStatus.PAID}
 )

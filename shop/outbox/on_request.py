@@ -42,7 +42,7 @@ OWN_SEARCHES = 20
 """Searches a day for the orders of one address, if its owner asks."""
 PAUSE = timedelta(minutes=2)
 """How long to wait before the same mail is sent again, because mails take their time."""
-HOLD = timedelta(minutes=2)
+FIRST_MAIL_WAITS = timedelta(minutes=2)
 """For which the first mail waits, so that it is not written while the buyer is still on the way to pay."""
 
 
@@ -62,7 +62,7 @@ def plan_placed(session: Session, order: Order, *, owner: bool = False) -> None:
     """Queue the first mail of an order, in the commit that makes it; none to an address that has had enough."""
     with contextlib.suppress(UsedUp):
         take_mail(session, order.email, owner=owner)
-        plan_mail(session, order, MailKind.ORDER_PLACED, wait=HOLD)
+        plan_mail(session, order, MailKind.ORDER_PLACED, wait=FIRST_MAIL_WAITS)
 
 
 def send_again(order_id: int, *, rationed: bool = True, owner: bool = False) -> bool:

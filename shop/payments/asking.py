@@ -52,7 +52,7 @@ class Round:
         return self
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether this part of the round should make no further calls."""
         return self._errors >= ERRORS_IN_A_ROW or time.monotonic() > self._until
 
@@ -62,7 +62,7 @@ class Round:
         Raises Untrusted, because that is an answer.
         """
         self.silent = True
-        return None if self.over else self._heed(call, about)
+        return None if self.is_over else self._heed(call, about)
 
     def answers(
         self, things: Iterable[T], question: Callable[[T], Question]
@@ -77,7 +77,7 @@ class Round:
             for thing in things:
                 while len(waiting) >= self._at_once:
                     yield from _come(waiting)
-                asked = {} if self.over else question(thing)
+                asked = {} if self.is_over else question(thing)
                 if asked:
                     call = pool.submit(self.gateway.invoice_infos, list(asked), seconds=None)
                     waiting[call] = thing, asked

@@ -20,7 +20,7 @@ from ..because import Because
 from ..db import transaction, utcnow
 from ..fulfilment.queries import deliveries_of
 from ..fulfilment.service import deliver_order, forget_missing_keys
-from ..orders.models import SETTLED, HoldState, Order, OrderStatus
+from ..orders.models import ENDED_UNPAID, SETTLED, HoldState, Order, OrderStatus
 from ..orders.service import lock_order, release_holds
 from ..outbox.kinds import MailKind
 from ..outbox.service import plan_mail
@@ -154,7 +154,7 @@ def _ask_about(order_id: int, gateway: CryptoCloud) -> None:
 def _decidable(
     session: Session, order_id: int, decision: Decision
 ) -> tuple[Order, Sequence[Payment]]:
-    """The paid payments, or all if none is. A part that came beside a paid one stays before a person."""
+    """Lock the order, and return it with its payments; NotPossible if the decision cannot be taken."""
     order = lock_order(session, order_id)
     payments = payments_of(order_id)
     if why_not := WHY_NOT[decision](order, payments):
@@ -173,7 +173,7 @@ def _why_not_confirmed(order: Order, payments: Sequence[Payment]) -> str:
 
 
 def _why_not_cancelled(order: Order, payments: Sequence[Payment]) -> str:
-    if order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+    if order.status in ENDED_UNPAID:
         return f"Order {order.number} is {order.status} already; its stock is back on sale."
     if order.status not in (OrderStatus.PENDING, OrderStatus.REVIEW):
         return f"Order {order.number} is {order.status}: only unpaid ones are cancelled."
@@ -206,7 +206,7 @@ WHY_NOT = {
 
 
 def _whose_money_goes_back(payments: Sequence[Payment]) -> Sequence[Payment]:
-    """A part that came beside the whole is other money, and stays before a person."""
+    """The paid payments, or all if none is. A part that came beside a paid one stays before a person."""
     return [payment for payment in payments if payment.state is PaymentState.PAID] or payments
 
 

@@ -76,7 +76,7 @@ def question_about(payments: Iterable[Payment]) -> Question:
     return {
         payment.invoice_id: Asked(payment.order_id, payment.id, payment.reference)
         for payment in payments
-        if payment.invoice_id and not payment.is_closed
+        if payment.invoice_id and not payment.provider_says_paid
     }
 
 

@@ -43,7 +43,7 @@ def receive_postback(postback: cryptocloud.ProvenPostback) -> Payment | None:
         rows_changed(
             session,
             update(Payment)
-            .where(Payment.invoice_id == postback.invoice_id, ~Payment.is_closed)
+            .where(Payment.invoice_id == postback.invoice_id, ~Payment.provider_says_paid)
             .values(next_check_at=now),
         )
         is_new = _store(session, postback, now)
@@ -109,17 +109,17 @@ def nudge(invoice_id: str | None, because: Refusal, now: datetime | None = None)
     payment = find_payment_by_invoice(invoice_id) if invoice_id else None
     if payment is None:
         return False
-    closed, seen, due = payment.is_closed, payment.refused_at, payment.next_check_at
+    paid, seen, due = payment.provider_says_paid, payment.refused_at, payment.next_check_at
     shows_more = _weight(because) - _weight(payment.refused_because)
     same_minute = seen is not None and seen > now - NUDGE_EVERY
     later = now + NUDGE_EVERY
     # Decided before anything is written: a forgery costs its sender nothing, and must not take the write lock.
     if same_minute and shows_more <= 0:
         return False
-    if shows_more < 0 and (closed or (due and due <= later)):
+    if shows_more < 0 and (paid or (due and due <= later)):
         return False
     when = min(due or later, later) if same_minute or shows_more < 0 else now
-    values: dict[str, object] = {"next_check_at": None if closed else when}
+    values: dict[str, object] = {"next_check_at": None if paid else when}
     if shows_more >= 0:
         values |= {"refused_at": now, "refused_because": because}
     if not same_minute:
@@ -146,7 +146,7 @@ def rest(invoice_id: str) -> None:
         rows_changed(
             session,
             update(Payment)
-            .where(Payment.invoice_id == invoice_id, ~Payment.is_closed)
+            .where(Payment.invoice_id == invoice_id, ~Payment.provider_says_paid)
             .where(Payment.next_check_at == Payment.refused_at)  # nobody has wanted it sooner since
             .values(next_check_at=utcnow() + NUDGE_EVERY),
         )
@@ -158,7 +158,7 @@ def reopen_postback(invoice_id: str) -> bool:
         rows_changed(
             session,
             update(Payment)
-            .where(Payment.invoice_id == invoice_id, ~Payment.is_closed)
+            .where(Payment.invoice_id == invoice_id, ~Payment.provider_says_paid)
             .values(next_check_at=utcnow()),
         )
         postback = update(Postback).where(Postback.invoice_id == invoice_id)

@@ -32,7 +32,7 @@ def _judge(invoice_id: str, calls: Round, now: datetime) -> None:
     leads_nowhere = payment is None and not calls.silent  # a silent provider decides nothing
     with transaction("judge") as session:
         postback = session.get_one(Postback, invoice_id)
-        if payment and payment.is_closed:
+        if payment and payment.provider_says_paid:
             postback.done_at, postback.verdict = now, "paid"
         elif leads_nowhere and postback.first_at < now - MATCH_WITHIN:
             postback.done_at, postback.verdict = now, "unmatched"

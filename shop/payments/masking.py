@@ -104,8 +104,8 @@ class Mask:
             label = name if is_name else f"<name of {len(name)}>"
             if label in shown:
                 label += " (again)"
-            words = in_words and (depth > 0 or name in REASONS)
-            shown[label] = self.value(name, value, depth, in_words=words)
+            is_words = in_words and (depth > 0 or name in REASONS)
+            shown[label] = self.value(name, value, depth, in_words=is_words)
         if len(given) > MOST_NAMES:
             shown["<more names>"] = len(given) - MOST_NAMES
         return shown

@@ -210,16 +210,16 @@ class Payment(Base):
         return func.coalesce(cls.expires_at, cls.opened_at, cls.created_at)
 
     @hybrid_property
-    def is_closed(self) -> bool:
+    def provider_says_paid(self) -> bool:
         """Whether the provider has said that the money is there, and need not be asked any more.
 
         A payment can be paid without it: when a person has vouched for the money.
         """
         return self.provider_status in SAID_PAID
 
-    @is_closed.inplace.expression
+    @provider_says_paid.inplace.expression
     @classmethod
-    def _is_closed(cls) -> ColumnElement[bool]:
+    def _provider_says_paid(cls) -> ColumnElement[bool]:
         return cls.provider_status.in_(SAID_PAID)
 
     @property

@@ -47,7 +47,8 @@ from .watching import next_check
 
 log = structlog.get_logger()
 
-BUSY_SECONDS = 5.0
+UNAVAILABLE_SECONDS = 5.0
+"""Between two attempts of one order while the provider is away, or asks for fewer calls, and does not say how long."""
 LASTING_SECONDS = 60.0
 """Seconds between two attempts of one order while the provider refuses for a reason that lasts."""
 PAUSES = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 300.0)
@@ -183,7 +184,7 @@ def _not_before(error: CryptoCloudError, failures: int) -> datetime | None:
     if error.lasts:
         wait = max(wait, LASTING_SECONDS)
     elif isinstance(error, TooManyCalls | Unavailable):
-        wait = max(wait, error.retry_after or BUSY_SECONDS)
+        wait = max(wait, error.retry_after or UNAVAILABLE_SECONDS)
     return utcnow() + timedelta(seconds=wait) if wait else None
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from ..orders.models import Order, OrderFlag, OrderStatus
+from ..orders.models import ENDED_UNPAID, Order, OrderFlag, OrderStatus
 from ..outbox.kinds import MailKind
 from ..outbox.service import plan_mail
 from .cryptocloud import InvoiceInfo
@@ -23,7 +23,7 @@ LOOK_AGAIN = timedelta(minutes=1)
 
 def give_up_on_the_rest(session: Session, order: Order, payment: Payment) -> None:
     """Leave an order to a person, because a part of its money came and the time for the rest is over."""
-    if order.status in (OrderStatus.PENDING, OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+    if order.status in (OrderStatus.PENDING, *ENDED_UNPAID):
         if order.flag is not OrderFlag.PAID_PARTIAL:
             order.raise_flag(OrderFlag.PAID_PARTIAL, f"only a part of {payment.name} has arrived")
         to_review(session, order, "only a part of the money came, and its time is over")

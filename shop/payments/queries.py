@@ -113,7 +113,7 @@ def unclear_payments(before: datetime) -> Sequence[Payment]:
         AttentionItem.reference == Payment.reference,
         AttentionItem.resolved_at.is_(None),
     )
-    query = select(Payment).where(Payment.unclear_since <= before, ~Payment.is_closed)
+    query = select(Payment).where(Payment.unclear_since <= before, ~Payment.provider_says_paid)
     return db.session.scalars(query.where(something, ~waits)).all()
 
 

@@ -18,6 +18,7 @@ from ..config import current_settings
 from ..db import rows_changed, transaction, utcnow
 from ..fulfilment.service import plan_deliveries
 from ..orders.models import (
+    ENDED_UNPAID,
     SETTLED,
     HoldState,
     IllegalTransition,
@@ -55,7 +56,7 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
     with transaction("settle") as session:
         order, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.PAID:
-            if not payment.is_closed:
+            if not payment.provider_says_paid:
                 _note_money_after_confirmation(session, order, payment, info)
             return False
         was, now = payment.state, utcnow()
@@ -64,9 +65,9 @@ def settle(order_id: int, payment_id: int, info: InvoiceInfo) -> bool:
             payment.provider_status = info.status
             return False
         note_figures(payment, info, now)
-        if payment.is_closed:
+        if payment.provider_says_paid:
             wrong = _mismatch(order, payment, info)
-            take_money(session, order, payment, now, over=info.is_over, wrong=wrong)
+            take_money(session, order, payment, now, overpaid=info.is_overpaid, wrong=wrong)
         elif info.status is InvoiceStatus.PARTIAL:
             note_partial(session, order, payment, info, now)
         elif info.status is InvoiceStatus.CANCELED:
@@ -96,7 +97,7 @@ def take_money(
     payment: Payment,
     now: datetime,
     *,
-    over: bool,
+    overpaid: bool,
     wrong: str,
 ) -> None:
     """Note that this payment's money is there, and sell the order; not if `wrong` says why it does not count."""
@@ -114,7 +115,9 @@ def take_money(
             session, order, payment, AttentionKind.PAID_LATE, "was paid long after its end."
         )
     else:
-        complete(session, order, payment, now, Because(f"{payment.name} is paid"), over=over)
+        complete(
+            session, order, payment, now, Because(f"{payment.name} is paid"), overpaid=overpaid
+        )
 
 
 def complete(
@@ -124,7 +127,7 @@ def complete(
     now: datetime,
     because: Because,
     *,
-    over: bool = False,
+    overpaid: bool = False,
 ) -> None:
     """Sell the goods to an order whose money is there; if they are gone, a person is asked."""
     before = order.status
@@ -139,16 +142,16 @@ def complete(
             "was paid late and its goods are sold out.",
         )
         return
-    if over:
+    if overpaid:
         order.raise_flag(OrderFlag.PAID_OVER, "more than the amount was paid")
-    elif before in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+    elif before in ENDED_UNPAID:
         order.raise_flag(OrderFlag.PAID_LATE, f"the money came when the order was {before}")
     elif order.flag in ANSWERED:
         order.raise_flag(OrderFlag.NONE, "the money is complete")
     commit_holds(session, order)
     order.paid_with = payment.paid_with
     order.mark_paid(because, at=now)
-    plan_deliveries(session, order, note=figures_for_buyer(order, payment) if over else "")
+    plan_deliveries(session, order, note=figures_for_buyer(order, payment) if overpaid else "")
     # The item about a part that came by another invoice stays open: that part did not pay for this.
     resolve_attention(
         session,
@@ -173,8 +176,8 @@ def _note_money_after_confirmation(
     """Ask a person about money that the provider saw after one vouched for it: it may be more money."""
     part_came_before = payment.part_came
     note_figures(payment, info, utcnow())
-    if payment.is_closed or payment.part_came > part_came_before:
-        came = "is paid" if payment.is_closed else "is paid in part"
+    if payment.provider_says_paid or payment.part_came > part_came_before:
+        came = "is paid" if payment.provider_says_paid else "is paid in part"
         but = f", but {wrong}" if (wrong := _mismatch(order, payment, info)) else ""
         what = (
             f"was confirmed by {payment.confirmed_by}, and now {payment.name} {came} as well{but}."
@@ -193,7 +196,9 @@ def _note_mismatch(session: Session, order: Order, payment: Payment, wrong: str)
 
 
 def _note_second_payment(session: Session, order: Order, payment: Payment) -> None:
-    if any(p.state is PaymentState.PAID and not p.is_closed for p in payments_of(order.id)):
+    if any(
+        p.state is PaymentState.PAID and not p.provider_says_paid for p in payments_of(order.id)
+    ):
         what = f"was confirmed by hand, and now {payment.name} is paid: is it the same money?"
         ask_a_person(session, order, payment, AttentionKind.CONFIRMED_AND_PAID, what)
         return
@@ -242,7 +247,7 @@ def _mismatch(order: Order, payment: Payment, info: InvoiceInfo) -> str:
 
 def _too_late(order: Order, now: datetime) -> bool:
     """Whether money that comes now is later than the strictest product of the order honours."""
-    if order.status not in (OrderStatus.EXPIRED, OrderStatus.CANCELLED):
+    if order.status not in ENDED_UNPAID:
         return False
     return now > order.expires_at + late_time(order)
 

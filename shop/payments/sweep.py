@@ -65,7 +65,7 @@ def watch_again(calls: Round, now: datetime) -> None:
     It did if late money is given more hours now, if the order is paid anew, or if a clock was wrong.
     """
     with transaction("watch_again") as session:
-        left = update(Payment).where(Payment.next_check_at.is_(None), ~Payment.is_closed)
+        left = update(Payment).where(Payment.next_check_at.is_(None), ~Payment.provider_says_paid)
         left = left.where(Payment.invoice_id.is_not(None), is_watched(now))
         rows_changed(session, left.values(next_check_at=now))
 
@@ -134,7 +134,7 @@ def _check(payment: Payment, now: datetime) -> Check:
     return Check(
         question_about([payment]),
         payment.id,
-        None if payment.is_closed else again_at,
+        None if payment.provider_says_paid else again_at,
         payment.ends_at <= now - A_DAY,
     )
 
@@ -159,7 +159,7 @@ def _note_told(
     ended = Payment.ends_at <= now - A_DAY
     given_up = Payment.ends_at < now - STOP_ASKING_AFTER
     with transaction("check_again") as session:
-        these = update(Payment).where(~Payment.is_closed)
+        these = update(Payment).where(~Payment.provider_says_paid)
         # A postback that has come since wants another look.
         seen = these.where(Payment.id.in_(told), ~watched, Payment.next_check_at >= now + HOUR)
         rows_changed(session, seen.values(next_check_at=None))

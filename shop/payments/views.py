@@ -86,12 +86,12 @@ def _is_paid(invoice_id: str | None, client: CryptoCloud, *, ask: bool) -> bool:
     payment = find_payment_by_invoice(invoice_id) if invoice_id else None
     if payment is None or invoice_id is None:
         return False
-    if payment.is_closed or not ask:
-        return payment.is_closed
+    if payment.provider_says_paid or not ask:
+        return payment.provider_says_paid
     if _ask(payment, client):
         rest(invoice_id)
     payment = find_payment_by_invoice(invoice_id)
-    return payment is not None and payment.is_closed
+    return payment is not None and payment.provider_says_paid
 
 
 def _ask(payment: Payment, client: CryptoCloud) -> bool:

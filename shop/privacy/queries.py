@@ -13,16 +13,12 @@ from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..db import db
 from ..mailbox import NotAnAddress, mailable
-from ..orders.models import Order, OrderEvent, OrderStatus
+from ..orders.models import ENDED_UNPAID, Order, OrderEvent, OrderStatus
 from ..outbox.models import MailState, OutboxMail
 from ..payments.models import LIVE, Payment
 
-CLOSED = (
-    OrderStatus.FULFILLED,
-    OrderStatus.EXPIRED,
-    OrderStatus.CANCELLED,
-    OrderStatus.REFUNDED,
-)
+ENDED = (*ENDED_UNPAID, OrderStatus.FULFILLED, OrderStatus.REFUNDED)
+"""Statuses of an order that waits for nobody; money may still come for one that ended unpaid."""
 
 
 def orders_of(email: str) -> Sequence[Order]:
@@ -65,7 +61,7 @@ def why_kept(order_id: int) -> list[str]:
     waits = what_waits()
     columns = [condition.label(f"c{n}") for n, condition in enumerate(waits.values())]
     found = db.session.execute(select(*columns).where(Order.id == order_id)).one()
-    return [words for words, holds in zip(waits, found, strict=True) if holds]
+    return [words for words, is_so in zip(waits, found, strict=True) if is_so]
 
 
 @cache
@@ -85,7 +81,7 @@ def what_waits() -> Mapping[str, ColumnElement[bool]]:
         AttentionItem.kind != AttentionKind.ERASE_AGAIN,  # it waits for this very erasure
     )
     return {
-        "it is not closed": Order.status.not_in(CLOSED),
+        "it is not closed": Order.status.not_in(ENDED),
         "money may still come for it": payment,
         "a mail is on its way": mail,
         "something about it waits for a person": item,

@@ -17,7 +17,7 @@ from sqlalchemy import select, text, update
 from shop.catalogue.models import Category, Product
 from shop.catalogue.service import take_stock
 from shop.catalogue.storefront.listing import Choice, Sort, list_page
-from shop.catalogue.storefront.search import MAX_LENGTH, tidy, words
+from shop.catalogue.storefront.search import MAX_LENGTH, terms, tidy
 from shop.db import db, transaction
 from shop.schema import migrations
 from tests.factories import make_product
@@ -219,7 +219,7 @@ OPERATORS = [
     *('"', '""', '"rain', "rain*", "*", "^rain", "title:rain", "rain NEAR tin", "NEAR(a b, 2)", "-rain"),
     *("(", ")", "rain AND", "AND", "NOT", "{title} : rain", "rain + tin", "'", "''", "rain'", "\\", "a\\'b"),
     *("rain:*", ":*", "rain & tin", "rain | tin", "!rain", "rain <-> tin", "<2>", "%", "_", ";--", "$1"),
-    *("rain:ABCD", ":words", "%(words)s", "?", "a " * 400, "ё" * 5000, "'" * 5000, "𞤀", "\ufeff", "ﷺ"),
+    *("rain:ABCD", ":terms", "%(words)s", "?", "a " * 400, "ё" * 5000, "'" * 5000, "𞤀", "\ufeff", "ﷺ"),
 ]  # fmt: skip
 
 
@@ -234,7 +234,7 @@ def test_nothing_that_can_be_typed_is_an_error(client: FlaskClient, shop: None, 
 
 
 def test_words_are_letters_and_digits_and_never_more_than_a_few() -> None:
-    assert words('Ёлка—Café, O\'Neil_2 "x" 4.5') == [
+    assert terms('Ёлка—Café, O\'Neil_2 "x" 4.5') == [
         "елка",
         "cafe",
         "o",
@@ -244,7 +244,7 @@ def test_words_are_letters_and_digits_and_never_more_than_a_few() -> None:
         "4",
         "5",
     ]
-    assert len(words("a " * 500)) == 8
+    assert len(terms("a " * 500)) == 8
 
 
 def test_what_was_typed_is_shown_short_and_without_what_cannot_be_seen() -> None:
@@ -278,8 +278,8 @@ def test_a_page_of_hits_holds_only_so_many(app: Flask) -> None:
         for _ in range(30):
             make_product(title="Lamp")
 
-        first = list_page(Choice(words=("lam",)), "USD", Sort.SHOP, 1)
-        second = list_page(Choice(words=("lam",)), "USD", Sort.SHOP, 2)
+        first = list_page(Choice(terms=("lam",)), "USD", Sort.SHOP, 1)
+        second = list_page(Choice(terms=("lam",)), "USD", Sort.SHOP, 2)
 
     assert (len(first.offers), len(second.offers), first.total, first.last) == (24, 6, 30, 2)
     assert not {offer.id for offer in first.offers} & {offer.id for offer in second.offers}

@@ -29,7 +29,7 @@ from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import MailState, OutboxMail
 from shop.outbox.on_request import (
     AGAIN,
-    HOLD,
+    FIRST_MAIL_WAITS,
     TO_AN_ADDRESS,
     NotCorrectable,
     correct_address,
@@ -89,7 +89,7 @@ def opens(app: Flask, buyer: Buyer, order: Order) -> str:
     return " ".join(re.sub(r"<[^>]*>", "", main).split())
 
 
-def sends(app: Flask, after: timedelta = HOLD) -> list[EmailMessage]:
+def sends(app: Flask, after: timedelta = FIRST_MAIL_WAITS) -> list[EmailMessage]:
     with app.app_context():
         send_due_mails(utcnow() + after)
     return written(app)
@@ -421,7 +421,7 @@ class TestAnotherAddress:
     ) -> None:
         with app.app_context():
             order, keyed = waits_for_keys(app)
-            send_due_mails(utcnow() + HOLD)
+            send_due_mails(utcnow() + FIRST_MAIL_WAITS)
             correct_address(order.id, NEW)
             add_keys(keyed, ["KEY-1"])
             deliver_order(order.id)
@@ -480,7 +480,7 @@ def test_what_dies_on_the_way_is_done_or_not_done(
 ) -> None:
     """And can be asked for again, as a buyer would who has seen an error page."""
     with app.app_context():
-        send_due_mails(utcnow() + HOLD)
+        send_due_mails(utcnow() + FIRST_MAIL_WAITS)
         _long_ago(order)
         before = _written()
         dies_here(monkeypatch, f"{when}_{name}")

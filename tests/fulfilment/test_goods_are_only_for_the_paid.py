@@ -23,7 +23,13 @@ from shop.fulfilment.models import LicenceKey
 from shop.orders.links import order_path
 from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import MailState, OutboxMail
-from shop.outbox.on_request import HOLD, NotCorrectable, correct_address, mail_link, send_again
+from shop.outbox.on_request import (
+    FIRST_MAIL_WAITS,
+    NotCorrectable,
+    correct_address,
+    mail_link,
+    send_again,
+)
 from shop.payments.by_hand import NotPossible, refund_order
 from shop.privacy.export import known_about
 from shop.privacy.queries import why_kept
@@ -134,7 +140,7 @@ class Scene:
         for mail in (self.app.config["SETTINGS"].shop_data_dir / "outbox").glob("*"):
             mail.unlink()
         end_read()
-        send_due_mails(utcnow() + HOLD)
+        send_due_mails(utcnow() + FIRST_MAIL_WAITS)
         to_buyers = [message for message in written(self.app) if self.number in message["Subject"]]
         return seen("\n".join(part(each, kind) for each in to_buyers for kind in ("plain", "html")))
 
@@ -250,7 +256,7 @@ def test_a_mail_with_goods_that_a_refund_overtakes_is_left_out_and_holds_nothing
         for order in (complete, waiting):
             refund_order(order, Because("a test", "Ann"), transaction_id="0xfeed")
 
-        send_due_mails(utcnow() + HOLD)
+        send_due_mails(utcnow() + FIRST_MAIL_WAITS)
 
         end_read()
         assert set(db.session.scalars(select(OutboxMail.state))) == {MailState.SKIPPED}

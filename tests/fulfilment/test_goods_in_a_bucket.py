@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from shop.attention.queries import open_attention
 from shop.catalogue.models import Product
 from shop.catalogue.service import import_catalogue
-from shop.catalogue.storage import LINK_SECONDS, Bucket, StorageFailed, storage
+from shop.catalogue.storage import BUCKET_LINK_SECONDS, Bucket, StorageFailed, storage
 from shop.config import Settings
 from shop.db import db, transaction
 from shop.fulfilment.goods import goods_of
@@ -121,7 +121,7 @@ def test_the_buyer_is_led_to_the_file_and_gets_it_whole_under_its_name(
     assert answer.headers["Referrer-Policy"] == "same-origin", "the bucket learns no link of ours"
     address = led_to(answer)
     assert address.startswith(f"{server.url}/for-sale/our/goods/")
-    assert parse_qs(urlsplit(address).query)["X-Amz-Expires"] == [str(LINK_SECONDS)]
+    assert parse_qs(urlsplit(address).query)["X-Amz-Expires"] == [str(BUCKET_LINK_SECONDS)]
     assert SECRET not in address
     got = requests.get(address, timeout=10)
     assert (got.status_code, got.content) == (200, CONTENT)
@@ -171,14 +171,14 @@ def test_the_button_counts_one_download_for_as_long_as_the_buckets_link_lives(
     assert press(client, link).content == CONTENT
     assert press(client, link, Range="bytes=3-").content == CONTENT[3:]
     assert left(app) == 1
-    passes(app, LINK_SECONDS - 60)
+    passes(app, BUCKET_LINK_SECONDS - 60)
     life = parse_qs(urlsplit(led_to(client.post(link))).query)["X-Amz-Expires"]
     assert 50 <= int(life[0]) <= 60, "it ends with the first one"
     assert left(app) == 1
     passes(app, 60)
     assert press(client, link).content == CONTENT
     assert left(app) == 0
-    passes(app, LINK_SECONDS)
+    passes(app, BUCKET_LINK_SECONDS)
 
     for asked in ({}, {"Range": "bytes=1-"}):
         assert client.post(link, headers=asked).status_code == 410
@@ -194,7 +194,7 @@ def test_many_who_press_at_once_are_counted_once_and_led_by_links_that_end_toget
     }
 
     assert left(app) == 1
-    assert min(map(int, lives)) > LINK_SECONDS - 60
+    assert min(map(int, lives)) > BUCKET_LINK_SECONDS - 60
 
 
 def test_where_nothing_can_be_used_up_the_link_leads_straight_to_the_bucket(

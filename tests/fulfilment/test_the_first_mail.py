@@ -16,7 +16,7 @@ from shop.money import Money
 from shop.orders.links import order_url
 from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import MailState, OutboxMail
-from shop.outbox.on_request import HOLD, TO_AN_ADDRESS
+from shop.outbox.on_request import FIRST_MAIL_WAITS, TO_AN_ADDRESS
 from shop.outbox.queries import mails_of
 from tests.factories import make_buyer, make_cart, make_order, make_product, send_due_mails
 from tests.fulfilment.test_mails import part, written
@@ -29,7 +29,7 @@ def first(order: Order) -> OutboxMail:
 
 def sent(app: Flask) -> list[EmailMessage]:
     """What has been sent when the first mail's turn has come."""
-    send_due_mails(utcnow() + HOLD)
+    send_due_mails(utcnow() + FIRST_MAIL_WAITS)
     return written(app)
 
 

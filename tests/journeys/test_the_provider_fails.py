@@ -31,7 +31,7 @@ HEADLINES = {"406": "Payment is busy, your order is kept"}
 @pytest.fixture
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy provider may be asked again at once, and one whose no lasts before a minute has passed."""
-    monkeypatch.setattr("shop.payments.opening.BUSY_SECONDS", 0.001)
+    monkeypatch.setattr("shop.payments.opening.UNAVAILABLE_SECONDS", 0.001)
     monkeypatch.setattr("shop.payments.opening.LASTING_SECONDS", 0.001)
     monkeypatch.setattr("shop.payments.opening.PAUSES", (0.0,))
 

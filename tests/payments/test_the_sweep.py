@@ -585,9 +585,9 @@ def test_only_errors_in_a_row_end_a_round(app: Flask, plain_no: bool) -> None:
             calls.make(answers, "another")
 
         for _ in range(ERRORS_IN_A_ROW):
-            assert not calls.over
+            assert not calls.is_over
             calls.make(fails, "one")
-        assert calls.over
+        assert calls.is_over
 
 
 def test_a_postback_that_the_provider_does_not_confirm_reaches_a_person_after_a_day(

@@ -226,7 +226,7 @@ def test_a_postback_to_a_former_host_is_taken_as_it_is(app: Flask, moved_app: Fl
 
     assert answer.status_code == 200
     with app.app_context():
-        assert db.session.get_one(Payment, payment.id).is_closed
+        assert db.session.get_one(Payment, payment.id).provider_says_paid
 
 
 def test_a_form_that_was_open_at_a_former_host_is_taken_there(app: Flask, moved_app: Flask) -> None:

@@ -17,7 +17,7 @@ from shop.config import LANGUAGES
 from shop.db import utcnow
 from shop.i18n import speaking
 from shop.orders.links import order_path
-from shop.outbox.on_request import HOLD
+from shop.outbox.on_request import FIRST_MAIL_WAITS
 from shop.web.filters import either
 from tests.buyer import Buyer
 from tests.conftest import make_settings
@@ -53,7 +53,7 @@ def test_an_orders_page_and_its_first_mail_name_both(
     with app.app_context():
         order = order_in(app, code)
         path = order_path(order)
-        send_due_mails(utcnow() + HOLD)
+        send_due_mails(utcnow() + FIRST_MAIL_WAITS)
         (mail,) = written(app)
 
     assert BOTH.search(main(client.get(path).text))

@@ -48,7 +48,7 @@ class Choice:
     """Which products a list is of: all, unless a category or words are given."""
 
     category: str = ""
-    words: tuple[str, ...] | None = None
+    terms: tuple[str, ...] | None = None
     """An empty tuple is a search for nothing that could be found."""
 
 
@@ -68,21 +68,21 @@ class ListPage:
 
 def list_page(choice: Choice, currency: str, sort: Sort, number: int) -> ListPage:
     """The page of this number."""
-    if choice.words == ():
+    if choice.terms == ():
         return ListPage([], 0)
     engine = db.engine.dialect.name
     values: dict[str, object] = {}
     if choice.category:
         values["category"] = choice.category
-    if choice.words:
-        values["words"] = search.expression(choice.words, engine)
+    if choice.terms:
+        values["terms"] = search.expression(choice.terms, engine)
     skipped = (number - 1) * PAGE_SIZE
     if sort is Sort.NAME:
         return _page_by_name(choice, engine, currency, skipped, values)
     values |= {"size": PAGE_SIZE, "skipped": skipped}
     if sort in (Sort.PRICE_UP, Sort.PRICE_DOWN):
         values |= _price_values(currency)
-    statement = _statement(engine, bool(choice.category), bool(choice.words), sort)
+    statement = _statement(engine, bool(choice.category), bool(choice.terms), sort)
     rows = read_offers(statement, currency, **values)
     return ListPage(offers_from(rows, currency), rows[0].total if rows else 0)
 
@@ -91,7 +91,7 @@ def _page_by_name(
     choice: Choice, engine: str, currency: str, skipped: int, values: dict[str, object]
 ) -> ListPage:
     """By titles sorted here: the two databases disagree about letters, and SQLite knows only a to z."""
-    statement = _titles(engine, bool(choice.category), bool(choice.words))
+    statement = _titles(engine, bool(choice.category), bool(choice.terms))
     rows = db.session.connection().execute(statement, values).all()
     ids = [row.id for row in sorted(rows, key=lambda row: (name_key(row.title), row.id))]
     ids = ids[skipped : skipped + PAGE_SIZE]

@@ -2,7 +2,7 @@
 
 The index is the database's own, kept by triggers on SQLite and by a generated column on PostgreSQL
 (migrations categories_and_search and one_spelling_for_search). Both know whole words without case and
-without accents on Latin letters, with е for ё and no apostrophes, and `words` makes the same of what
+without accents on Latin letters, with е for ё and no apostrophes, and `terms` makes the same of what
 was typed. Every word has to be the start of one in the product.
 """
 
@@ -27,12 +27,12 @@ FOUND: dict[str, Subquery] = {
     engine: text(statement).columns(column("id", Integer), column("rank", Float)).subquery("found")
     for engine, statement in {
         "sqlite": "SELECT rowid AS id, bm25(product_search, 10000, 100, 1) AS rank "
-        "FROM product_search WHERE product_search MATCH :words",
+        "FROM product_search WHERE product_search MATCH :terms",
         "postgresql": "SELECT id, -ts_rank('{0, 0.001, 0.03, 1}', product_search, query) AS rank "
-        "FROM products, to_tsquery('simple', :words) AS query WHERE product_search @@ query",
+        "FROM products, to_tsquery('simple', :terms) AS query WHERE product_search @@ query",
     }.items()
 }
-"""Ids of products that match `:words`, the best with the smallest rank, by the engine's name."""
+"""Ids of products that match `:terms`, the best with the smallest rank, by the engine's name."""
 
 
 def tidy(typed: str) -> str:
@@ -41,7 +41,7 @@ def tidy(typed: str) -> str:
     return " ".join(visible.split())[:MAX_LENGTH].strip()
 
 
-def words(typed: str) -> list[str]:
+def terms(typed: str) -> list[str]:
     """The words to look for: letters and digits only, so nothing typed is a database's operator."""
     plain = ACCENTED.sub(r"\1", unicodedata.normalize("NFD", typed.lower()))
     return WORD.findall(unicodedata.normalize("NFC", plain))[:MAX_WORDS]

@@ -30,7 +30,7 @@ from . import pages
 from .addresses import LAST_PAGE, ListAddress, address_at_hand, currency_asked, typed_query
 from .linked_data import linked_product
 from .listing import Choice, Sort, list_page
-from .search import words as words_of
+from .search import terms as terms_of
 
 log = structlog.get_logger()
 
@@ -73,9 +73,9 @@ def category(slug: str) -> Response:
 def search() -> Response:
     """What is found for the words that were typed."""
     address = address_at_hand(url_for("catalogue.search"), typed_query())
-    words = tuple(words_of(address.typed)) if address.typed else None
+    terms = tuple(terms_of(address.typed)) if address.typed else None
     return _list(
-        "catalogue/search.html", address, Choice(words=words), queries.categories_for_sale()
+        "catalogue/search.html", address, Choice(terms=terms), queries.categories_for_sale()
     )
 
 

@@ -81,7 +81,7 @@ class InvoiceInfo:
         return surplus(self.received, self.due)
 
     @property
-    def is_over(self) -> bool:
+    def is_overpaid(self) -> bool:
         """Whether more came than was asked for, whichever of its words the provider uses."""
         return self.status is InvoiceStatus.OVERPAID or (self.surplus or 0) > 0
 
