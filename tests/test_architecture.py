@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import Enum
 
 from shop.config import ROOT
+from shop.db import Base
 from shop.orders.links import order_token
 from shop.web.security import FROM_ELSEWHERE, SAFE_METHODS, csrf
 from tests.buyer import Buyer
@@ -320,6 +322,20 @@ READ_THE_ENVIRONMENT = {
     "shop/app.py",
     "shop/doctor/settings.py",
 }
+
+
+def test_an_order_has_a_status_and_everything_else_of_ours_a_state_in_our_own_spelling() -> None:
+    columns = [column for table in Base.metadata.tables.values() for column in table.columns]
+
+    named = {str(each) for each in columns if re.search(r"stat(e|us)", each.name)}
+    assert named == {
+        "orders.status",
+        *("payments.state", "stock_holds.state", "deliveries.state", "outbox_mails.state"),
+        *("payments.provider_status", "postbacks.claimed_status"),  # said by the provider
+    }
+    ours = {word for each in columns if isinstance(each.type, Enum) for word in each.type.enums}
+    assert "cancelled" in ours
+    assert "canceled" not in ours
 
 
 def test_nothing_but_the_settings_reads_the_environment() -> None:

@@ -15,7 +15,7 @@ from .keyfiles import KeyFile, decoded
 
 KEYS = ("license_key", "licence_key", "secret")
 """What License Manager for WooCommerce and dujiao-next call the column of the keys."""
-STATES = {
+NOT_FOR_SALE = {
     "1": "sold",
     "sold": "sold",
     "2": "delivered",
@@ -87,7 +87,7 @@ def _not_for_sale(record: Mapping[str, str], now: datetime) -> str:
     """Why a key is not for sale; empty if it is. A key whose status is not known is not for sale."""
     status = record.get("status", "").casefold()
     if "status" in record and status not in FOR_SALE:
-        return STATES.get(status, "of a status that is not known")
+        return NOT_FOR_SALE.get(status, "of a status that is not known")
     if record.get("order_id", "").strip("0"):
         return "with an order"
     expires = record.get("expires_at", "")

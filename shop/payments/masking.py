@@ -27,7 +27,7 @@ AMOUNT = re.compile(
     r"(?:amount|received|fee|service_fee|to_surcharge)"
     r"(?:_(?:usd|in_fiat|fiat|in_crypto|crypto|to_pay|paid)){0,2}"
 )
-STATES = frozenset(
+STATUSES = frozenset(
     [
         *("status", "status_invoice", "invoice_status", "type_payments", "type", "aml_side"),
         *("side_commission", "side_commission_service", "side_commission_cc"),
@@ -44,7 +44,7 @@ REASONS = frozenset(["error", "message", "detail", "result"])
 OF_AN_INVOICE = frozenset(["uuid", "link", "invoice_id", "pay_url"])
 
 # So narrow that no phone, card number or address of a wallet fits into any of them.
-STATE = re.compile(r"[a-z_]{1,20}")
+STATUS = re.compile(r"[a-z_]{1,20}")
 CODE = re.compile(r"(?=.{2,12}\Z)[A-Z]{2,6}[0-9]{0,3}(?:_[A-Z]{2,5}[0-9]{0,2})?")
 TIME = re.compile(
     r"20[2-4][0-9]-[01][0-9]-[0-3][0-9]"
@@ -151,7 +151,7 @@ class Mask:
         listed = (
             value == ""
             or (name == "order_id" and value in ("None", "null"))
-            or (name in STATES and STATE.fullmatch(value))
+            or (name in STATUSES and STATUS.fullmatch(value))
             or (name in CODES and CODE.fullmatch(value))
             or (name in TIMES and TIME.fullmatch(value))
             or (AMOUNT.fullmatch(name) and NUMBER.fullmatch(value))

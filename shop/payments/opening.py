@@ -71,7 +71,7 @@ class PaymentBusy(Exception):
 
 
 class NotPayable(Exception):
-    """The order is in a state in which no payment may be started."""
+    """The order has a status in which no payment may be started."""
 
 
 class StillOpen(Exception):
