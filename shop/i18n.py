@@ -74,7 +74,7 @@ def speaking(code: str) -> AbstractContextManager[None]:
 
 
 def merchants_lang() -> Markup:
-    """The `lang` attribute of words that the merchant wrote, on a page that speaks another language.
+    """The `lang` attribute of words that the operator wrote, on a page that speaks another language.
 
     They are taken to be in the shop's first language. Screen readers change their voice by it (WCAG 3.1.2).
     """

@@ -59,7 +59,7 @@ ABOUT: Mapping[Kind, About] = {
     Kind.PAID_PARTIAL: About(
         "a part of the money came, and its time is over; or it came for an invoice that was over",
         "be content: `orders confirm`; or write to the buyer, pay back, and `orders refund`. "
-        "When the merchant confirms the invoice at CryptoCloud, the order becomes paid by "
+        "When the operator confirms the invoice at CryptoCloud, the order becomes paid by "
         "itself",
     ),
     Kind.PAID_LATE: About(

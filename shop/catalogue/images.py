@@ -62,7 +62,7 @@ def media(data_dir: Path) -> Path:
 
 
 def originals(data_dir: Path) -> Path:
-    """Where the merchant's own image files are kept; never served: they may tell of a place."""
+    """Where the operator's own image files are kept; never served: they may tell of a place."""
     return data_dir / "originals"
 
 

@@ -81,7 +81,7 @@ def import_file(file: CatalogueFile, also: Also = lambda *_: None) -> ImportRepo
 def set_rates(given: Mapping[str, str], *, sure: bool = False) -> None:
     """Set exchange rates (units per one of the base currency) as of now: all of them, or none.
 
-    Raises BadRates; also for a rate far from the one before, unless the merchant is `sure` of it.
+    Raises BadRates; also for a rate far from the one before, unless the operator is `sure` of it.
     """
     base = current_settings().shop_base_currency
     problems = [p for code, text in given.items() if (p := _problem_with_rate(code, text, base))]

@@ -1,4 +1,4 @@
-"""The merchant's files for sale, out of the public's reach: in the data folder, or in a bucket.
+"""The operator's files for sale, out of the public's reach: in the data folder, or in a bucket.
 
 A file is named by its content's hash and its own name (`3f2a…/rain.zip`), so what is stored under a
 name never changes. `storage()` is the place that the settings choose.

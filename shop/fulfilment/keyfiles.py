@@ -1,4 +1,4 @@
-"""Files of licence keys as merchants have them: what is in one, before anything of it is stored."""
+"""Files of licence keys as operators have them: what is in one, before anything of it is stored."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class LicenceKey(Base):
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
     value: Mapped[str] = mapped_column(String(500))
     case_sensitive: Mapped[bool] = mapped_column(default=False)
-    """Whether the merchant says that another key may differ from it by its capitals alone."""
+    """Whether the operator says that another key may differ from it by its capitals alone."""
     exact: Mapped[str | None] = mapped_column(String(64), default=_exact)
     """Hash of the key with its capitals; None for a copy from before copies were refused."""
     folded: Mapped[str | None] = mapped_column(String(64), default=_folded)

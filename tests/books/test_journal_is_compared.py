@@ -410,7 +410,7 @@ def test_a_key_that_was_handed_out_and_forgotten_is_not_added_again(app: Flask) 
     ("first", "then", "refused"),
     [
         (False, False, True),  # capitals make no other key
-        (True, False, False),  # unless the merchant says so, of either
+        (True, False, False),  # unless the operator says so, of either
         (False, True, False),
     ],
     ids=["case does not count", "it did", "it does now"],

@@ -37,7 +37,7 @@ def counted(app: Flask) -> Iterator[list[str]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a picture and a file for sale, as a merchant would have it."""
+    """A folder with a picture and a file for sale, as an operator would have it."""
     folder = tmp_path / "catalogue"
     (folder / "images").mkdir(parents=True)
     (folder / "files").mkdir()

@@ -1,4 +1,4 @@
-"""A text that is the goods is what the merchant wrote, in the file, on the page and in the mail."""
+"""A text that is the goods is what the operator wrote, in the file, on the page and in the mail."""
 
 from __future__ import annotations
 

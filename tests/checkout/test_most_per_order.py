@@ -1,4 +1,4 @@
-"""As many units as the merchant says go into one order, whichever way they are asked for."""
+"""As many units as the operator says go into one order, whichever way they are asked for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ordered(app: Flask) -> list[tuple[int, int]]:
 
 
 def says(app: Flask, most: int | None) -> None:
-    """The merchant imports another figure."""
+    """The operator imports another figure."""
     with app.app_context(), transaction() as session:
         session.execute(update(Product).values(most_per_order=most))
 

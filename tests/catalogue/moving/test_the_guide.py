@@ -1,4 +1,4 @@
-"""What docs/moving.md tells a merchant to type does what it says, on the files of each system."""
+"""What docs/moving.md tells an operator to type does what it says, on the files of each system."""
 
 from __future__ import annotations
 
