@@ -56,7 +56,7 @@ class DatabaseBusy(Exception):
 
 
 class Base(DeclarativeBase):
-    """What every table's class derives from; the naming convention keeps migrations the same on both engines."""
+    """The base of every table's class; its naming convention keeps migrations the same on both engines."""
 
     metadata = MetaData(
         naming_convention={

@@ -83,7 +83,7 @@ def merchants_lang() -> Markup:
 
 
 def prefix_of(code: str) -> str:
-    """What addresses of pages in this language start with; empty for the shop's first language."""
+    """The prefix of the addresses of pages in this language; empty for the shop's first language."""
     return f"/{code}" if code in current_settings().shop_languages[1:] else ""
 
 

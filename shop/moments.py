@@ -36,7 +36,7 @@ from .payments.watching import pause_after
 log = structlog.get_logger()
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-"""So far may the clocks of a shop's machines be apart without one setting right what another wrote."""
+"""How far the clocks of a shop's machines may be apart without one setting right what another wrote."""
 NOTHING = timedelta(0)
 AGES = [days * A_DAY for days in (1, 8, 16, 32, 64, 128, 256)]
 """Times since an invoice ended: the pause between two questions grows with them, and so does the furthest distance."""

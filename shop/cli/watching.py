@@ -263,7 +263,7 @@ class Watch:
 
 
 def _inbox(invoice_id: str) -> dict[str, Any]:
-    """What the shop's books count of postbacks, whichever machine they came to."""
+    """How many postbacks the shop's books count, whichever machine they came to."""
     end_read()
     proven = db.session.get(Postback, invoice_id)
     payment: Payment | None = find_payment_by_invoice(invoice_id)

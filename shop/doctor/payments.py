@@ -1,4 +1,4 @@
-"""What asks the provider, or reads payments and postbacks."""
+"""The doctor's checks that ask the provider, or read payments and postbacks."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def download_url(delivery: Delivery, order: Order) -> str:
 
 
 def download_path(delivery: Delivery, order: Order) -> str:
-    """The same without the host."""
+    """The download link without its host."""
     return f"{prefix_of(order.language)}/downloads/{download_token(delivery, order)}"
 
 

@@ -39,7 +39,7 @@ def healthz() -> ResponseReturnValue:
 
 
 def proof_for(nonce: str) -> bytes:
-    """What only a process with our SECRET_KEY can answer; the salt keeps it from signing anything else."""
+    """An answer that only a process with our SECRET_KEY can give; the salt keeps it from signing anything else."""
     key = str(current_app.secret_key)
     signer = Signer(key, salt="healthz-proof", key_derivation="hmac", digest_method=hashlib.sha256)
     return signer.get_signature(nonce)

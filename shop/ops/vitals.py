@@ -10,9 +10,9 @@ from ..db import db, insert_if_new, utcnow
 from .models import JobRun
 
 SILENT_AFTER = timedelta(minutes=5)
-"""So long may anything be silent before a person is told."""
+"""How long anything may be silent before a person is told."""
 CLOCK_LEEWAY = timedelta(minutes=2)
-"""So far may another machine's clock be ahead of ours."""
+"""How far another machine's clock may be ahead of ours."""
 
 
 def note_run(session: Session, name: str, at: datetime) -> None:

@@ -43,7 +43,7 @@ def order_path(order: Order) -> str:
 
 
 def order_url(order: Order) -> str:
-    """The same in full, for mails: it starts with the configured public address."""
+    """The order page's address in full, for mails: it starts with the configured public address."""
     return current_settings().shop_public_url + order_path(order)
 
 

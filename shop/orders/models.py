@@ -139,7 +139,7 @@ class Order(Base):
     email: Mapped[str] = mapped_column(String(254))
     """Empty once it has been erased."""
     language: Mapped[str] = mapped_column(String(2))
-    """In which the buyer ordered, and in which mails are written; an ISO 639-1 code."""
+    """The language in which the buyer ordered, and in which mails are written; an ISO 639-1 code."""
     currency: Mapped[str] = mapped_column(String(3))
     total_minor: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[OrderStatus] = mapped_column(
@@ -254,7 +254,7 @@ class OrderLine(Base):
     max_downloads: Mapped[int | None]
     """How often a file may be downloaded, as it was offered when the order was placed."""
     download_days: Mapped[int | None]
-    """For how many days after the hand-over it may be, as offered then."""
+    """For how many days after the hand-over the file may be downloaded, as it was offered then."""
 
     order: Mapped[Order] = relationship(back_populates="lines")
     product: Mapped[Product | None] = relationship()

@@ -44,7 +44,7 @@ class OutboxMail(Base):
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"), index=True)
     """None for a mail to the operator, and for one that proves a mailbox."""
     address: Mapped[str] = mapped_column(String(254), default="")
-    """Where it goes if not to the order's address; emptied when that is over."""
+    """The address that the mail goes to if not to the order's; emptied once it is sent, skipped or given up."""
     note: Mapped[str] = mapped_column(String(300), default="")
     """A sentence for this mail alone, such as how much money is missing; of a MAILBOX_LINK its language."""
     state: Mapped[MailState] = mapped_column(

@@ -43,7 +43,7 @@ OWN_SEARCHES = 20
 PAUSE = timedelta(minutes=2)
 """How long to wait before the same mail is sent again, because mails take their time."""
 FIRST_MAIL_WAITS = timedelta(minutes=2)
-"""For which the first mail waits, so that it is not written while the buyer is still on the way to pay."""
+"""How long the first mail waits, so that it is not written while the buyer is still on the way to pay."""
 
 
 class MailboxUsedUp(UsedUp):

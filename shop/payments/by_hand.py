@@ -54,7 +54,7 @@ class NotPossible(Exception):
 
 
 def possible_decisions(order: Order) -> list[Decision]:
-    """What a person can decide about the order as it stands; of a refund that is due, that it was made."""
+    """The decisions that are possible about the order as it stands; for a due refund, that it was made."""
     payments = payments_of(order.id)
     return [decision for decision, why_not in WHY_NOT.items() if not why_not(order, payments)]
 

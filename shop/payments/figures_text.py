@@ -28,6 +28,6 @@ def figures_in_words(figures: Figures | None) -> str:
 
 
 def figures_for_buyer(order: Order, payment: Payment) -> str:
-    """The same in the language of the order, for its mails."""
+    """How much of the money came, in a sentence in the order's language, for its mails."""
     with speaking(order.language):
         return figures_in_words(payment.figures)

@@ -16,7 +16,7 @@ from .queries import find_live_payment
 from .review import ask_about_part, to_review
 
 CONFIRMING_FOR = timedelta(minutes=5)
-"""So long may `partial` stand for a whole payment that the blockchain has not confirmed yet."""
+"""How long `partial` may stand for a whole payment that the blockchain has not confirmed yet."""
 LOOK_AGAIN = timedelta(minutes=1)
 """How soon to ask again about such a payment."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .asking import Round
 
 WANTED_FOR = timedelta(hours=1)
-"""So long after a buyer got no invoice the provider is asked for a sign of life."""
+"""For how long after a buyer got no invoice the provider is asked for a sign of life."""
 NOTE = (
     "Since {since} no call to CryptoCloud's API has gone well, so nobody can pay. Money on its way is "
     "asked about once it answers. `flask --app wsgi doctor` says whether it is reached from here, and "

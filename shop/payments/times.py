@@ -17,7 +17,7 @@ A_DAY = timedelta(days=1)
 CALL_LEASE = timedelta(seconds=30)
 """Longer than any create call lasts: a payment still `creating` after it has lost its process."""
 PAID_ANEW_FOR = timedelta(days=6)
-"""So long after its first invoice's end may an order be paid anew, at the price it was placed at."""
+"""How long after the end of its first invoice an order may be paid anew, at the price it was placed at."""
 
 CHECK_AFTER = tuple(timedelta(seconds=s) for s in (15, 30, 60, 120, 300, 900, 3600))
 """The pauses between questions about a young invoice; the last is that of older ones until a day after their end."""
@@ -40,7 +40,7 @@ BELIEVE_WITHIN = A_DAY
 CHECK_AGAIN_AFTER = timedelta(seconds=30)
 """How soon to ask again after a failure: at the next sweep, behind the others, so that it delays none of them."""
 UNCLEAR_FOR = timedelta(minutes=3)
-"""So long may answers about an invoice be unclear before a person is told."""
+"""How long answers about an invoice may be unclear before a person is told."""
 UNCLEAR_AGAIN_AFTER = timedelta(minutes=15)
 """How soon to ask again once a person has been told that the answers about an invoice are not clear."""
 
