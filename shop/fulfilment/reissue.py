@@ -1,6 +1,6 @@
 """What a person gives a buyer anew: downloads, a licence key, the order link.
 
-Each stands in the order's history with the person's words (`why`) and name (`who`).
+Each stands in the order's history with the person's reason and name (`because`).
 """
 
 from __future__ import annotations

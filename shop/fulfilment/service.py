@@ -222,7 +222,7 @@ class NotWithdrawn(Exception):
 def withdraw_keys(product: Product, numbers: Collection[int] | None, because: Because) -> int:
     """Take unsold licence keys off sale for good, all (None) or some; returns how many.
 
-    `who` and `why` are kept in an attention item, closed from the start. Raises NotWithdrawn when one of
+    Reason and name (`because`) are kept in an attention item, closed from the start. NotWithdrawn when one of
     the numbers is no unsold key of the product, or when orders hold the keys.
     """
     product_id, slug = product.id, product.slug
