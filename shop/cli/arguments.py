@@ -33,7 +33,7 @@ def one_line(context: click.Context, option: click.Parameter, value: str) -> str
 
 
 def short_line(context: click.Context, option: click.Parameter, value: str) -> str:
-    """The same, short enough for a name or a number."""
+    """What was typed, trimmed, and short enough for a name or a number."""
     text = one_line(context, option, value)
     if len(text) > 80:
         raise click.BadParameter("use up to 80 characters")
