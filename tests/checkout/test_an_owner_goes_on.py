@@ -294,6 +294,18 @@ def test_mails_that_others_have_caused_do_not_keep_the_owners_from_being_sent_ag
     assert "The mail goes to buyer@example.com now" in owner.reads_answer()
 
 
+def test_mails_that_others_have_caused_do_not_keep_the_owner_from_free_goods(app: Flask) -> None:
+    with app.app_context():
+        free = make_product(price=0)
+        with transaction() as session:
+            for _ in range(TO_AN_ADDRESS):
+                use_ration(session, ration_subject("mail", VICTIM), TO_AN_ADDRESS)
+        with pytest.raises(TooManyOrders):
+            order(app, free)
+
+        order(app, free, proven=True)
+
+
 @pytest.mark.parametrize("engine", ["sqlite"])
 def test_asking_for_the_link_tells_nothing_about_the_address(app: Flask, locked_out: Buyer) -> None:
     locked_out.checks_out()

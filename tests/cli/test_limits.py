@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from flask.testing import FlaskCliRunner
 
 from shop.checkout.service import place_order
 from shop.config import Settings
-from shop.db import end_read, transaction
+from shop.db import end_read, transaction, utcnow
+from shop.limits.models import Placement
 from shop.limits.service import TooManyOrders
 from shop.ops.rations import ration_subject, use_ration
+from shop.orders.models import Order, OrderStatus
 from shop.outbox.on_request import AGAIN, SEARCHES, TO_AN_ADDRESS
 from shop.payments.models import Payment
 from shop.payments.opening import PaymentBusy, open_invoice, start_payment
@@ -29,9 +32,9 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
     return make_settings(tmp_path / "data", database_url, shop_unpaid_orders=2)
 
 
-def place(app: Flask, email: str = ADDRESS) -> str:
+def place(app: Flask, email: str = ADDRESS, network: str = NETWORK) -> str:
     cart = make_cart(app, make_product())
-    buyer = make_buyer(cart, email=email, client=client_key(NETWORK))
+    buyer = make_buyer(cart, email=email, client=client_key(network))
     return place_order(cart, buyer)[0].number
 
 
@@ -57,6 +60,28 @@ def test_who_is_counted_is_shown_with_its_end_and_lifted(
     with app.app_context():
         place(app, ADDRESS if "@" in whose else "one-more@example.com")
         end_read()
+
+
+def test_what_waits_for_money_counts_whatever_its_age_and_the_rest_of_a_network_for_an_hour(
+    app: Flask, runner: FlaskCliRunner
+) -> None:
+    with app.app_context():
+        over, waits, was_over = (place(app, f"{n}@example.com") for n in range(3))
+        place(app, "3@example.com", "5.6.7.8")
+        with transaction() as session:
+            for number, status, hours in (
+                (over, OrderStatus.CANCELLED, 0),
+                (waits, OrderStatus.PENDING, 3),
+                (was_over, OrderStatus.CANCELLED, 2),
+            ):
+                order = session.query(Order).filter_by(number=number).one()
+                order.status = status
+                placement = session.get_one(Placement, order.id)
+                placement.placed_at = utcnow() - timedelta(hours=hours)
+
+    shown = json.loads(runner.invoke(args=["limits", "show", NETWORK, "--json"]).stdout)
+
+    assert [order["order"] for order in shown["orders"]] == [waits, over], "the oldest first"
 
 
 def test_rations_of_an_address_are_shown_and_given_back(app: Flask, runner: FlaskCliRunner) -> None:

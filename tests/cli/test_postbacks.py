@@ -170,6 +170,20 @@ def test_a_replay_puts_back_its_own_postback_and_has_only_an_open_invoice_asked_
         assert find_payment(str(other.invoice_id)).next_check_at == due
 
 
+def test_a_replay_has_an_open_invoice_asked_about_at_once(
+    app: Flask, told: tuple[str, str]
+) -> None:
+    with app.app_context():
+        with transaction() as session:  # long after the last look at it
+            session.execute(update(Payment).values(next_check_at=None))
+
+        reopen_postback(told[1])
+
+        due = find_payment(told[1]).next_check_at
+        assert due is not None
+        assert due <= utcnow()
+
+
 def test_a_provider_that_does_not_say_is_named_and_the_postback_waits(
     app: Flask, runner: FlaskCliRunner, told: tuple[str, str]
 ) -> None:

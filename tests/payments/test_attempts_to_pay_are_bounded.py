@@ -231,6 +231,18 @@ def test_one_network_with_many_orders_cannot_press_them_all_at_once(
         assert presses(app, orders[-1], **SAYS["not sent"])
 
 
+def test_attempts_that_led_to_a_pay_page_hold_no_network_up(
+    app: Flask, many_orders: Callable[[str], list[Order]]
+) -> None:
+    with app.app_context():
+        for order in many_orders("a network"):
+            payment, ours = start_payment(order.id, check_limits_again)
+            assert ours
+            with provider(app) as calls:
+                calls.invoice_is_made()
+                open_invoice(payment, gateway(app))
+
+
 def test_without_the_networks_limit_they_all_would(
     app: Flask, many_orders: Callable[[str], list[Order]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
