@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from shop import failpoints
+from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
 from shop.because import Because
 from shop.books.checks import discrepancies
@@ -89,6 +90,7 @@ def test_an_invoice_that_the_database_forgot_is_before_a_person_and_asked_about(
         item = open_attention()[-1]
         assert (item.kind, item.reference) == ("unmatched_invoice", invoice_id)
         assert kinds() == ["unmatched_invoice"]
+        assert resolutions() == ["money came"]
 
 
 def unwatched(app: Flask) -> Payment:
@@ -163,6 +165,13 @@ def test_an_unknown_invoice_that_nobody_paid_waits_for_nobody(app: Flask) -> Non
         compare_later(app, "canceled")
 
         assert kinds() == []
+        assert resolutions() == ["it was not paid"]
+
+
+def resolutions() -> list[str]:
+    """Why items are resolved, as the list of resolved ones says it."""
+    closed = AttentionItem.resolved_at.is_not(None)
+    return list(db.session.scalars(select(AttentionItem.resolution).where(closed)))
 
 
 def test_what_the_database_knows_is_told_to_nobody(app: Flask) -> None:
@@ -322,6 +331,7 @@ def test_an_address_that_cannot_be_erased_again_yet_is_before_a_person(app: Flas
         assert (item.kind, item.reference) == ("erase_again", number)
         assert number in item.note
         assert "mail" in item.note, "what it waits for"
+        assert item.order_id == order.id
         with db.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE outbox_mails SET state = 'sent'")
         end_read()

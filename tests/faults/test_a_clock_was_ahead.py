@@ -360,16 +360,23 @@ def test_mails_are_sent_at_once_although_the_clock_that_queued_them_was_ahead(ap
 
 
 @pytest.mark.parametrize(
-    ("provider_says", "is_set_right"), [(0.0, True), (86400.0, False), (None, False)]
+    ("provider_says", "is_set_right"),
+    [(0.0, True), (86400.0, False), (None, False), (Unavailable("not now"), False)],
 )
 def test_an_orders_time_to_pay_is_touched_only_if_the_providers_clock_bears_ours_out(
     app: Flask,
     monkeypatch: pytest.MonkeyPatch,
-    provider_says: float | None,
+    provider_says: float | Unavailable | None,
     is_set_right: bool,
 ) -> None:
     """It looks the same when it is now that our clock is wrong, and a year slow."""
-    monkeypatch.setattr(gateway(app), "check_key", lambda: provider_says)
+
+    def check_key() -> float | None:
+        if isinstance(provider_says, Unavailable):
+            raise provider_says
+        return provider_says
+
+    monkeypatch.setattr(gateway(app), "check_key", check_key)
     with app.app_context():
         order, payment = make_order(app)
         now = utcnow()

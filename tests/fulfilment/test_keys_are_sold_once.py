@@ -14,6 +14,7 @@ from shop.because import Because
 from shop.books.checks import discrepancies
 from shop.catalogue.models import DeliveryKind, Product
 from shop.db import db, end_read, transaction
+from shop.fulfilment import copies
 from shop.fulfilment.copies import NAMED, KeysRefused
 from shop.fulfilment.keys import normal_key
 from shop.fulfilment.models import LicenceKey
@@ -101,6 +102,34 @@ def test_many_refused_keys_are_named_up_to_a_number(app: Flask) -> None:
         assert len(problems) == NAMED + 1
         assert problems[-1] == f"So it is with {1500 - NAMED} more."
         assert len(refused(storm, *lines[:NAMED])) == NAMED, "each is named"
+
+
+def test_a_file_of_many_keys_is_compared_with_the_stock_to_its_end(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In turns, because databases take only some thousands of values at once."""
+    monkeypatch.setattr(copies, "AT_ONCE", 2)
+    with app.app_context():
+        rain = make_keyed()
+        lines = [f"K-{number}" for number in range(7)]
+
+        assert add_keys(rain, lines) == (7, 0)
+
+        with transaction() as session:
+            asked = [*lines[1:], "NEW-1"]
+            assert copies.keys_there(session, rain.id, asked) == set(lines[1:])
+
+
+def test_a_key_that_copies_two_others_is_refused_as_any_copy(app: Flask) -> None:
+    """One by its letters alone, and one by its capitals, too."""
+    with app.app_context():
+        rain = make_keyed()
+        add_keys(rain, ["ABC-1"], case_sensitive=True)
+        assert add_keys(rain, ["abc-1"]) == (1, 0)
+
+        assert refused(make_keyed(), "A B C 1") == [
+            f"Line 1 is a key of {rain.title} ({rain.slug})."
+        ]
 
 
 def test_case_counts_only_where_the_merchant_says_so(app: Flask) -> None:

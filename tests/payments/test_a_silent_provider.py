@@ -11,9 +11,10 @@ from flask import Flask
 
 from shop.attention.queries import open_attention
 from shop.db import utcnow
+from shop.payments.asking import Round
 from shop.payments.models import Payment
 from shop.payments.opening import open_invoice
-from shop.payments.sweep import sweep
+from shop.payments.sweep import forget_lost_calls, sweep
 from tests.factories import Provider, gateway, make_open_order, make_order, provider
 
 MINUTE = timedelta(minutes=1)
@@ -112,6 +113,18 @@ def test_one_buyer_without_an_invoice_is_no_silence_when_the_provider_answers(ap
             sweep_for(app, 6, utcnow())
 
             assert kinds() == []
+
+
+def test_looking_for_a_lost_invoice_where_there_is_no_list_is_no_sign_of_life(app: Flask) -> None:
+    """Nor does it take one back: API v1 is not called at all."""
+    with app.app_context():
+        make_order(app)
+        calls = Round(gateway(app))
+        calls.heard = False
+
+        forget_lost_calls(calls, utcnow() + MINUTE)
+
+        assert calls.heard is False
 
 
 def test_a_clock_that_is_set_back_delays_the_news_by_five_minutes_at_most(app: Flask) -> None:

@@ -113,8 +113,25 @@ def test_an_invoice_that_names_no_payment_of_ours_is_put_before_a_person(
 
         sweep(gateway(app), utcnow() + timedelta(minutes=6))
 
-        assert [item.kind for item in open_attention()] == ["unmatched_invoice"]
+        (item,) = open_attention()
+        assert item.kind == "unmatched_invoice"
+        assert item.note.endswith(
+            " CryptoCloud's API says that it was paid: it may have been made in your account by hand."
+        )
         assert payment.invoice_id is None
+
+
+def test_an_invoice_that_the_api_does_not_know_is_put_before_a_person_as_such(app: Flask) -> None:
+    with app.app_context(), provider(app) as calls:
+        calls.post(calls.info_url, json={"status": "success", "result": []})
+        receive_postback(ProvenPostback(LOST, None, "success", "10.01", "USDT_TRC20"))
+
+        sweep(gateway(app), utcnow() + timedelta(minutes=6))
+
+        (item,) = open_attention()
+        assert item.note.endswith(
+            " CryptoCloud's API does not know it either: look for it in your account."
+        )
 
 
 def test_a_lost_invoice_that_nobody_can_look_for_is_not_given_up_for_a_day(app: Flask) -> None:

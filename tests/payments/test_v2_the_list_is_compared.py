@@ -8,8 +8,9 @@ import pytest
 import responses
 from flask import Flask
 
+from shop.attention.kinds import AttentionKind
 from shop.attention.queries import open_attention
-from shop.attention.service import resolve_attention
+from shop.attention.service import raise_attention, resolve_attention
 from shop.because import Because
 from shop.books.service import compare
 from shop.config import Settings
@@ -101,6 +102,21 @@ def test_money_that_a_person_knows_of_by_the_journal_is_not_told_again_by_the_li
         see_to(invoice_id)
 
         assert told(app, invoice_id, "paid", days=1) == []
+
+
+@pytest.mark.usefixtures("no_journal")
+def test_an_item_of_another_kind_about_the_same_invoice_silences_nothing(app: Flask) -> None:
+    with app.app_context():
+        copy = Copy()
+        invoice_id = str(make_open_order(app, make_product())[1].invoice_id)
+        copy.put_back()
+        with transaction() as session:
+            kind = AttentionKind.NOT_CONFIRMED
+            raise_attention(session, kind, invoice_id, "A postback says that it is paid.")
+
+        found = told(app, invoice_id, "paid")
+
+        assert found == [("not_confirmed", invoice_id), ("unmatched_invoice", invoice_id)]
 
 
 def see_to(invoice_id: str) -> None:
