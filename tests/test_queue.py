@@ -230,6 +230,52 @@ def test_the_journal_of_an_unreadable_file_is_not_played_into_the_new_one(
     assert not journal.exists()
 
 
+def unreadable() -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError()
+    error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+    return error
+
+
+def test_what_lies_beside_an_unreadable_file_goes_with_it(app: Flask, file: Path) -> None:
+    beside = [file.with_name(file.name + part) for part in ("-journal", "-wal", "-shm")]
+    with app.app_context():
+        connect()
+        for each in beside:
+            each.touch()
+
+        mend(unreadable())
+
+    assert not file.exists()
+    assert [each for each in beside if each.exists()] == []
+
+
+@pytest.mark.parametrize("error", [ConnectionError("reset"), ValueError()])
+def test_an_error_that_is_not_of_the_file_leaves_it_in_its_place(
+    app: Flask, file: Path, error: Exception
+) -> None:
+    with app.app_context():
+        connect()
+
+        mend(error)
+
+    assert file.exists()
+
+
+def test_a_file_that_cannot_be_put_aside_breaks_nothing(
+    app: Flask, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", read_only)
+    with app.app_context():
+        connect()
+
+        mend(unreadable())
+
+    assert file.exists()
+
+
 def test_to_look_at_the_queue_makes_no_file(settings: Settings, file: Path, app: Flask) -> None:
     """The doctor may be run as root, whose file the worker could not read."""
     probe(settings)
