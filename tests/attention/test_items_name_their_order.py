@@ -9,6 +9,7 @@ from shop.attention.kinds import AttentionKind
 from shop.attention.models import AttentionItem
 from shop.attention.service import raise_attention
 from shop.books.checks import discrepancies
+from shop.books.service import check
 from shop.db import db, end_read, transaction
 from shop.fulfilment.models import Delivery
 from shop.orders.models import Order
@@ -90,4 +91,6 @@ def test_what_is_wrong_with_the_books_names_the_order(app: Flask) -> None:
             "history_torn": order.id,
             "wrong_stock": None,
         }
+        check()
+        assert orders_of_items() == found, "and so do the items that a person gets"
         assert db.session.get_one(Order, order.id).number

@@ -159,7 +159,9 @@ def test_a_partial_payment_whose_time_ran_out_goes_to_a_person(app: Flask) -> No
 
         assert (order.status, order.flag) == (OrderStatus.REVIEW, OrderFlag.PAID_PARTIAL)
         assert [hold.state for hold in order.holds] == [HoldState.HELD]
-        assert [item.kind for item in open_attention()] == ["paid_partial"]
+        assert [(item.kind, item.order_id) for item in open_attention()] == [
+            ("paid_partial", order.id)
+        ]
 
 
 def test_a_cancelled_invoice_expires_the_order_and_puts_the_stock_back(app: Flask) -> None:
@@ -312,7 +314,32 @@ def test_a_second_paid_invoice_is_shown_to_a_person_and_delivers_nothing_more(ap
         assert (order.status, order.flag) == (OrderStatus.FULFILLED, OrderFlag.PAID_TWICE)
         assert first.state is PaymentState.PAID
         assert db.session.query(Delivery).count() == 1
-        assert [item.kind for item in open_attention()] == ["paid_twice"]
+        assert [(item.kind, item.order_id) for item in open_attention()] == [
+            ("paid_twice", order.id)
+        ]
+
+
+def test_money_by_an_older_invoice_of_an_order_that_a_person_confirmed_may_be_what_they_saw(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        order, first = make_open_order(app)
+        ask(app, first, "canceled")
+        second = start_payment(order.id)[0]
+        with provider(app) as calls:
+            calls.invoice_is_made()
+            open_invoice(second, gateway(app))
+        confirm(app, order)
+
+        ask(app, first, "paid")
+
+        (item,) = open_attention()
+        assert (item.kind, item.order_id) == ("confirmed_and_paid", order.id)
+        assert item.note == (
+            f"Order {order.number} was confirmed by hand, and now {first.name} is paid: "
+            "is it the same money?"
+        )
+        assert order.flag is OrderFlag.NONE
 
 
 def test_each_further_payment_of_an_order_is_told_to_its_buyer_and_to_a_person(app: Flask) -> None:

@@ -389,6 +389,8 @@ class TestAWholePaymentThatIsNotConfirmedYet:
 
             minutes(app, clock, 4, "partial")
             assert payment.state is PaymentState.OPEN
+            assert payment.next_check_at is not None
+            assert clock() < payment.next_check_at <= clock() + timedelta(minutes=1)
             assert mails() == []
 
             minutes(app, clock, 4, "partial")

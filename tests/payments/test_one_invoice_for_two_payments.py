@@ -62,6 +62,7 @@ def test_a_postback_for_a_payment_whose_answer_was_lost_tells_a_person_that_anot
         (item,) = open_attention()
 
         assert (item.kind, item.reference) == ("order_mismatch", payment.reference)
+        assert item.order_id == order.id
         assert item.note == (
             f"CryptoCloud says that invoice {payment.invoice_id}, which it gave us for order "
             f"{order.number} (10.00 USD), is for order {lost.order.number} (20.00 USD)."

@@ -604,7 +604,9 @@ def test_a_postback_that_the_provider_does_not_confirm_reaches_a_person_after_a_
             assert open_attention() == []
             sweep(gateway(app), utcnow() + timedelta(hours=25))
 
-        assert [item.kind for item in open_attention()] == ["not_confirmed"]
+        assert [(item.kind, item.order_id) for item in open_attention()] == [
+            ("not_confirmed", order.id)
+        ]
         assert db.session.query(Postback).one().verdict == "not confirmed"
         assert order.status is not OrderStatus.PAID
 
