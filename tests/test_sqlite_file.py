@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import Result
@@ -18,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from shop import create_app
 from shop.config import Settings
 from shop.db import db, end_read, journal_mode
+from shop.ops import journal
 from shop.orders.models import Order
 from shop.sqlite_file import PARTS, DatabaseFile, DatabaseFileLost
 from shop.watch import Watch
@@ -186,6 +189,49 @@ def test_a_log_that_is_gone_at_the_start_is_said(
         count(settings)
 
 
+def test_what_is_saved_is_named_after_the_file_that_was_open(path: Path) -> None:
+    """All processes give the same name, so one copy is made; another file that is lost gets one of its own."""
+    file = DatabaseFile(path, sqlite3)
+    assert file.rescued().name == "shop.db.rescued-0", "while none is open"
+
+    file.opened(object())
+
+    assert file.rescued() == path.with_name(f"shop.db.rescued-{path.stat().st_ino}")
+
+
+def test_the_log_of_the_file_that_was_put_in_the_place_of_a_lost_one_is_left_alone(
+    app: Flask, path: Path
+) -> None:
+    log = path.with_name("shop.db-wal")
+    with app.app_context():
+        make_product()
+        for each in (path, log):
+            replaced(each)
+        theirs = log.stat().st_ino
+
+        with pytest.raises(DatabaseFileLost):
+            make_product()
+        db.session.rollback()
+
+    assert len(list(path.parent.glob("shop.db.rescued-*"))) == 1
+    assert log.stat().st_ino == theirs
+
+
+def test_the_index_of_a_lost_log_stays_while_somebody_keeps_it_from_being_folded_back(
+    path: Path,
+) -> None:
+    index = path.with_name("shop.db-shm")
+    index.touch()
+    file = DatabaseFile(path, sqlite3)
+    file.opened(object())
+    for busy in (1, 0):
+        answer = SimpleNamespace(fetchone=lambda busy=busy: (busy, 0, 0))
+
+        file._fold_back(SimpleNamespace(execute=lambda _, answer=answer: answer))
+
+        assert index.exists() == bool(busy)
+
+
 def test_what_cannot_be_saved_is_said_with_the_place_where_it_still_is(
     app: Flask, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +293,22 @@ def test_a_shop_that_has_sold_is_never_begun_anew_in_silence(
     assert answer.exit_code == 1
     assert "Nothing was made. Put the database back" in answer.output
     assert path.exists() == (left == "an empty file")
+
+
+def test_a_shop_of_which_nobody_can_tell_whether_it_has_sold_is_not_begun_anew_either(
+    settings: Settings, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable() -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(journal, "files", unreadable)
+    path.unlink()
+
+    answer = upgrade(create_app(settings))
+
+    assert answer.exit_code == 1
+    assert "Nothing was made. Put the database back" in answer.output
+    assert not path.exists()
 
 
 def test_a_shop_that_has_not_sold_begins_with_an_empty_database(tmp_path: Path) -> None:
