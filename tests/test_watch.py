@@ -12,12 +12,15 @@ import pytest
 from aiosmtpd.smtp import Envelope
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select, update
 
 import shop.ops.health
 import shop.watch
 from shop import create_app, jobs
+from shop.attention.kinds import AttentionKind
 from shop.attention.models import AttentionItem
 from shop.attention.queries import open_attention
+from shop.attention.service import raise_attention
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.ops.models import JobRun
@@ -81,6 +84,11 @@ def header(mail: Envelope, name: str) -> str:
     return next(line for line in lines if line.lower().startswith(f"{name}:")).partition(": ")[2]
 
 
+def words(mail: Envelope) -> bytes:
+    """What a mail says, without the line ends that it is sent with."""
+    return (mail.content or b"").replace(b"=\r\n", b"").replace(b"=\n", b"")
+
+
 def kinds(app: Flask) -> list[str]:
     with app.app_context():
         return [item.kind for item in open_attention()]
@@ -105,6 +113,7 @@ def test_a_silent_worker_is_told_once_by_whichever_process_looks_first(
     (mail,) = post.taken
     assert mail.rcpt_tos == ["help@shop.example"]
     assert b"No sweep of the worker has come to its end" in (mail.content or b"")
+    assert "@" in header(mail, "message-id")
     assert kinds(app) == ["worker_silent"]
 
 
@@ -155,6 +164,24 @@ def test_what_a_process_has_told_is_not_told_again_by_the_outbox(app: Flask, pos
 
     with app.app_context():
         assert send_due_mails() == 0
+
+
+def test_only_the_item_about_this_silence_is_taken_to_be_told(app: Flask, post: Post) -> None:
+    """Another one would be in no mail of the outbox any more."""
+    with app.app_context(), transaction() as session:
+        raise_attention(session, AttentionKind.KEYS_LOW, "rain", "few are left")
+        raise_attention(session, AttentionKind.WORKER_SILENT, "worker", "of last week")
+        session.execute(
+            update(AttentionItem)
+            .where(AttentionItem.kind == AttentionKind.WORKER_SILENT)
+            .values(resolved_at=utcnow())
+        )
+
+    Process(app).lives_until(FIVE)
+
+    with app.app_context():
+        told = select(AttentionItem).where(AttentionItem.alert_key != "")
+        assert [item.note for item in db.session.scalars(told)] == [shop.watch.WORKER_SILENT]
 
 
 def test_a_mail_that_was_not_taken_is_tried_again(app: Flask, post: Post) -> None:
@@ -286,6 +313,35 @@ def test_on_a_full_disk_each_process_tells_once(
             each.lives_until(FIVE + minute * 60)
 
     assert len(post.taken) == 2
+    assert b"its database (OSError)" in words(post.taken[0])
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_marker_that_cannot_be_removed_keeps_nobody_from_watching_the_worker(
+    app: Flask, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+
+    Process(app).lives_until(FIVE)
+
+    assert kinds(app) == ["worker_silent"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_database_without_this_versions_tables_is_told_as_one_that_is_away(
+    app: Flask, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shop.watch, "usable", lambda: False)
+
+    Process(app).lives_until(FIVE)
+
+    (mail,) = post.taken
+    assert header(mail, "subject") == "Storefront: the database cannot be used"
+    assert "@" in header(mail, "message-id")
+    assert b"its database (it lacks this version's tables)" in words(mail)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
@@ -301,6 +357,7 @@ def test_a_database_that_only_hangs_is_told_as_well(
     process.lives_until(FIVE + 60)
 
     assert len(post.taken) == 1
+    assert b"its database (it does not answer)" in words(post.taken[0])
     assert threading.active_count() == before + 1
     over.set()
 
@@ -326,10 +383,11 @@ def test_the_watch_survives_whatever_it_meets(app: Flask, monkeypatch: pytest.Mo
     class Over(BaseException):
         pass
 
-    pauses = iter(range(3))
+    pauses: list[float] = []
 
     def sleep(seconds: float) -> None:
-        if next(pauses, None) is None:
+        pauses.append(seconds)
+        if len(pauses) > 3:
             raise Over
 
     monkeypatch.setattr(shop.watch, "sleep", sleep)
@@ -345,6 +403,8 @@ def test_the_watch_survives_whatever_it_meets(app: Flask, monkeypatch: pytest.Mo
         watch.run()
 
     assert len(looks) == 3
+    assert looks == sorted(looks), "at moments of a clock that nobody can set"
+    assert set(pauses) == {60.0}
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import IntegrityError, OperationalError
 from structlog.testing import capture_logs
 
 import shop.worker
@@ -82,6 +83,26 @@ def fail() -> None:
     raise ConnectionError("away")
 
 
+class Turns:
+    """In place of the event that ends the work: so many turns, and how long each pause would be."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.pauses = most, list[float]()
+
+    def is_set(self) -> bool:
+        return len(self.pauses) == self.most
+
+    def wait(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+def work_for(app: Flask, turns: int) -> tuple[Work, Turns]:
+    """Work whose threads were not started, and which ends by itself."""
+    work = Work(app)
+    work._stop = ends = Turns(turns)  # type: ignore[assignment]
+    return work, ends
+
+
 def test_the_sweeps_go_on_without_the_queue_and_the_log_says_it_once(
     app: Flask, sweeps: Rounds, listens: Rounds
 ) -> None:
@@ -109,6 +130,73 @@ def test_a_sweep_that_breaks_does_not_end_the_sweeps(
         assert work.ill() == ""
         sweeps.act = lambda: None
         sweeps.more()
+
+
+def test_sweeps_begin_a_minute_apart_and_one_that_was_longer_is_followed_at_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, done = [1000.0], list[tuple[float, str]]()
+    lasts = iter([20.0, 70.0, 0.0])
+
+    def run(job: str) -> None:
+        done.append((now[0], job))
+        now[0] += next(lasts)
+
+    monkeypatch.setattr(shop.worker, "EVERY", 60.0)
+    monkeypatch.setattr(shop.worker, "monotonic", lambda: now[0])
+    monkeypatch.setattr(jobs, "run", run)
+    work, turns = work_for(app, 3)
+    monkeypatch.setattr(turns, "wait", lambda s: (Turns.wait(turns, s), now.append(now.pop() + s)))
+
+    work.sweep_each_minute()
+
+    assert done == [(1000.0, "sweep"), (1060.0, "sweep"), (1130.0, "sweep")]
+
+
+@pytest.mark.parametrize(
+    ("error", "has_traceback"),
+    [
+        (ConnectionError("away"), True),
+        (IntegrityError("INSERT", {}, Exception("a mistake of ours")), True),
+        (OperationalError("SELECT", {}, Exception("away")), False),
+    ],
+)
+def test_a_database_that_is_away_takes_a_sentence_in_the_log_and_a_mistake_its_traceback(
+    app: Flask, sweeps: Rounds, error: Exception, *, has_traceback: bool
+) -> None:
+    def breaks() -> None:
+        raise error
+
+    sweeps.act = breaks
+    work, _ = work_for(app, 1)
+
+    with capture_logs() as lines:
+        work.sweep_each_minute()
+
+    (line,) = [line for line in lines if line["event"] == "sweep_broken"]
+    assert line.get("exc_info") is (error if has_traceback else None)
+    assert ("reason" in line) is not has_traceback
+
+
+def test_the_queue_is_looked_into_again_at_once_after_a_job_and_mended_after_an_error(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error, mended = ConnectionError("away"), list[Exception]()
+    found = iter([True, False, error])
+
+    def run_next() -> bool:
+        if isinstance(next_ := next(found), Exception):
+            raise next_
+        return next_
+
+    monkeypatch.setattr(shop.worker, "run_next", run_next)
+    monkeypatch.setattr(shop.worker, "mend", mended.append)
+    work, turns = work_for(app, 3)
+
+    work.listen()
+
+    assert turns.pauses == [0.0, shop.worker.LISTENS_EVERY, shop.worker.TRIES_AGAIN_AFTER]
+    assert mended == [error]
 
 
 def test_a_sweep_that_hangs_ends_the_worker_in_the_end_and_keeps_no_wake_up_waiting(
