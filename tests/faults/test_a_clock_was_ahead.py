@@ -27,7 +27,8 @@ from shop.moments import CLOCKS_DIFFER, bounds, set_right
 from shop.orders.models import Order, OrderStatus
 from shop.outbox.kinds import MailKind
 from shop.outbox.models import MailState, OutboxMail
-from shop.outbox.on_request import send_again
+from shop.outbox.on_request import HOLD, send_again
+from shop.outbox.sending import LONGEST_PAUSE
 from shop.payments.by_hand import cancel_order, refund_order
 from shop.payments.checking import refresh
 from shop.payments.cryptocloud import ProvenPostback, Unavailable
@@ -360,6 +361,27 @@ def test_mails_are_sent_at_once_although_the_clock_that_queued_them_was_ahead(ap
 
 
 @pytest.mark.parametrize(
+    ("tries", "ahead", "is_set_right"),
+    [(0, HOLD + CLOCKS_DIFFER + A_MINUTE, True), (3, LONGEST_PAUSE, False)],
+    ids=["never tried", "tried again later"],
+)
+def test_a_mail_waits_no_longer_than_its_own_pause_and_as_long(
+    app: Flask, tries: int, ahead: timedelta, is_set_right: bool
+) -> None:
+    with app.app_context():
+        make_order(app)
+        now = utcnow()
+        with transaction() as session:
+            session.execute(update(OutboxMail).values(next_try_at=now + ahead, tries=tries))
+
+        set_right(gateway(app), now)
+
+        end_read()
+        due = db.session.scalars(select(OutboxMail.next_try_at)).one()
+        assert (due < now + ahead) is is_set_right
+
+
+@pytest.mark.parametrize(
     ("provider_says", "is_set_right"),
     [(0.0, True), (86400.0, False), (None, False), (Unavailable("not now"), False)],
 )
@@ -381,7 +403,8 @@ def test_an_orders_time_to_pay_is_touched_only_if_the_providers_clock_bears_ours
         order, payment = make_order(app)
         now = utcnow()
         with transaction() as session:
-            session.execute(update(Payment).values(lease_until=now + YEAR))
+            ahead = {"lease_until": now + YEAR, "created_at": now + YEAR}
+            session.execute(update(Payment).values(ahead))
         with transaction() as session:
             session.execute(update(Order).values(expires_at=now + YEAR, created_at=now + YEAR))
 
@@ -391,6 +414,7 @@ def test_an_orders_time_to_pay_is_touched_only_if_the_providers_clock_bears_ours
         end, placed = (timedelta(hours=24), timedelta(0)) if is_set_right else (YEAR, YEAR)
         assert db.session.get_one(Order, order.id).expires_at == now + end
         assert db.session.get_one(Order, order.id).created_at == now + placed
+        assert db.session.get_one(Payment, payment.id).created_at == now + placed
         assert db.session.get_one(Payment, payment.id).lease_until == now, "which does no harm"
 
 

@@ -588,6 +588,7 @@ def test_only_errors_in_a_row_end_a_round(app: Flask, plain_no: bool) -> None:
             assert not calls.is_over
             calls.make(fails, "one")
         assert calls.is_over
+        assert calls.make(lambda: "an answer", "one") is None, "nobody is asked any more"
 
 
 def test_a_postback_that_the_provider_does_not_confirm_reaches_a_person_after_a_day(

@@ -8,9 +8,10 @@ import pytest
 from flask import Flask
 
 from shop.attention.queries import open_attention
-from shop.books.service import check
+from shop.books.service import check, compare
 from shop.config import Settings
 from shop.db import utcnow
+from shop.ops import journal
 from shop.payments.asking import Round
 from shop.payments.sweep import check_due_payments, sweep
 from tests.factories import ProviderV2, gateway, make_open_order, provider, say
@@ -47,6 +48,19 @@ def test_the_last_look_at_one_invoice_is_not_the_last_at_those_asked_about_with_
         assert part.ends_at is not None
         assert part.next_check_at == now + (now - part.ends_at) / 8
         assert young.next_check_at == now + HOUR
+
+
+def test_invoices_that_only_the_journal_knows_are_asked_about_in_one_call(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shop.books.with_journal.SETTLED_AFTER", timedelta(0))
+    with app.app_context(), provider(app) as calls:
+        journal.note("invoice", *((f"LOST{n:04}", "AAAA-BBBB-1-00") for n in range(3)))
+        calls.post(calls.info_url, json={"status": "success", "result": []})
+
+        compare(gateway(app))
+
+        assert [call.request.url for call in calls.calls].count(calls.info_url) == 1
 
 
 def test_an_invoice_that_the_answer_leaves_out_is_asked_about_until_a_person_knows(
