@@ -118,6 +118,7 @@ def test_a_file_of_many_keys_is_compared_with_the_stock_to_its_end(
         with transaction() as session:
             asked = [*lines[1:], "NEW-1"]
             assert copies.keys_there(session, rain.id, asked) == set(lines[1:])
+            assert copies.keys_known(session, asked, case_sensitive=False) == set(lines[1:])
 
 
 def test_a_key_that_copies_two_others_is_refused_as_any_copy(app: Flask) -> None:

@@ -155,6 +155,7 @@ def test_a_sale_goes_on_without_it_and_a_person_is_told(app: Flask, fault: str) 
             path = newest()
             path.unlink()
             os.mkfifo(path) if fault == "a pipe" else path.mkdir()
+        assert not journal.is_writable()
         product = make_product(kind=DeliveryKind.KEY, available=0)
         add_keys(product, ["AAAA-1111"])
 
