@@ -173,7 +173,6 @@ class ProviderV2(Provider):
         self.create_url = f"{base}/create"
         self.info_url = f"{base}/merchant/info"
         self.list_url = f"{base}/merchant/list"
-        self.cancel_url = f"{base}/merchant/canceled"
 
     def invoice_is_made(self, invoice_id: str | None = None) -> str:
         """The next create call makes this invoice, for what the call asks for."""
@@ -211,10 +210,6 @@ class ProviderV2(Provider):
         found = [self.made[each] for each in ids]
         listed = {"status": "success", "result": found, "all_count": len(found)}
         self.upsert(responses.POST, self.list_url, json=listed)
-
-    def invoices_can_be_cancelled(self) -> None:
-        """Every call to cancel succeeds."""
-        self.upsert(responses.POST, self.cancel_url, json={"status": "success", "result": ["ok"]})
 
 
 Reply = tuple[int, dict[str, str], str]

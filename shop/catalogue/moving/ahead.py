@@ -26,7 +26,7 @@ def converted_ahead(texts: Iterable[str], *, lines: bool = False) -> Iterator[No
         yield
         return
     try:
-        with suppress(BrokenExecutor):
+        with suppress(BrokenExecutor, OSError):  # it was killed, or could not be started
             for start in range(0, len(wanted), AT_ONCE):
                 some = wanted[start : start + AT_ONCE]
                 found = pool.submit(_convert_all, some, lines)
@@ -54,17 +54,17 @@ class _Place:
 
 def _processes() -> ProcessPoolExecutor | None:
     """None where the system has no semaphores for them, as in some containers."""
-    # Not forks of this process, which would share its connection to the database.
-    context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     try:
+        # Not forks of this process, which would share its connection to the database.
+        context = get_context("forkserver")
+        context.set_forkserver_preload([__name__])
         # Ctrl-C is for the command; each process would answer it with a traceback.
         return ProcessPoolExecutor(
             mp_context=context,
             initializer=signal.signal,
             initargs=(signal.SIGINT, signal.SIG_IGN),
         )
-    except (ImportError, OSError):
+    except (NotImplementedError, OSError, ValueError):
         return None
 
 

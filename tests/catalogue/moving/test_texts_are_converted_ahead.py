@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import process
 
 import pytest
 
@@ -57,9 +58,18 @@ def test_few_texts_are_converted_here(monkeypatch: pytest.MonkeyPatch) -> None:
         assert markdown_of(TEXTS[1]) == convert(TEXTS[1], lines=False)
 
 
-def test_a_system_without_semaphores_converts_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_with_too_few_semaphores_converts_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_system_limits_checked", False)
+    monkeypatch.setattr(process, "_system_limited", None)
+    monkeypatch.setattr(os, "sysconf", lambda name: 1)
+
+    with converted_ahead(TEXTS):
+        assert markdown_of(TEXTS[0]) == convert(TEXTS[0], lines=False)
+
+
+def test_a_system_that_gives_no_semaphore_converts_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**options: object) -> None:
-        raise OSError("there are none")
+        raise PermissionError("/dev/shm")
 
     monkeypatch.setattr(ahead, "ProcessPoolExecutor", refuse)
 
