@@ -8,6 +8,9 @@ from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
 from . import cli, db, failpoints, i18n, jobs, schema, signing
+from .catalogue import version
+from .catalogue.former import AT_HOME
+from .catalogue.storefront.addresses import READ
 from .catalogue.storefront.views import bp as catalogue_pages
 from .checkout.views import bp as checkout_pages
 from .components import bp as component_pages
@@ -25,7 +28,7 @@ from .payments.views import bp as postback_pages
 from .site.texts import warn_of_unfinished
 from .site.views import bp as site_pages
 from .unusable import OWN_DATA_DIR, user
-from .web import errors, filters, former, own_templates, security, static
+from .web import errors, filters, former, own_templates, page_cache, security, static
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -53,7 +56,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app, settings.database)
     schema.init_app(app)
     signing.init_app(app, settings)
+    version.init_app(app, settings)
     i18n.init_app(app, settings)
+    page_cache.init_app(app, reads=READ, never_with={*AT_HOME, *i18n.KEPT} - READ)
     security.init_app(app, settings)
     former.init_app(app)
     errors.init_app(app)

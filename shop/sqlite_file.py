@@ -41,6 +41,7 @@ class DatabaseFile:
 
     def __init__(self, path: Path, driver: Any) -> None:
         self.path, self.driver = path, driver
+        self._paths = [f"{path}{part}" for part in PARTS]
         self._opened: list[tuple[int, int] | None] = []
         """Which files are open; empty while none is."""
         self._connections = set[int]()
@@ -71,7 +72,7 @@ class DatabaseFile:
 
     def _lacks_its_log(self) -> bool:
         """Whether the log is missing beside its index: SQLite makes the index last, and removes it first."""
-        log_, index = (self.path.with_name(self.path.name + part) for part in PARTS[1:])
+        _, log_, index = self._paths
         # Twice, because another process may just have begun.
         return not _identity(log_) and bool(_identity(index)) and not _identity(log_)
 
@@ -104,13 +105,17 @@ class DatabaseFile:
         log.error("database_file_lost", parts=[self.path.name + part for part in lost], what=what)
         raise DatabaseFileLost(what) from OSError(what)
 
+    def is_in_place(self) -> bool:
+        """Whether the files at the path are those that are open."""
+        return self._at_the_path() == self._opened
+
     def rescued(self) -> Path:
         """Where the content of a file that is not at the path any more is saved."""
         inode = self._opened[0][1] if self._opened and self._opened[0] else 0
         return self.path.with_name(f"{self.path.name}.rescued-{inode}")
 
     def _at_the_path(self) -> list[tuple[int, int] | None]:
-        return [_identity(self.path.with_name(self.path.name + part)) for part in PARTS]
+        return [_identity(path) for path in self._paths]
 
     def _save(self, connection: Any, lost: list[str]) -> str:
         """Save the content as far as possible; returns what happened, and what to do, in words."""
@@ -137,10 +142,10 @@ class DatabaseFile:
     def _remove_own(self, *parts: str) -> None:
         """Remove what belongs to a lost file, and would damage the one that is put in its place."""
         for part in parts:
-            left = self.path.with_name(self.path.name + part)
+            left = self._paths[PARTS.index(part)]
             opened = self._opened[PARTS.index(part)]
             if opened is not None and opened == _identity(left):
-                left.unlink()
+                os.unlink(left)
 
     def _copy(self, connection: Any) -> Path | None:
         """Copy what is open to a file beside it, once for all processes; None when that failed."""
@@ -166,7 +171,7 @@ def _mode(connection: Any) -> str:
     return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str | Path) -> tuple[int, int] | None:
     """Which file is at the path; None if there is none. To open it would take SQLite's locks from this process."""
     try:
         found = os.stat(path)

@@ -143,6 +143,14 @@ class ExchangeRate(Base):
         return Decimal(self.rate_e8).scaleb(-RATE_PLACES)
 
 
+class CatalogueVersion(Base):
+    """The name of the catalogue's present state, in one row; triggers change it (migration the_catalogues_version)."""
+
+    __tablename__ = "catalogue_version"
+
+    version: Mapped[str] = mapped_column(String(36), primary_key=True)
+
+
 class FormerAddress(Base):
     """Where a product or a category was before: in the shop that it moved from, or under another name here."""
 

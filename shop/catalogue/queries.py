@@ -92,6 +92,11 @@ class Offer:
         return self.left == 0
 
     @property
+    def left_to_show(self) -> int | None:
+        """How many units are left, while that can be told from many: pages are kept until it changes."""
+        return self.left if self.left is not None and self.left <= MAX_QUANTITY else None
+
+    @property
     def is_free(self) -> bool:
         """Whether it costs nothing, in whatever currency."""
         return self.base_price is not None and not self.base_price.minor

@@ -6,8 +6,10 @@ brackets, and `{shop_name}` and a few more stand for settings.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,8 @@ NAMES = ("terms", "privacy", "refunds", "contact")
 SHIPPED = Path(__file__).parent / "pages"
 PLACEHOLDER = re.compile(r"\[\[.+?\]\]", re.DOTALL)
 HIGHEST_HEADING = 2
+CHANGES_SHOW_AFTER = 2.0
+"""Seconds after which another change of a file has another time, on any file system."""
 DAYS = {
     "en": {"one": "day", "other": "days"},
     "ru": {"one": "день", "few": "дня", "many": "дней"},
@@ -55,6 +59,19 @@ def read_page(settings: Settings, name: str, language: str) -> LegalPage:
     """
     title, _, body = _text(settings, name, language).lstrip("\ufeff\n").partition("\n")
     return LegalPage(title.lstrip("# ").strip(), render(body, HIGHEST_HEADING))
+
+
+def text_version(settings: Settings, name: str, language: str) -> tuple[int, ...] | None:
+    """What tells the operator's file from the one that was there before; None while that cannot be told."""
+    try:
+        found = os.stat(own_folder(settings) / f"{name}.{language}.md")
+    except FileNotFoundError:
+        return ()
+    except OSError:
+        return None
+    # Two changes in a row may have the same time, as file systems count it.
+    settled = time.time() - found.st_ctime > CHANGES_SHOW_AFTER
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) if settled else None
 
 
 def unfinished(settings: Settings) -> list[str]:

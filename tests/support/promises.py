@@ -52,6 +52,7 @@ ROWS = {
     36: "Secrets in no log",
     39: "Migrations killed half-way",
     40: "Fresh install: secrets are made once",
+    41: "Stale pages: commit, then read",
 }
 START, END = "<!-- promises: start -->", "<!-- promises: end -->"
 HEAD = "| Row | Test | Cases | Lost | Doubled | Seconds | Engine | Outcome | Made |"

@@ -11,6 +11,8 @@ from ...config import current_settings
 from . import search
 from .listing import Sort
 
+READ = frozenset({"q", "currency", "sort", "page"})
+"""The names in an address that public pages look at."""
 SORTS = {sort.value: sort for sort in Sort}
 LAST_PAGE = 999_999
 """No shop has that many pages, and no database is asked for more."""

@@ -126,7 +126,7 @@ def cards(offers: Iterable[Offer], currency: str) -> list[Card]:
             image=picture(offer.image, folder) if offer.image else None,
             unpriced=offer.base_price is None,
             sold_out=offer.sold_out,
-            left=offer.left,
+            left=offer.left_to_show,
             url=f"{prefix}{offer.slug}{query}",
         )
         for offer in offers
@@ -155,7 +155,7 @@ def product_page(
         unpriced=offer.base_price is None,
         images=[picture(image, folder) for image in images],
         delivery_note=delivery_note(offer, files),
-        left=offer.left,
+        left=offer.left_to_show,
         sold_out=offer.sold_out,
         is_free=offer.is_free,
         max_quantity=offer.max_quantity,

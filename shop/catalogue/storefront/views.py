@@ -26,6 +26,7 @@ from .. import former, queries
 from ..images import NAME
 from ..images import media as media_folder
 from ..queries import StoredCategory
+from ..version import made_of_catalogue
 from . import pages
 from .addresses import LAST_PAGE, ListAddress, address_at_hand, currency_asked, typed_query
 from .linked_data import linked_product
@@ -39,6 +40,7 @@ bp.add_app_template_global(currency_asked)  # the header of every page keeps it
 
 
 @bp.get("/", strict_slashes=False)  # else `GET http://host:99` is redirected, and to that port
+@public(made_of_catalogue)
 def index() -> ResponseReturnValue:
     """Everything for sale; or what an address of another system, such as `/?p=12`, was for."""
     if former.AT_HOME & request.args.keys() and (moved := former.page_of(request)):
@@ -58,7 +60,8 @@ def not_here(error: HTTPException) -> ResponseReturnValue:
 
 
 @bp.get("/categories/<slug>")
-def category(slug: str) -> Response:
+@public(made_of_catalogue)
+def category(slug: str) -> str:
     """What is for sale in one category."""
     categories = queries.categories_for_sale()
     found = next((each for each in categories if each.slug == slug), None)
@@ -70,7 +73,8 @@ def category(slug: str) -> Response:
 
 
 @bp.get("/search")
-def search() -> Response:
+@public(made_of_catalogue)
+def search() -> str:
     """What is found for the words that were typed."""
     address = address_at_hand(url_for("catalogue.search"), typed_query())
     terms = tuple(terms_of(address.typed)) if address.typed else None
@@ -85,13 +89,13 @@ def _list(
     choice: Choice,
     categories: list[StoredCategory],
     **more: object,
-) -> Response:
+) -> str:
     if not 1 <= address.page <= LAST_PAGE:
         abort(404)
     found = list_page(choice, address.currency, address.sort, address.page)
     if address.page > 1 and not found.offers:
         abort(404)
-    page = render_template(
+    return render_template(
         template,
         listing=pages.list_view(address, found, categories),
         typed=address.typed,
@@ -99,11 +103,11 @@ def _list(
         currency_links=pages.currency_links(address),
         **more,
     )
-    return public(page)
 
 
 @bp.get("/products/<slug>")
-def product(slug: str) -> Response:
+@public(made_of_catalogue)
+def product(slug: str) -> str:
     """One product."""
     address = address_at_hand(url_for("catalogue.product", slug=slug))
     offer = queries.find_offer(slug, address.currency)
@@ -112,7 +116,7 @@ def product(slug: str) -> Response:
     images, files = queries.images_of(offer.id), queries.files_of(offer)
     product = pages.product_page(offer, images, files, address.currency)
     url = in_full(address.url(sort=Sort.SHOP))
-    page = render_template(
+    return render_template(
         "catalogue/product.html",
         product=product,
         url=url,
@@ -120,7 +124,6 @@ def product(slug: str) -> Response:
         currency=address.currency,
         currency_links=pages.currency_links(replace(address, sort=Sort.SHOP)),
     )
-    return public(page)
 
 
 @bp.get("/media/<name>")
