@@ -28,6 +28,9 @@ from ..unusable import file_trouble
 PATIENCE = 2.0
 """Seconds after which a person wants to see that something happens."""
 
+HEAD = 1024**2
+"""Bytes by which a file is known as one of ours; one that is too large for a catalogue is never read whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -111,12 +114,12 @@ def import_(file: Path, **given: Any) -> None:
 
 def _found(file: Path, answers: Answers) -> Findings | None:
     """What is found in another shop's file; None for one of ours."""
-    content = file.read_bytes()
-    if is_catalogue(content, file.name):
-        return None
+    with file.open("rb") as opened:
+        if is_catalogue(opened.read(HEAD), file.name):
+            return None
     from ..catalogue.moving.systems import read  # with parsers of HTML, which nothing else needs
 
-    return read(content, answers)
+    return read(file.read_bytes(), answers)
 
 
 def _move(move: Move, options: Options) -> None:

@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
+from shop.catalogue.files import reading
 from shop.catalogue.files.importing import read_catalogue
-from shop.catalogue.files.reading import CatalogueFileError
+from shop.catalogue.files.reading import MAX_BYTES, CatalogueFileError
 
 GOOD = """\
 products:
@@ -385,8 +387,69 @@ def test_a_file_of_aliases_of_aliases_is_refused_in_no_time(path: Path) -> None:
     assert "anchors and aliases" in problems(path, laughs)[0]
 
 
-def test_an_endless_file_is_refused(path: Path) -> None:
-    assert problems(path, "#" * (5 * 1024 * 1024 + 1)) == ["line 1: the file is larger than 5 MB"]
+def test_an_endless_file_is_refused_unread_and_may_come_in_parts(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2**33)
+
+    with pytest.raises(CatalogueFileError) as caught:
+        read_catalogue(path, "USD")
+
+    assert str(caught.value) == (
+        "line 1: the file is larger than 32 MB; import it in parts, each of which begins with `products:`; "
+        "what a part leaves out stays as it is"
+    )
+
+
+def test_a_file_may_be_as_large_as_the_limit(path: Path) -> None:
+    path.write_text(GOOD + "#" * (MAX_BYTES - len(GOOD)))
+
+    assert len(read_catalogue(path, "USD").products) == 1
+
+
+def test_a_file_of_nothing_but_values_is_read_no_further_than_they_are_allowed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_VALUES", 100)
+
+    (found,) = problems(path, "products:\n" + "- a\n" * 1000)
+
+    assert found.startswith("line 99: more than 100 values stand above; import it in parts")
+
+
+def test_a_file_with_the_mark_of_a_byte_order_within_it_is_read(path: Path) -> None:
+    path.write_text(GOOD.replace("Rain", "\ufeffRain"), "utf-8")
+
+    assert read_catalogue(path, "USD").products[0].title == "\ufeffRain"
+
+
+@pytest.mark.parametrize(
+    ("end", "problem"),
+    [
+        ("- [\n", "line 11: is not YAML"),
+        ("- &a\n", "line 10: anchors and aliases"),
+        ("[", "line 10: is not YAML: expected <block end>, but found '['"),
+        ("? {a: b, a: c}\n", "line 10: 'a' is given twice"),
+    ],
+)
+def test_a_mistake_at_the_end_is_named_by_its_own_line_and_not_by_the_next_one(
+    path: Path, end: str, problem: str
+) -> None:
+    assert problems(path, GOOD + end)[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "text", [GOOD, "a:\n- ~\n-\n- [1, {b: 'c'}, ]\n? [d]\n: e\n", "a: |\n  b\n\nc: >\n d\n"]
+)
+def test_both_parsers_read_the_same_values_in_the_same_lines(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    found = []
+    for loader in (reading.LOADER, yaml.BaseLoader):
+        monkeypatch.setattr(reading, "LOADER", loader)
+        document = reading.read_document(text.encode())
+        found.append((document.value, document.lines.find()))
+
+    assert found[0] == found[1]
 
 
 def test_a_windows_file_with_a_byte_order_mark_is_fine(path: Path) -> None:

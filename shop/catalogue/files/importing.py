@@ -9,7 +9,7 @@ from pathlib import Path
 from ..fields import Field, FieldProblem, Given
 from ..product_draft import CategoryDraft, ProductDraft
 from ..product_rules import ProductRules
-from .reading import CatalogueFileError, Lines, Problem, read_document
+from .reading import CatalogueFileError, Lines, Problem, read_document, read_limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class CatalogueFile:
 
 def read_catalogue(path: Path, base_currency: str) -> CatalogueFile:
     """Everything in the file at `path`; raises CatalogueFileError naming every problem in it."""
-    document = read_document(path.read_bytes())
+    document = read_document(read_limited(path))
     if document.value is None:
         raise CatalogueFileError([Problem(1, "the file is empty; it starts with `products:`")])
     rules = ProductRules(path.resolve().parent, base_currency)

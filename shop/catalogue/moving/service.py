@@ -104,7 +104,7 @@ def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
         remember_addresses(session, move.addresses.new)
 
     report = import_file(
-        CatalogueFile(categories, [each.draft for each in taken], Lines(rows)), also
+        CatalogueFile(categories, [each.draft for each in taken], Lines(lambda: (rows, {}))), also
     )
     return Moved(report, catalogue, listed)
 
