@@ -1,4 +1,8 @@
-"""What drafts change in the categories and products that are there."""
+"""What drafts change in the categories and products that are there.
+
+Products are compared and written some hundreds at a time, by SQLAlchemy Core: only their rows are held, and
+what belongs together is written by one statement.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,18 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from ..db import utcnow
 from .fields import FieldProblem
-from .models import Category, DeliveryKind, Price, Product, ProductFile, ProductImage
+from .models import Category, DeliveryKind
 from .product_draft import CategoryDraft, ProductDraft
+from .product_rows import Part, Rows, Stored, stored_products
+from .queries import products
 from .storage import StoredFile, storage
+
+AT_ONCE = 500
+"""Products that are compared and written at a time."""
 
 
 @dataclass(slots=True)
@@ -32,6 +41,14 @@ class ImportReport:
     """Products that come together are of one age, so that the newest ones keep the file's order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A product that is there."""
+
+    id: int
+    position: int
+
+
 def store_files(draft: ProductDraft, data_dir: Path) -> list[StoredFile]:
     """Put a product's images into the data folder and its goods where they are kept. Raises BadImage."""
     for image in draft.images:
@@ -39,17 +56,14 @@ def store_files(draft: ProductDraft, data_dir: Path) -> list[StoredFile]:
     return [storage().store(file) for file in draft.delivery.files]
 
 
-def lock_products(session: Session) -> dict[str, Product]:
-    """Every product by slug; on PostgreSQL no sale moves their stock until the commit."""
-    statement = (
-        select(Product)
-        .options(*map(selectinload, (Product.prices, Product.images, Product.more_files)))
-        # In the order in which a checkout takes stock, so that the two cannot block each other.
-        .order_by(Product.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return {product.slug: product for product in session.scalars(statement)}
+def lock_products(session: Session) -> dict[str, Known]:
+    """Every product by slug, in the shop's order; on PostgreSQL no sale moves their stock until the commit."""
+    columns = (products.c.slug, products.c.id, products.c.position)
+    # In the order in which a checkout takes stock, so that the two cannot block each other.
+    statement = select(*columns).order_by(products.c.id).with_for_update()
+    rows = session.connection().execute(statement)
+    found = {slug: Known(id, position) for slug, id, position in rows}
+    return dict(sorted(found.items(), key=lambda item: (item[1].position, item[1].id)))
 
 
 def lock_categories(session: Session) -> dict[str, Category]:
@@ -75,55 +89,154 @@ def merge_categories(
             report.categories.append(draft.slug)
 
 
-def merge(
-    session: Session,
-    products: dict[str, Product],
-    categories: Mapping[str, Category],
-    draft: ProductDraft,
-    files: Sequence[StoredFile],
-    report: ImportReport,
-) -> Iterator[FieldProblem]:
-    """Add the draft's product, with its goods in `files`, or change what differs; yields what cannot be done."""
-    if draft.category and draft.category not in categories:
+class Merge:
+    """Brings drafts into the shop, all in one transaction; `here` is every product of the shop, and grows."""
+
+    def __init__(
+        self,
+        session: Session,
+        here: dict[str, Known],
+        categories: Mapping[str, int],
+        listed: Sequence[str],
+        report: ImportReport,
+    ) -> None:
+        self.session, self.here, self.categories, self.report = session, here, categories, report
+        self.places = {slug: at for at, slug in enumerate(merged_order(list(here), listed))}
+        self.others = here.keys() - set(listed)
+
+    def arrange(self) -> None:
+        """Give the products that are not in the file the places that are left to them."""
+        rows = Rows()
+        for slug in self.others:
+            known, position = self.here[slug], self.places[slug]
+            if known.position != position:
+                rows.change(known.id, {"position": position})
+        rows.write(self.session)
+
+    def take(
+        self, drafts: Sequence[ProductDraft], files: Sequence[Sequence[StoredFile]]
+    ) -> Iterator[tuple[int, FieldProblem]]:
+        """Add the drafts' products, with their goods in `files`, or change what differs.
+
+        Yields what cannot be done, each with the place of its draft.
+        """
+        known = [self.here[draft.slug].id for draft in drafts if draft.slug in self.here]
+        stored, rows = stored_products(self.session, known), Rows()
+        for place, (draft, goods) in enumerate(zip(drafts, files, strict=True)):
+            present = stored.get(draft.slug)
+            if not any(draft.prices.values()):
+                self.report.free.append(draft.slug)
+            if problem := self._unknown_category(draft) or (present and _refusal(present, draft)):
+                yield place, problem
+            elif present is None:
+                self._add(rows, draft, goods)
+            else:
+                self._change(rows, present, draft, goods)
+        for slug, id in rows.write(self.session).items():
+            self.here[slug] = Known(id, self.places[slug])
+
+    def _unknown_category(self, draft: ProductDraft) -> FieldProblem | None:
+        if not draft.category or draft.category in self.categories:
+            return None
         text = f"category {draft.category!r} is neither in the file's categories nor in the shop"
-        yield FieldProblem(("category",), text)
-        return
-    if not any(draft.prices.values()):
-        report.free.append(draft.slug)
-    product = products.get(draft.slug)
-    values = _plain_values(draft, files) | {"category": categories.get(draft.category)}
-    if product is None:
-        values["created_at"] = values["updated_at"] = report.started_at
-        products[draft.slug] = _added(session, draft, values)
-        _merge_files(products[draft.slug], files)
-        report.added.append(draft.slug)
-        return
-    if problem := _refusal(product, draft):
-        yield problem
-        return
-    # A list, because every part must be merged, also after one has changed.
-    changes = [
-        _set(product, **values),
-        _merge_stock(product, draft),
-        _merge_prices(product, draft),
-        _merge_files(product, files),
-        _merge_images(session, product, draft),
-    ]
-    if any(changes):
-        product.updated_at = utcnow()
-        report.changed.append(draft.slug)
-    else:
-        report.unchanged.append(draft.slug)
+        return FieldProblem(("category",), text)
+
+    def _add(self, rows: Rows, draft: ProductDraft, files: Sequence[StoredFile]) -> None:
+        values = self._values(draft, files) | {
+            "slug": draft.slug,
+            "position": self.places[draft.slug],
+            "created_at": self.report.started_at,
+            "updated_at": self.report.started_at,
+            # Keys are counted in as they are added; until then there is nothing to sell.
+            "available": 0 if draft.delivery.kind is DeliveryKind.KEY else draft.stock,
+            "stock_total": draft.stock,
+        }
+        rows.add(values, _parts(draft, files))
+        self.report.added.append(draft.slug)
+
+    def _change(
+        self, rows: Rows, present: Stored, draft: ProductDraft, files: Sequence[StoredFile]
+    ) -> None:
+        wanted = self._values(draft, files)
+        different = {name: value for name, value in wanted.items() if present.row[name] != value}
+        if draft.stock != present.row["stock_total"]:
+            # Put on sale what the file says, less what is held or sold already.
+            left = None if draft.stock is None else draft.stock - present.row["taken"]
+            different |= {"available": left, "stock_total": draft.stock}
+        parts = {
+            part: wanted
+            for part, wanted in _parts(draft, files).items()
+            if present.parts[part] != wanted
+        }
+        (self.report.changed if different or parts else self.report.unchanged).append(draft.slug)
+        if present.row["position"] != self.places[draft.slug]:
+            different["position"] = self.places[draft.slug]
+        if different or parts:
+            rows.change(present.row["id"], different, parts)
+
+    def _values(self, draft: ProductDraft, files: Sequence[StoredFile]) -> dict[str, object]:
+        file = files[0] if files else StoredFile("", None)
+        return {
+            "category_id": self.categories.get(draft.category),
+            "title": draft.title,
+            "summary": draft.summary,
+            "description": draft.description,
+            "active": draft.active,
+            "most_per_order": draft.most_per_order,
+            "honour_late_hours": draft.honour_late_hours,
+            "delivery_kind": draft.delivery.kind,
+            "delivery_text": draft.delivery.text,
+            "delivery_markdown": draft.delivery.markdown,
+            "delivery_file": file.name,
+            "delivery_size": file.size,
+            "max_downloads": draft.delivery.max_downloads,
+            "download_days": draft.delivery.download_days,
+            "low_stock": draft.delivery.low_stock,
+        }
 
 
-def arrange(placed: Mapping[str, Product] | Mapping[str, Category], listed: Sequence[str]) -> None:
-    """Give the products, or the categories, the order of the file."""
-    ranked: list[Product | Category] = sorted(
-        placed.values(), key=lambda p: (p.id is None, p.position, p.id or 0)
-    )
+def _parts(
+    draft: ProductDraft, files: Sequence[StoredFile]
+) -> dict[Part, list[tuple[object, ...]]]:
+    """The rows of a product's other tables, as `Part` names their columns."""
+    return {
+        Part.PRICES: sorted(draft.prices.items()),
+        Part.IMAGES: [
+            (position, item.image.name, item.alt, item.image.width, item.image.height)
+            for position, item in enumerate(draft.images)
+        ],
+        # Those behind the first, each in the place that it has.
+        Part.FILES: [(at, name, size) for at, (name, size) in enumerate(files[1:], start=2)],
+    }
+
+
+def _refusal(present: Stored, draft: ProductDraft) -> FieldProblem | None:
+    was_key = present.row["delivery_kind"] is DeliveryKind.KEY
+    if was_key != (draft.delivery.kind is DeliveryKind.KEY):
+        return FieldProblem(
+            ("delivery",),
+            f"{draft.slug} cannot change to or from licence keys; make a new product for that",
+        )
+    taken = present.row["taken"]
+    if draft.stock is not None and draft.stock < taken:
+        text = f"stock {draft.stock} is less than the {taken} units sold or held already"
+        return FieldProblem(("stock",), text)
+    return None
+
+
+def arrange_categories(placed: Mapping[str, Category], listed: Sequence[str]) -> None:
+    """Give the categories the order of the file."""
+    ranked = sorted(placed.values(), key=lambda c: (c.id is None, c.position, c.id or 0))
     known = [each.slug for each in ranked if each.id is not None]
     for position, slug in enumerate(merged_order(known, listed)):
         _set(placed[slug], position=position)
+
+
+def _set(category: Category, **values: object) -> bool:
+    different = {name: value for name, value in values.items() if getattr(category, name) != value}
+    for name, value in different.items():
+        setattr(category, name, value)
+    return bool(different)
 
 
 def merged_order(known: Sequence[str], listed: Sequence[str]) -> list[str]:
@@ -142,120 +255,3 @@ def merged_order(known: Sequence[str], listed: Sequence[str]) -> list[str]:
     first = behind.pop("", [])
     rest = [each for slug in order for each in (slug, *behind.get(slug, ()))]
     return [*first, *rest] if here & there else [*rest, *first]
-
-
-def _added(session: Session, draft: ProductDraft, values: dict[str, object]) -> Product:
-    product = Product(slug=draft.slug, **values)
-    # Keys are counted in as they are added; until then there is nothing to sell.
-    product.available = 0 if draft.delivery.kind is DeliveryKind.KEY else draft.stock
-    product.stock_total = draft.stock
-    product.prices = [Price(currency=code, minor=minor) for code, minor in draft.prices.items()]
-    product.images = _images(draft)
-    session.add(product)
-    return product
-
-
-def _refusal(product: Product, draft: ProductDraft) -> FieldProblem | None:
-    was_key = product.delivery_kind is DeliveryKind.KEY
-    if was_key != (draft.delivery.kind is DeliveryKind.KEY):
-        return FieldProblem(
-            ("delivery",),
-            f"{draft.slug} cannot change to or from licence keys; make a new product for that",
-        )
-    if draft.stock is not None and draft.stock < product.taken:
-        text = f"stock {draft.stock} is less than the {product.taken} units sold or held already"
-        return FieldProblem(("stock",), text)
-    return None
-
-
-def _merge_stock(product: Product, draft: ProductDraft) -> bool:
-    """Put on sale what the file says, less what is held or sold already."""
-    if draft.stock == product.stock_total:
-        return False
-    product.available = None if draft.stock is None else draft.stock - product.taken
-    product.stock_total = draft.stock
-    return True
-
-
-def _plain_values(draft: ProductDraft, files: Sequence[StoredFile]) -> dict[str, object]:
-    file = files[0] if files else StoredFile("", None)
-    return {
-        "title": draft.title,
-        "summary": draft.summary,
-        "description": draft.description,
-        "active": draft.active,
-        "most_per_order": draft.most_per_order,
-        "honour_late_hours": draft.honour_late_hours,
-        "delivery_kind": draft.delivery.kind,
-        "delivery_text": draft.delivery.text,
-        "delivery_markdown": draft.delivery.markdown,
-        "delivery_file": file.name,
-        "delivery_size": file.size,
-        "max_downloads": draft.delivery.max_downloads,
-        "download_days": draft.delivery.download_days,
-        "low_stock": draft.delivery.low_stock,
-    }
-
-
-def _set(thing: Product | Category, **values: object) -> bool:
-    different = {name: value for name, value in values.items() if getattr(thing, name) != value}
-    for name, value in different.items():
-        setattr(thing, name, value)
-    return bool(different)
-
-
-def _merge_prices(product: Product, draft: ProductDraft) -> bool:
-    present = {price.currency: price for price in product.prices}
-    if {code: price.minor for code, price in present.items()} == draft.prices:
-        return False
-    for code, price in present.items():
-        if code not in draft.prices:
-            product.prices.remove(price)
-    for code, minor in draft.prices.items():
-        if code in present:
-            present[code].minor = minor
-        else:
-            product.prices.append(Price(currency=code, minor=minor))
-    return True
-
-
-def _merge_files(product: Product, files: Sequence[StoredFile]) -> bool:
-    """Give a product the files behind its first, each in the place that it has."""
-    wanted = dict(enumerate(files[1:], start=2))
-    present = {file.position: file for file in product.more_files}
-    if {at: StoredFile(file.name, file.size) for at, file in present.items()} == wanted:
-        return False
-    for at, file in present.items():
-        if at not in wanted:
-            product.more_files.remove(file)
-    for at, (name, size) in wanted.items():
-        if at in present:
-            present[at].name, present[at].size = name, size
-        else:
-            product.more_files.append(ProductFile(position=at, name=name, size=size))
-    return True
-
-
-def _merge_images(session: Session, product: Product, draft: ProductDraft) -> bool:
-    present = [(i.name, i.alt, i.width, i.height) for i in product.images]
-    images = _images(draft)
-    if present == [(i.name, i.alt, i.width, i.height) for i in images]:
-        return False
-    product.images.clear()
-    # The old ones go first, because two images may not have one position even for a moment.
-    session.flush()
-    product.images = images
-    return True
-
-
-def _images(draft: ProductDraft) -> list[ProductImage]:
-    return [
-        ProductImage(
-            position=position,
-            name=item.image.name,
-            alt=item.alt,
-            width=item.image.width,
-            height=item.image.height,
-        )
-        for position, item in enumerate(draft.images)
-    ]

@@ -18,11 +18,13 @@ from .files.importing import CatalogueFile, read_catalogue
 from .files.reading import CatalogueFileError, Problem
 from .images import BadImage
 from .merging import (
+    AT_ONCE,
     ImportReport,
-    arrange,
+    Known,
+    Merge,
+    arrange_categories,
     lock_categories,
     lock_products,
-    merge,
     merge_categories,
     store_files,
 )
@@ -38,7 +40,7 @@ DOUBTFUL = 10
 """A rate so many times larger or smaller than expected is the wrong way round, or has a point too far."""
 
 
-Also = Callable[[Session, Mapping[str, Product]], None]
+Also = Callable[[Session, Mapping[str, Known]], None]
 """What belongs to an import and is done with it or not at all; it is given all products by slug."""
 
 
@@ -67,13 +69,18 @@ def import_file(file: CatalogueFile, also: Also = lambda *_: None) -> ImportRepo
     with transaction("import") as session:
         products, categories = lock_products(session), lock_categories(session)
         merge_categories(session, categories, file.categories, report)
-        arrange(categories, [draft.slug for draft in file.categories])
-        for place, draft in enumerate(file.products):
-            for problem in merge(session, products, categories, draft, stored[place], report):
-                problems.append(file.problem(place, problem))
+        arrange_categories(categories, [draft.slug for draft in file.categories])
+        session.flush()  # so that new categories have ids
+        ids = {slug: category.id for slug, category in categories.items()}
+        listed = [draft.slug for draft in file.products]
+        merge = Merge(session, products, ids, listed, report)
+        for start in range(0, len(listed), AT_ONCE):
+            end = start + AT_ONCE
+            for place, problem in merge.take(file.products[start:end], stored[start:end]):
+                problems.append(file.problem(start + place, problem))
         if problems:
             raise CatalogueFileError(problems)
-        arrange(products, [draft.slug for draft in file.products])
+        merge.arrange()
         also(session, products)
     return report
 

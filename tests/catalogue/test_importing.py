@@ -20,7 +20,7 @@ from shop.catalogue.storage import Folder, StoredFile
 from shop.config import Settings
 from shop.db import db, end_read, transaction
 
-from .conftest import ImportText, ProductText, Write
+from .conftest import ImportText, ProductText, Write, counted
 
 IMAGES = "[{file: images/rain.jpg, alt: Rain on a roof}, {file: images/small.png, alt: A drop}]"
 
@@ -134,6 +134,50 @@ def test_the_same_file_twice_changes_nothing(
 
         assert (report.added, report.changed, report.unchanged) == ([], [], ["rain", "key"])
         assert everything() == before
+
+
+def test_many_products_take_no_more_statements_than_a_few(
+    app: Flask, import_text: ImportText, product: ProductText
+) -> None:
+    def statements(title: str, number: int, prices: str = "{USD: 12, EUR: 11}") -> int:
+        text = "".join(
+            product(f"{title}-{n}", title=title, prices=prices, images=IMAGES)
+            for n in range(number)
+        )
+        with app.app_context(), counted(app) as found:
+            import_text(text)
+        return len(found)
+
+    few, many = statements("few", 2), statements("many", 200)
+    few_changed = statements("few", 2, "{USD: 13}")
+    many_changed = statements("many", 200, "{USD: 13}")
+
+    assert (few, few_changed) == (many, many_changed)
+
+
+def test_products_that_are_compared_in_turns_become_what_the_file_says(
+    app: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    import_text: ImportText,
+    product: ProductText,
+) -> None:
+    monkeypatch.setattr("shop.catalogue.service.AT_ONCE", 2)
+    names = ["rain", "wind", "fog", "hail", "snow"]
+    with app.app_context():
+        import_text("".join(map(product, names)))
+        before = everything()
+
+        with pytest.raises(CatalogueFileError, match="line 28: category 'gone' is neither"):
+            import_text(
+                "".join(
+                    product(name, title="New", category="gone" * (name == "snow")) for name in names
+                )
+            )
+        assert everything() == before
+
+        report = import_text("".join(product(name, title=f"{name} 2") for name in names[::-1]))
+        assert report.changed == slugs() == names[::-1]
+        assert {find(name).title for name in names} == {f"{name} 2" for name in names}
 
 
 def test_a_bad_line_keeps_the_whole_file_out(

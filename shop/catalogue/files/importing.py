@@ -37,7 +37,12 @@ def read_catalogue(path: Path, base_currency: str) -> CatalogueFile:
     categories = [
         rules.category(each) for each in rules.sequence(top.get("categories"), "categories")
     ]
-    products = [rules.product(each) for each in rules.sequence(top.get("products"), "products")]
+    given = rules.sequence(top.get("products"), "products")[::-1]
+    document.value = None
+    top.clear()
+    products = []
+    while given:  # what a product is made of is let go at once, or all would be there twice
+        products.append(rules.product(given.pop()))
     problems = [
         *document.problems,
         *map(document.lines.located, rules.problems),

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import yaml
@@ -99,7 +100,7 @@ class Lines:
         return Problem(line or self.of(problem.field), problem.text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Document:
     """A file's plain values, where they stand, and what is wrong with them as YAML."""
 
@@ -203,7 +204,7 @@ class _Reader:
         if self.count > MOST_VALUES:
             self._refuse(event, f"more than {MOST_VALUES} values stand above; {IN_PARTS}")
             raise _Enough
-        if event.anchor:
+        if getattr(event, "anchor", None):
             self._refuse(event, "anchors and aliases (&name, *name) are not used; write it out")
         if tag := getattr(event, "tag", None):
             self._refuse(event, f"tags such as {clipped(tag)} are not used")
@@ -223,7 +224,7 @@ class _Reader:
             if isinstance(key, yaml.MappingEndEvent):
                 break
             self._value(key, None, depth)
-            name = key.value if isinstance(key, yaml.ScalarEvent) else ""
+            name = intern(key.value) if isinstance(key, yaml.ScalarEvent) else ""
             if name in values:
                 text = f"{clipped(name)} is given twice; leave only one of them"
                 self.problems.append(Problem(_line_of(key), text))
@@ -250,4 +251,4 @@ def _syntax(error: yaml.MarkedYAMLError) -> Problem:
 
 
 def _line_of(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    return int(event.start_mark.line) + 1 if event.start_mark else 1

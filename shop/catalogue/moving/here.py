@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from ...db import db, end_read
 from ..files.exporting import Written, entry_of
+from ..merging import Known
 from ..models import Category, DeliveryKind, MovedProduct, Product
 from ..product_draft import MISSING_GOODS, ProductDraft
 from .carried import Carried, Here
@@ -124,7 +125,7 @@ def remember(
     session: Session,
     system: str,
     carried: Sequence[Carried],
-    products: Mapping[str, Product],
+    products: Mapping[str, Known],
     base_currency: str,
 ) -> None:
     """Note what the file said of what is carried now; a part of the import's transaction."""

@@ -17,7 +17,7 @@ from ..files.reading import Lines
 from ..former import AddressPlan
 from ..former import remember as remember_addresses
 from ..images import write_atomically
-from ..merging import ImportReport
+from ..merging import ImportReport, Known
 from ..models import Product
 from ..product_draft import CategoryDraft
 from ..service import import_file
@@ -95,7 +95,7 @@ def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
         ("products", place): each.found.where.row for place, each in enumerate(taken)
     }
 
-    def also(session: Session, products: Mapping[str, Product]) -> None:
+    def also(session: Session, products: Mapping[str, Known]) -> None:
         session.flush()  # so that what is counted is what the database has
         if session.scalar(select(func.count(Product.id))) != len(products):
             raise MovingError("The database does not hold what was imported; nothing was changed.")
