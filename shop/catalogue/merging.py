@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..db import utcnow
+from .alphabet import name_key
 from .fields import FieldProblem
 from .models import Category, DeliveryKind
 from .product_draft import CategoryDraft, ProductDraft
@@ -179,6 +180,7 @@ class Merge:
         return {
             "category_id": self.categories.get(draft.category),
             "title": draft.title,
+            "name_key": name_key(draft.title),
             "summary": draft.summary,
             "description": draft.description,
             "active": draft.active,

@@ -6,13 +6,24 @@ import enum
 import re
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from ..columns import UtcDateTime, enum_column
 from ..db import Base, utcnow
 from ..money import Money
+from .alphabet import name_key
 
 
 class DeliveryKind(enum.StrEnum):
@@ -25,6 +36,9 @@ class DeliveryKind(enum.StrEnum):
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """What a product or category is called in addresses."""
+
+SORTED_BY_SIGN = Text().with_variant(Text(collation="C"), "postgresql")
+"""A text that is sorted as Python sorts it, whatever language the database was made for."""
 
 RATE_PLACES = 8
 """How many decimal places an exchange rate may have."""
@@ -42,6 +56,16 @@ class Category(Base):
     summary: Mapped[str] = mapped_column(String(240), default="")
 
 
+def _for_lists(name: str, *columns: Any) -> Index:
+    """An index in the order of a list: a page of it is found without a look at the products of others."""
+    return Index(
+        f"ix_products_{name}",
+        *columns,
+        sqlite_where=text("active = 1"),
+        postgresql_where=text("active"),
+    )
+
+
 class Product(Base):
     """One thing for sale. Products are never deleted, only withdrawn: old orders point at them.
 
@@ -50,7 +74,13 @@ class Product(Base):
     """
 
     __tablename__ = "products"
-    __table_args__ = (CheckConstraint("available >= 0", name="available"),)
+    __table_args__ = (
+        CheckConstraint("available >= 0", name="available"),
+        _for_lists("in_shop_order", "position", "id"),
+        _for_lists("of_category", "category_id", "position", "id"),
+        _for_lists("newest", text("created_at DESC"), "position", "id"),
+        _for_lists("by_name", "name_key", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(80), unique=True, insert_sentinel=True)
@@ -58,6 +88,8 @@ class Product(Base):
     position: Mapped[int] = mapped_column(default=0)
     category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"), index=True)
     title: Mapped[str] = mapped_column(String(120))
+    name_key: Mapped[str] = mapped_column(SORTED_BY_SIGN, default="")
+    """What the title is sorted by; whoever writes a title without an object writes it too."""
     summary: Mapped[str] = mapped_column(String(240))
     description: Mapped[str] = mapped_column(Text, default="")
     """Markdown."""
@@ -100,6 +132,11 @@ class Product(Base):
     more_files: Mapped[list[ProductFile]] = relationship(
         cascade="all, delete-orphan", order_by="ProductFile.position"
     )
+
+    @validates("title")
+    def _sort_by_title(self, _: str, title: str) -> str:
+        self.name_key = name_key(title)
+        return title
 
     @property
     def files(self) -> list[tuple[str, int | None]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, and_, bindparam, exists, select
+from sqlalchemy import FromClause, Row, Select, Table, and_, bindparam, exists, select
 
 from ..config import current_settings
 from ..db import db, utcnow
@@ -108,10 +108,22 @@ class Offer:
         return min(bound for bound in bounds if bound is not None)
 
 
-def offer_columns() -> Select[Any]:
-    """Active products with what prices them in `:currency` and their first image: one statement."""
+def priced(statement: Select[Any]) -> Select[Any]:
+    """The statement with what prices each of its products in `:currency`."""
     return (
-        select(
+        statement.outerjoin(_own, _priced_in(_own, "currency"))
+        .outerjoin(_base, _priced_in(_base, "base_currency"))
+        .outerjoin(rates, _rate_to("currency"))
+    )
+
+
+def offer_columns(source: FromClause = products) -> Select[Any]:
+    """Active products with what prices them in `:currency` and their first image: one statement.
+
+    The products may be joined to something else in `source`.
+    """
+    return (
+        priced(select(
             products.c.id, products.c.slug, products.c.title, products.c.summary,
             products.c.description, products.c.delivery_kind, products.c.delivery_file,
             products.c.available, products.c.delivery_size, products.c.max_downloads, products.c.download_days,
@@ -120,10 +132,7 @@ def offer_columns() -> Select[Any]:
             rates.c.rate_e8, rates.c.set_at,
             images.c.name.label("image"), images.c.alt, images.c.width, images.c.height,
             categories.c.slug.label("category"), categories.c.title.label("category_title"),
-        )
-        .outerjoin(_own, _priced_in(_own, "currency"))
-        .outerjoin(_base, _priced_in(_base, "base_currency"))
-        .outerjoin(rates, _rate_to("currency"))
+        ).select_from(source))
         .outerjoin(images, and_(images.c.product_id == products.c.id, images.c.position == 0))
         .outerjoin(categories, categories.c.id == products.c.category_id)
         .where(products.c.active)

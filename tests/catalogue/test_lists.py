@@ -9,11 +9,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from shop.catalogue.alphabet import name_key
 from shop.catalogue.models import ExchangeRate, Price
 from shop.catalogue.service import set_rates
-from shop.catalogue.storefront.listing import PAGE_SIZE, name_key
-from shop.db import transaction, utcnow
+from shop.catalogue.storefront.listing import PAGE_SIZE
+from shop.db import end_read, transaction, utcnow
+from shop.schema import migrations
 from tests.factories import make_product
+from tests.support.plans import plans
 
 from .conftest import ImportText, ProductText
 
@@ -190,3 +193,53 @@ def test_a_short_list_has_no_pages(app: Flask, client: FlaskClient) -> None:
 
     assert 'class="pager"' not in client.get("/").text
     assert client.get("/?page=2").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "index"),
+    [
+        ("/?page=2", "in_shop_order"),
+        ("/?page=2&sort=name", "by_name"),
+        ("/?page=2&sort=newest", "newest"),
+        ("/categories/air?page=2", "of_category"),
+    ],
+)
+def test_a_page_of_a_list_is_found_by_the_index_of_its_order(
+    app: Flask,
+    client: FlaskClient,
+    import_text: ImportText,
+    product: ProductText,
+    address: str,
+    index: str,
+) -> None:
+    with app.app_context():
+        import_text(
+            "".join(product(f"rain-{n}", category="air") for n in range(PAGE_SIZE + 1))
+            + "\ncategories: [{slug: air, title: Air}]"
+        )
+
+    with plans(app) as found:
+        assert len(titles(client, address)) == 1
+
+    assert any(f"ix_products_{index}" in plan for plan in found)
+
+
+def test_a_title_that_is_changed_is_sorted_anew(
+    app: Flask, client: FlaskClient, import_text: ImportText, product: ProductText
+) -> None:
+    with app.app_context():
+        import_text(product("a", title="Ash") + product("b", title="Birch"))
+        import_text(product("a", title="«cedar»"))
+
+    assert titles(client, "/?sort=name") == ["Birch", "«cedar»"]
+
+
+def test_an_upgrade_sorts_the_titles_that_are_there(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        for title in ("«cedar»", "Birch", "Ёлка", "Жук", "Ель"):
+            make_product(title=title)
+        end_read()
+        migrations().downgrade("1796010900")
+        migrations().upgrade()
+
+    assert titles(client, "/?sort=name") == ["Birch", "«cedar»", "Ель", "Ёлка", "Жук"]

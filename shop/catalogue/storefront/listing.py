@@ -23,6 +23,7 @@ from ..queries import (
     offer_columns,
     offers_from,
     own_price,
+    priced,
     products,
     rates,
     read_offers,
@@ -71,45 +72,16 @@ def list_page(choice: Choice, currency: str, sort: Sort, number: int) -> ListPag
     if choice.terms == ():
         return ListPage([], 0)
     engine = db.engine.dialect.name
-    values: dict[str, object] = {}
+    values: dict[str, object] = {"size": PAGE_SIZE, "skipped": (number - 1) * PAGE_SIZE}
     if choice.category:
         values["category"] = choice.category
     if choice.terms:
         values["terms"] = search.expression(choice.terms, engine)
-    skipped = (number - 1) * PAGE_SIZE
-    if sort is Sort.NAME:
-        return _page_by_name(choice, engine, currency, skipped, values)
-    values |= {"size": PAGE_SIZE, "skipped": skipped}
     if sort in (Sort.PRICE_UP, Sort.PRICE_DOWN):
         values |= _price_values(currency)
     statement = _statement(engine, bool(choice.category), bool(choice.terms), sort)
     rows = read_offers(statement, currency, **values)
     return ListPage(offers_from(rows, currency), rows[0].total if rows else 0)
-
-
-def _page_by_name(
-    choice: Choice, engine: str, currency: str, skipped: int, values: dict[str, object]
-) -> ListPage:
-    """By titles sorted here: the two databases disagree about letters, and SQLite knows only a to z."""
-    statement = _titles(engine, bool(choice.category), bool(choice.terms))
-    rows = db.session.connection().execute(statement, values).all()
-    ids = [row.id for row in sorted(rows, key=lambda row: (name_key(row.title), row.id))]
-    ids = ids[skipped : skipped + PAGE_SIZE]
-    offers = {
-        offer.id: offer for offer in offers_from(read_offers(_BY_ID, currency, ids=ids), currency)
-    }
-    return ListPage([offers[id] for id in ids if id in offers], len(rows) if ids else 0)
-
-
-AFTER = str.maketrans(
-    {"ё": "е\uffff", "ґ": "г\uffff", "є": "е\ufffe", "і": "и\ufffe", "ї": "и\uffff"}
-)
-"""Letters that stand elsewhere in the alphabet than in Unicode."""
-
-
-def name_key(title: str) -> str:
-    """What titles are sorted by: case and leading quotation marks do not count."""
-    return title.casefold().translate(AFTER).lstrip("\"'«„“‘( ")
 
 
 def _price_values(currency: str) -> dict[str, object]:
@@ -135,19 +107,35 @@ def _sorting_price() -> Any:
     return case((and_(base_price <= LARGEST_PRICE, price <= LARGEST_PRICE), price))
 
 
-def _sorted_by(sort: Sort, found: Any) -> list[Any]:
+def _first_key(sort: Sort, found: Any) -> Any:
+    """What a list is sorted by before anything else."""
+    match sort:
+        case Sort.PRICE_UP | Sort.PRICE_DOWN:
+            return _sorting_price()
+        case Sort.NEWEST:
+            return products.c.created_at
+        case Sort.NAME:
+            return products.c.name_key
+        case _:
+            return products.c.position if found is None else found.c.rank
+
+
+def _in_order(sort: Sort, first_key: Any) -> list[Any]:
     match sort:
         case Sort.PRICE_UP:
-            return [_sorting_price().asc().nulls_last(), *IN_SHOP_ORDER]
+            return [first_key.asc().nulls_last(), *IN_SHOP_ORDER]
         case Sort.PRICE_DOWN:
-            return [_sorting_price().desc().nulls_last(), *IN_SHOP_ORDER]
+            return [first_key.desc().nulls_last(), *IN_SHOP_ORDER]
         case Sort.NEWEST:
-            return [products.c.created_at.desc(), *IN_SHOP_ORDER]
+            return [first_key.desc(), *IN_SHOP_ORDER]
+        case Sort.NAME:
+            return [first_key, products.c.id]
         case _:
-            return [*IN_SHOP_ORDER] if found is None else [found.c.rank, *IN_SHOP_ORDER]
+            return [first_key, *IN_SHOP_ORDER]
 
 
 def _narrowed(statement: Select[Any], in_category: bool, found: Any) -> Select[Any]:
+    statement = statement.where(products.c.active)
     if in_category:
         statement = statement.where(
             products.c.category_id
@@ -160,21 +148,29 @@ def _narrowed(statement: Select[Any], in_category: bool, found: Any) -> Select[A
 
 @lru_cache  # composing a statement costs more than running it
 def _statement(engine: str, in_category: bool, searching: bool, sort: Sort) -> Select[Any]:
+    """The products of a page are chosen first, by the index of their order, and only they are looked up whole."""
     found = search.FOUND[engine] if searching else None
-    total = func.count().over().label("total")
-    return (
-        _narrowed(offer_columns().add_columns(total), in_category, found)
-        .order_by(*_sorted_by(sort, found))
+    first_key = _first_key(sort, found)
+    chosen = select(products.c.id, first_key.label("first_key"))
+    total: Any
+    if searching:  # all that is found has to be looked at to find the best
+        chosen = chosen.add_columns(func.count().over().label("total"))
+    if sort in (Sort.PRICE_UP, Sort.PRICE_DOWN):
+        chosen = priced(chosen.select_from(products))
+    page = (
+        _narrowed(chosen, in_category, found)
+        .order_by(*_in_order(sort, first_key))
         .limit(bindparam("size"))
         .offset(bindparam("skipped"))
+        .subquery("page")
     )
-
-
-@lru_cache
-def _titles(engine: str, in_category: bool, searching: bool) -> Select[Any]:
-    found = search.FOUND[engine] if searching else None
-    statement = select(products.c.id, products.c.title).where(products.c.active)
-    return _narrowed(statement, in_category, found)
-
-
-_BY_ID = offer_columns().where(products.c.id.in_(bindparam("ids", expanding=True)))
+    if searching:
+        total = page.c.total
+    else:
+        count = select(func.count()).select_from(products)
+        total = _narrowed(count, in_category, None).scalar_subquery().label("total")
+    return (
+        offer_columns(page.join(products, products.c.id == page.c.id))
+        .add_columns(total)
+        .order_by(*_in_order(sort, page.c.first_key))
+    )
