@@ -11,7 +11,15 @@ from sqlalchemy.orm import InstrumentedAttribute
 from ..attention.models import LONGEST_REFERENCE, AttentionItem
 from ..catalogue.models import DeliveryKind, Product, ProductFile
 from ..db import db
-from ..orders.models import HAS_GOODS, HoldState, Order, OrderLine, OrderStatus, StockHold
+from ..orders.models import (
+    HAS_GOODS,
+    HoldState,
+    Order,
+    OrderLine,
+    OrderStatus,
+    StockHold,
+    has_status,
+)
 from .models import Delivery, DeliveryState, LicenceKey
 
 
@@ -30,7 +38,7 @@ def find_delivery(number: str, position: int, part: int = 1) -> Delivery | None:
 
 def undelivered_orders() -> Sequence[int]:
     """The ids of paid orders that have not got everything yet; oldest first."""
-    query = select(Order.id).where(Order.status == OrderStatus.PAID).order_by(Order.id)
+    query = select(Order.id).where(has_status(OrderStatus.PAID)).order_by(Order.id)
     return db.session.scalars(query).all()
 
 

@@ -93,6 +93,12 @@ class Figures:
         return f"{self.came} of {self.asked} came; {self.difference} is missing."
 
 
+def _some(name: str, column: str, *, where: str) -> Index:
+    """An index of those payments that a sweep looks for: of a hundred thousand they are a few."""
+    holds = text(where)
+    return Index(f"ix_payments_{name}", column, sqlite_where=holds, postgresql_where=holds)
+
+
 class Payment(Base):
     """One attempt to have an order paid: at most one invoice, and never two live ones for an order."""
 
@@ -102,7 +108,14 @@ class Payment(Base):
         Index(
             "uq_payments_live", "order_id", unique=True, sqlite_where=_live, postgresql_where=_live
         ),
-        Index("ix_payments_next_check_at", "next_check_at"),
+        _some("next_check_at", "next_check_at", where="next_check_at IS NOT NULL"),
+        _some("unclear", "unclear_since", where="unclear_since IS NOT NULL"),
+        _some("in_call", "lease_until", where="state = 'creating' OR state = 'unknown'"),
+        _some(
+            "not_asked_about",
+            "expires_at",
+            where="next_check_at IS NULL AND invoice_id IS NOT NULL",
+        ),
         CheckConstraint("amount_minor > 0", name="amount"),
         CheckConstraint(
             "state NOT IN ('open', 'partial', 'cancelled') OR (invoice_id IS NOT NULL AND pay_url IS NOT NULL)",
@@ -257,6 +270,14 @@ class Postback(Base):
     """The inbox: a proven postback about one invoice, kept until it has been acted upon."""
 
     __tablename__ = "postbacks"
+    __table_args__ = (
+        Index(
+            "ix_postbacks_not_done",
+            "last_at",
+            sqlite_where=text("done_at IS NULL"),
+            postgresql_where=text("done_at IS NULL"),
+        ),
+    )
 
     invoice_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     hits: Mapped[int] = mapped_column(default=1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import contains_eager
 
 from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..db import db
-from ..orders.models import Order, OrderStatus
+from ..orders.models import Order, OrderStatus, has_status
 from .cryptocloud import SIGNED, InvoiceStatus
 from .models import LIVE, Figures, Payment, PaymentState, Postback
 from .times import ABOUT_TO_EXPIRE
@@ -92,7 +92,9 @@ def due_checks(now: datetime, limit: int = 1000) -> Sequence[Payment]:
 
 def past_their_lease(state: PaymentState, lease_before: datetime) -> Sequence[Payment]:
     """Payments in `state` whose lease ended before the given moment."""
-    query = select(Payment).where(Payment.state == state, Payment.lease_until < lease_before)
+    # In the statement itself, so that the index of payments without an invoice yet is used.
+    is_in_it = Payment.state == literal(state, Payment.__table__.c.state.type, literal_execute=True)
+    query = select(Payment).where(is_in_it, Payment.lease_until < lease_before)
     return db.session.scalars(query).all()
 
 
@@ -146,7 +148,7 @@ def overdue_orders(now: datetime, limit: int = 1000) -> Sequence[Order]:
     """Unpaid orders whose time is over."""
     query = (
         select(Order)
-        .where(Order.status == OrderStatus.PENDING, Order.expires_at <= now)
+        .where(has_status(OrderStatus.PENDING), Order.expires_at <= now)
         .order_by(Order.expires_at)
         .limit(limit)
     )

@@ -48,7 +48,7 @@ from .times import (
     UNCLEAR_AGAIN_AFTER,
     UNCLEAR_FOR,
 )
-from .watching import is_watched, next_check
+from .watching import is_recent, is_watched, next_check
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ def watch_again(calls: Round, now: datetime) -> None:
     """
     with transaction("watch_again") as session:
         left = update(Payment).where(Payment.next_check_at.is_(None), ~Payment.provider_says_paid)
-        left = left.where(Payment.invoice_id.is_not(None), is_watched(now))
+        left = left.where(Payment.invoice_id.is_not(None), is_recent(now), is_watched(now))
         rows_changed(session, left.values(next_check_at=now))
 
 
