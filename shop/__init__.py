@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +12,13 @@ if TYPE_CHECKING:
     from .config import Settings
 
 __version__ = "0.1.0"
+
+if "rich" not in sys.modules:
+    # Where structlog finds it, it loads it for tracebacks in colour: five megabytes in each process.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    with suppress(ModuleNotFoundError):  # the provider's client does without it
+        import structlog  # noqa: F401
+    del sys.modules["rich"]
 
 
 def create_app(settings: Settings | None = None) -> Flask:

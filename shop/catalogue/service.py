@@ -16,6 +16,7 @@ from ..money import CURRENCIES
 from .fields import FieldProblem
 from .files.importing import CatalogueFile, read_catalogue
 from .files.reading import CatalogueFileError, Problem
+from .following import Follow, unseen
 from .images import BadImage
 from .merging import (
     AT_ONCE,
@@ -52,18 +53,22 @@ class BadRates(ValueError):
         super().__init__("; ".join(problems))
 
 
-def import_catalogue(path: Path) -> ImportReport:
+def import_catalogue(path: Path, follow: Follow = unseen) -> ImportReport:
     """Make the shop's products as the file at `path` says; what is not in it stays as it is.
 
     Files are written first and the transaction is last, so a crash leaves unused files at worst.
     Raises CatalogueFileError, and then no product has changed.
     """
-    return import_file(read_catalogue(path, current_settings().shop_base_currency))
+    file = read_catalogue(path, current_settings().shop_base_currency, follow)
+    return import_file(file, follow=follow)
 
 
-def import_file(file: CatalogueFile, also: Also = lambda *_: None) -> ImportReport:
+def import_file(
+    file: CatalogueFile, also: Also = lambda *_: None, follow: Follow = unseen
+) -> ImportReport:
     """The same for a file that was read already; `also` is done in the same transaction, after it."""
-    stored = [_stored(file, place) for place in range(len(file.products))]
+    places = range(len(file.products))
+    stored = [_stored(file, place) for place in follow(places, "Storing pictures and goods")]
     report = ImportReport()
     problems: list[Problem] = []
     with transaction("import") as session:
@@ -74,7 +79,9 @@ def import_file(file: CatalogueFile, also: Also = lambda *_: None) -> ImportRepo
         ids = {slug: category.id for slug, category in categories.items()}
         listed = [draft.slug for draft in file.products]
         merge = Merge(session, products, ids, listed, report)
-        for start in range(0, len(listed), AT_ONCE):
+        for start in follow(
+            range(0, len(listed), AT_ONCE), f"Writing products, {AT_ONCE} at a time"
+        ):
             end = start + AT_ONCE
             for place, problem in merge.take(file.products[start:end], stored[start:end]):
                 problems.append(file.problem(start + place, problem))

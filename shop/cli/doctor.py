@@ -12,6 +12,7 @@ from ..doctor import CHECKS, Finding, examine
 from ..doctor.mail import send_test_mail
 from ..mailbox import NotAnAddress, mailable
 from .printing import as_json, refuse
+from .progress import Progress
 
 
 @click.command()
@@ -22,7 +23,8 @@ def doctor(mail_to: str | None, as_json: bool) -> None:
     """Check whether this shop is fit to sell; exits with 1 when anything fails."""
     settings = current_settings()
     address = _checked(mail_to) if mail_to is not None else ""
-    findings = list(examine(settings, CHECKS))
+    with Progress(quiet=as_json) as progress:
+        findings = list(examine(settings, progress.follow(CHECKS, "Making checks")))
     if address:
         findings.append(send_test_mail(settings, address))
     if as_json:

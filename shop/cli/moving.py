@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,7 @@ from ..catalogue.moving.service import Move, carry_out, plan
 from ..config import current_settings
 from ..money import CURRENCIES
 from ..unusable import file_trouble
-
-PATIENCE = 2.0
-"""Seconds after which a person wants to see that something happens."""
+from .progress import Progress
 
 HEAD = 1024**2
 """Bytes by which a file is known as one of ours; one that is too large for a catalogue is never read whole."""
@@ -101,15 +98,17 @@ def import_(file: Path, **given: Any) -> None:
         digital=options.digital,
         progress=progress,
     )
-    with _refusals_said(file):
+    with _refusals_said(file), progress:
         findings = _found(file, answers)
-        progress.end()
         if findings is None:
             _only_for_others(click.get_current_context())
-            _tell(service.import_catalogue(file))
+            report = service.import_catalogue(file, progress.follow)
+            progress.end()
+            _tell(report)
             return
+        progress.end()
         with _kept():
-            _move(plan(file, findings, answers), options)
+            _move(plan(file, findings, answers), options, progress)
 
 
 def _found(file: Path, answers: Answers) -> Findings | None:
@@ -122,7 +121,7 @@ def _found(file: Path, answers: Answers) -> Findings | None:
     return read(file.read_bytes(), answers)
 
 
-def _move(move: Move, options: Options) -> None:
+def _move(move: Move, options: Options, progress: Progress) -> None:
     text = in_words(move, overwrite=options.overwrite)
     click.echo(text, err=not options.dry_run)
     if options.plan_file:
@@ -135,7 +134,8 @@ def _move(move: Move, options: Options) -> None:
                 "Nothing was changed. Look at the plan; if it is right, add --yes."
             )
         click.confirm("Import this?", abort=True, err=True)
-    moved = carry_out(move, overwrite=options.overwrite)
+    moved = carry_out(move, overwrite=options.overwrite, follow=progress.follow)
+    progress.end()
     _tell(moved.report)
     click.echo(
         f"What was imported stands in {moved.catalogue}, and what became of each record in {moved.list}."
@@ -241,23 +241,3 @@ def _pairs(columns: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f'{each!r}: write it like --columns "Preis=regular price"')
         pairs[heading.strip()] = name.strip().casefold()
     return pairs
-
-
-class Progress:
-    """Says on a terminal how far it is, once a person begins to wonder."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self.next = clock() + PATIENCE
-        self.shown = False
-
-    def __call__(self, done: int, of: int) -> None:
-        """Say that `done` of the records are read, if it is time to."""
-        if self.clock() >= self.next and sys.stderr.isatty():
-            self.next, self.shown = self.clock() + 0.5, True
-            click.echo(f"\r{done} of {of} records are read", nl=False, err=True)
-
-    def end(self) -> None:
-        """End the line, so that what is said next begins a new one."""
-        if self.shown:
-            click.echo(err=True)

@@ -15,6 +15,7 @@ from ..config import current_settings
 from ..money import CURRENCIES
 from .group import CommandGroup
 from .moving import import_
+from .progress import Progress
 
 products = CommandGroup("products", help="Import and export the products for sale.")
 rates = CommandGroup("rates", help="Set and list exchange rates, which fill in missing prices.")
@@ -66,7 +67,9 @@ def export(file: Path | None, force: bool) -> None:
         if file is None:
             click.echo(export_text(), nl=False)
         else:
-            click.echo(f"{export_to(file)} products written to {file}.")
+            with Progress() as progress:
+                number = export_to(file, progress.follow)
+            click.echo(f"{number} products written to {file}.")
     except OSError as error:
         raise click.ClickException(f"Could not export: {error}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,7 +32,7 @@ Check = Callable[[Settings], Finding | list[Finding]]
 what is true when its finding is `ok`."""
 
 
-def examine(settings: Settings, checks: list[Check]) -> Iterator[Finding]:
+def examine(settings: Settings, checks: Iterable[Check]) -> Iterator[Finding]:
     """Run the checks one after the other; one that breaks is a finding, not a crash."""
     for check in checks:
         try:

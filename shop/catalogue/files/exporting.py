@@ -14,6 +14,7 @@ from sqlalchemy.orm import selectinload
 from ...config import current_settings
 from ...db import db, end_read
 from ...money import CURRENCIES
+from ..following import Follow, unseen
 from ..images import originals, write_atomically
 from ..models import Category, DeliveryKind, Product, ProductImage
 from ..storage import storage
@@ -42,7 +43,7 @@ def export_text() -> str:
     return as_yaml(_catalogue(all_products()))
 
 
-def export_to(path: Path) -> int:
+def export_to(path: Path, follow: Follow = unseen) -> int:
     """Write the catalogue to `path`, and images and goods files beside it; says how many products.
 
     The catalogue file comes last: where it stands, everything that it names stands too.
@@ -51,7 +52,7 @@ def export_to(path: Path) -> int:
     text = as_yaml(_catalogue(products))
     db.session.expunge_all()
     end_read()  # files may come over the network
-    for product in products:
+    for product in follow(products, "Writing pictures and goods"):
         write_files(product, path.parent)
     write_atomically(path, text.encode())
     return len(products)

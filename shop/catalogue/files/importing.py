@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..fields import Field, FieldProblem, Given
+from ..following import Follow, unseen
 from ..product_draft import CategoryDraft, ProductDraft
 from ..product_rules import ProductRules
 from .reading import CatalogueFileError, Lines, Problem, read_document, read_limited
@@ -26,7 +27,7 @@ class CatalogueFile:
         return self.lines.located(FieldProblem(field, problem.text))
 
 
-def read_catalogue(path: Path, base_currency: str) -> CatalogueFile:
+def read_catalogue(path: Path, base_currency: str, follow: Follow = unseen) -> CatalogueFile:
     """Everything in the file at `path`; raises CatalogueFileError naming every problem in it."""
     document = read_document(read_limited(path))
     if document.value is None:
@@ -41,7 +42,8 @@ def read_catalogue(path: Path, base_currency: str) -> CatalogueFile:
     document.value = None
     top.clear()
     products = []
-    while given:  # what a product is made of is let go at once, or all would be there twice
+    for _ in follow(range(len(given)), "Reading products"):
+        # What a product is made of is let go at once, or all would be there twice.
         products.append(rules.product(given.pop()))
     problems = [
         *document.problems,

@@ -14,6 +14,7 @@ from ..fields import Field
 from ..files.exporting import Written, all_products, as_yaml, write_files
 from ..files.importing import CatalogueFile
 from ..files.reading import Lines
+from ..following import Follow, unseen
 from ..former import AddressPlan
 from ..former import remember as remember_addresses
 from ..images import write_atomically
@@ -77,7 +78,7 @@ def plan(file: Path, findings: Findings, answers: Answers) -> Move:
     return Move(file, answers, settled, comparison, fates(findings), old)
 
 
-def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
+def carry_out(move: Move, *, overwrite: bool = False, follow: Follow = unseen) -> Moved:
     """Import what the plan shows, in one transaction, and write beside the file what was imported.
 
     `overwrite` takes what was changed here since, too. Raises CatalogueFileError, and then nothing has changed.
@@ -104,7 +105,9 @@ def carry_out(move: Move, *, overwrite: bool = False) -> Moved:
         remember_addresses(session, move.addresses.new)
 
     report = import_file(
-        CatalogueFile(categories, [each.draft for each in taken], Lines(lambda: (rows, {}))), also
+        CatalogueFile(categories, [each.draft for each in taken], Lines(lambda: (rows, {}))),
+        also,
+        follow,
     )
     return Moved(report, catalogue, listed)
 

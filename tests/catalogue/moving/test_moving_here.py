@@ -17,7 +17,6 @@ from shop.catalogue.moving.checking import Unfit, draft_of
 from shop.catalogue.moving.found import FoundProduct, MovingError, Where
 from shop.catalogue.product_draft import MISSING_GOODS
 from shop.catalogue.service import import_catalogue
-from shop.cli.moving import Progress
 from shop.db import db, end_read, transaction
 from tests.catalogue.conftest import counted
 from tests.catalogue.moving.conftest import Bring, Sample, WriteTable, record
@@ -624,21 +623,6 @@ def test_what_fails_inside_the_transaction_leaves_nothing(
         assert result.exit_code == 1
         assert slugs() == []
         assert db.session.scalar(select(func.count()).select_from(Price)) == 0
-
-
-def test_progress_is_told_on_a_terminal_once_a_person_begins_to_wonder(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    times = iter([0.0, 1.9, 2.1, 2.2, 2.3, 2.8, 2.9])
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    progress = Progress(lambda: next(times))
-
-    for done in range(1, 5):
-        progress(done, 5000)
-    progress.end()
-
-    said = capsys.readouterr().err
-    assert said == "\r2 of 5000 records are read\r4 of 5000 records are read\n"
 
 
 def test_the_names_of_files_steer_no_terminal(
