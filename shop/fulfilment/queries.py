@@ -18,8 +18,8 @@ from ..orders.models import (
     OrderLine,
     OrderStatus,
     StockHold,
-    has_status,
 )
+from ..orders.queries import has_status
 from .models import Delivery, DeliveryState, LicenceKey
 
 

@@ -13,13 +13,11 @@ from datetime import datetime
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    ColumnElement,
     ForeignKey,
     Index,
     String,
     Text,
     UniqueConstraint,
-    literal,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship
@@ -300,12 +298,3 @@ class OrderEvent(Base):
     who: Mapped[str] = mapped_column(String(80))
 
     order: Mapped[Order] = relationship(back_populates="events")
-
-
-def has_status(status: OrderStatus) -> ColumnElement[bool]:
-    """Whether an order has this status, which stands in the statement itself.
-
-    A database uses a partial index only for a statement in which it reads that the index is of all that is
-    asked for; what is handed over beside the statement may be another status next time.
-    """
-    return Order.status == literal(status, Order.__table__.c.status.type, literal_execute=True)

@@ -11,7 +11,8 @@ from sqlalchemy.orm import contains_eager
 from ..attention.kinds import AttentionKind
 from ..attention.models import AttentionItem
 from ..db import db
-from ..orders.models import Order, OrderStatus, has_status
+from ..orders.models import Order, OrderStatus
+from ..orders.queries import has_status
 from .cryptocloud import SIGNED, InvoiceStatus
 from .models import LIVE, Figures, Payment, PaymentState, Postback
 from .times import ABOUT_TO_EXPIRE

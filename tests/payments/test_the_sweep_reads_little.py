@@ -7,7 +7,8 @@ from flask import Flask
 
 from shop.db import end_read, transaction, utcnow
 from shop.fulfilment.queries import undelivered_orders
-from shop.orders.models import Order, OrderStatus, has_status
+from shop.orders.models import Order, OrderStatus
+from shop.orders.queries import has_status
 from shop.payments.models import Payment
 from shop.payments.sweep import sweep
 from shop.payments.times import HOUR
