@@ -78,7 +78,6 @@ class Product(Base):
         CheckConstraint("available >= 0", name="available"),
         _for_lists("in_shop_order", "position", "id"),
         _for_lists("of_category", "category_id", "position", "id"),
-        _for_lists("newest", text("created_at DESC"), "position", "id"),
         _for_lists("by_name", "name_key", "id"),
     )
 
@@ -143,6 +142,9 @@ class Product(Base):
         """Name and size of each goods file, in the order in which buyers are shown them."""
         more = [(file.name, file.size) for file in self.more_files]
         return [(self.delivery_file, self.delivery_size), *more] if self.delivery_file else []
+
+
+_for_lists("newest", Product.created_at.desc(), Product.position, Product.id)
 
 
 class Price(Base):
