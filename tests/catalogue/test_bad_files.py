@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shop.catalogue.files import reading
+from shop.catalogue.files import importing, reading
 from shop.catalogue.files.importing import read_catalogue
 from shop.catalogue.files.reading import MAX_BYTES, CatalogueFileError
 
@@ -414,6 +414,30 @@ def test_a_file_of_nothing_but_values_is_read_no_further_than_they_are_allowed(
     (found,) = problems(path, "products:\n" + "- a\n" * 1000)
 
     assert found.startswith("line 99: more than 100 values stand above; import it in parts")
+
+
+def test_a_file_that_is_something_else_is_looked_through_no_further_than_helps(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MOST_PROBLEMS", 3)
+
+    found = problems(path, "products:\n" + "- a\n" * 5)
+
+    assert [line.partition(":")[0] for line in found] == ["line 2", "line 3", "line 4", "line 5"]
+    assert found[-1].endswith(
+        "the products from here on were not looked at, after 3 mistakes above"
+    )
+
+
+def test_as_many_mistakes_as_are_named_at_most_leave_nothing_unsaid(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MOST_PROBLEMS", 3)
+
+    found = problems(path, "products:\n" + "- a\n" * 3)
+
+    assert len(found) == 3
+    assert not any("not looked at" in line for line in found)
 
 
 def test_a_file_with_the_mark_of_a_byte_order_within_it_is_read(path: Path) -> None:

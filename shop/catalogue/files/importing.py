@@ -12,6 +12,9 @@ from ..product_draft import CategoryDraft, ProductDraft
 from ..product_rules import ProductRules
 from .reading import CatalogueFileError, Lines, Problem, read_document, read_limited
 
+MOST_PROBLEMS = 1000
+"""Nobody mends more at a time; a file that is something else may have one in each of a million lines."""
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFile:
@@ -45,12 +48,17 @@ def read_catalogue(path: Path, base_currency: str, follow: Follow = unseen) -> C
     for _ in follow(range(len(given)), "Reading products"):
         # What a product is made of is let go at once, or all would be there twice.
         products.append(rules.product(given.pop()))
+        if len(rules.problems) >= MOST_PROBLEMS:
+            break
     problems = [
         *document.problems,
         *map(document.lines.located, rules.problems),
         *_repeated("categories", [each.slug for each in categories], document.lines),
         *_repeated("products", [each.slug for each in products], document.lines),
     ]
+    if given and problems:
+        text = f"the products from here on were not looked at, after {MOST_PROBLEMS} mistakes above"
+        problems.append(Problem(document.lines.of(("products", len(products))), text))
     if problems:
         raise CatalogueFileError(problems)
     return CatalogueFile(categories, products, document.lines)
