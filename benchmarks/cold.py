@@ -1,0 +1,120 @@
+"""What a page costs that no cache has: processor time in the process, beside another checkout of the shop.
+
+`python -m benchmarks.cold [--against FOLDER]` makes a shop of 24 products from this checkout and from the
+other one, on SQLite and on PostgreSQL, and asks both by turns. A ratio is the median of the rounds' own ratios.
+Waiting for a database server is not in it, and neither is the web server: see `benchmarks.__main__` for these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.surroundings import ROOT, environment
+from tests.support.postgres import postgres_database, postgres_server
+
+CHILD = Path(__file__).with_name("asked_in_process.py")
+PAGES = ("/products/harbour-rain", "/", "/categories/sound", "/ru/products/harbour-rain", "/ru/")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop that waits in a process of its own to be asked."""
+
+    name: str
+    process: subprocess.Popen[str]
+
+    def ask(self, path: str, times: int) -> tuple[float, str]:
+        """Milliseconds of processor time for each request, and the page's digest."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps({"path": path, "times": times}) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline() or "{}")
+        if not answer:
+            raise RuntimeError(f"{self.name} has ended")
+        return answer["ms"], answer["digest"]
+
+
+@contextlib.contextmanager
+def started(name: str, checkout: Path, database: str | None) -> Iterator[Shop]:
+    """A shop of this checkout; on SQLite without a `database`."""
+    with tempfile.TemporaryDirectory(prefix="cold-") as data:
+        own = environment(Path(data), "http://localhost:8000", "http://localhost:8001")
+        own |= {
+            "SHOP_LANGUAGES": "en,ru,uk",
+            "DATABASE_URL": database or f"sqlite:///{data}/shop.db",
+        }
+        own |= {"PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"}
+        process = subprocess.Popen(
+            [sys.executable, str(CHILD), str(checkout)],
+            env=own,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("COLD_LOG") else subprocess.DEVNULL,
+        )
+        try:
+            assert process.stdout
+            for line in process.stdout:
+                if line == "ready\n":
+                    break
+            else:
+                raise RuntimeError(f"{name} did not start: set COLD_LOG=1 to see why")
+            yield Shop(name, process)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def shops(checkouts: dict[str, Path], engine: str) -> Iterator[list[Shop]]:
+    """One shop of each checkout, each with a database of its own."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(postgres_server()) if engine == "postgresql" else None
+        found = []
+        for name, checkout in checkouts.items():
+            database = stack.enter_context(postgres_database(server)) if server else None
+            found.append(stack.enter_context(started(name, checkout, database)))
+        yield found
+
+
+def compare(both: list[Shop], pages: list[str], rounds: int, times: int) -> None:
+    """Ask by turns, and print a line for each page."""
+    for page in pages:
+        digests = [shop.ask(page, 20)[1] for shop in both]
+        taken = [[shop.ask(page, times)[0] for shop in both] for _ in range(rounds)]
+        cells = [f"{statistics.median(column):8.3f}" for column in zip(*taken, strict=True)]
+        ratios = sorted(each[0] / each[-1] for each in taken)
+        spread = f"{statistics.median(ratios):6.2f} [{ratios[0]:.2f}-{ratios[-1]:.2f}]"
+        same = "same" if len(set(digests)) == 1 else "different"
+        print(f"{page:<32}{''.join(cells)}{spread:>22}  {same}", flush=True)
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold", description=__doc__)
+    parser.add_argument("--against", type=Path, default=ROOT, help="another checkout of the shop")
+    parser.add_argument("--engine", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--page", action="append")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--times", type=int, default=60)
+    asked = parser.parse_args()
+    checkouts = {"here": ROOT, "there": asked.against.resolve()}
+    for engine in asked.engine or ("sqlite", "postgresql"):
+        print(f"{engine + ', CPU ms':<32}{'here':>8}{'there':>8}{'ratio':>22}  bytes")
+        with shops(checkouts, engine) as both:
+            compare(both, asked.page or list(PAGES), asked.rounds, asked.times)
+
+
+if __name__ == "__main__":
+    main()
