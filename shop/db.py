@@ -30,6 +30,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from . import postgres
 from .failpoints import failpoint
 from .sqlite_file import DatabaseFile
 
@@ -118,11 +119,14 @@ def init_app(app: Flask, url: str) -> None:
     ]
     app.teardown_appcontext(_leave_sessions)  # runs before the extension's own, which closes them
     with app.app_context():
-        event.listen(db.engine, "handle_error", _leave_read_only_connections)
+        event.listen(db.engine, "handle_error", _leave_useless_connections)
         if db.engine.dialect.name == "sqlite":
             file = DatabaseFile(Path(db.engine.url.database or ""), sqlite_driver)
             app.extensions["database_file"] = file
             _set_up_sqlite(db.engine, file)
+        else:
+            postgres.set_up(db.engine)
+            db.sessionmaker.configure(bind=db.engine.execution_options(**postgres.READS))
 
 
 def _leave_sessions(error: BaseException | None) -> None:
@@ -132,10 +136,14 @@ def _leave_sessions(error: BaseException | None) -> None:
         _roll_back(session)
 
 
-def _leave_read_only_connections(context: ExceptionContext) -> None:
-    """A connection opened while the database was read-only stays so: open new ones, do not restart."""
+def _leave_useless_connections(context: ExceptionContext) -> None:
+    """Open new connections, without a restart, in place of those that would fail for ever.
+
+    One that was opened while the database was read-only stays so, and one on PostgreSQL keeps the plan of a statement.
+    """
     error = context.original_exception
-    if "readonly database" in str(error) or getattr(error, "sqlstate", "") == READ_ONLY_SQLSTATE:
+    useless = (READ_ONLY_SQLSTATE, postgres.DEAD_PLAN)
+    if "readonly database" in str(error) or getattr(error, "sqlstate", "") in useless:
         context.is_disconnect = True
 
 
@@ -180,11 +188,14 @@ def _set_up_sqlite(engine: Engine, file: DatabaseFile) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         until = connection.get_execution_options().get("write_until")
+        driver: Any = connection.connection.dbapi_connection
         if until is None:
-            connection.exec_driver_sql("BEGIN")
+            driver.execute(
+                "BEGIN"
+            )  # it waits for nothing, and cannot fail: the first read takes the lock
         else:
             _begin_writing(connection, until)
-        file.check(connection.connection.dbapi_connection)
+        file.check(driver)
 
 
 def _begin_writing(connection: Connection, until: float) -> None:

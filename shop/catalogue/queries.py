@@ -150,6 +150,7 @@ def _rate_to(parameter: str) -> Any:
 
 
 # Built once: composing a statement costs more than running it.
+_ONE = offer_columns().where(products.c.slug == bindparam("slug"))
 _SOME = offer_columns().where(products.c.slug.in_(bindparam("slugs", expanding=True)))
 _CATEGORIES = (
     select(categories.c.slug, categories.c.title, categories.c.summary)
@@ -212,7 +213,9 @@ def find_offers(slugs: Collection[str], currency: str) -> dict[str, Offer]:
 
 def find_offer(slug: str, currency: str) -> Offer | None:
     """The product if it is for sale."""
-    return find_offers([slug], currency).get(slug)
+    if not _real([slug]):
+        return None
+    return next(iter(offers_from(read_offers(_ONE, currency, slug=slug), currency)), None)
 
 
 def find_product(slug: str) -> Product | None:

@@ -226,7 +226,7 @@ def test_connections_that_are_kept_would_stay_read_only_for_ever(
     shop_front = app.test_client()
     assert shop_front.get("/readyz").status_code == 200
     with app.app_context():
-        event.remove(db.engine, "handle_error", shop.db._leave_read_only_connections)
+        event.remove(db.engine, "handle_error", shop.db._leave_useless_connections)
 
     with broken(app):
         assert shop_front.get("/readyz").status_code == 503

@@ -6,8 +6,8 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -225,6 +225,8 @@ def test_a_connection_that_is_cut_while_the_answer_goes_out_does_not_spoil_it(
     app: Flask, server: Server
 ) -> None:
     def cut(answer: Response) -> Response:
+        db.session.rollback()  # a read has nothing to end; this is what an unfinished write leaves
+        db.session.connection(execution_options={"write_until": 0.0}).execute(text("SELECT 1"))
         cut_all(server)
         return answer
 
@@ -261,3 +263,63 @@ def test_each_connection_has_the_time_limits_of_the_shop(app: Flask) -> None:
         told = {name: int(ms) for name, ms in connection.execute(asked, {"names": names})}
 
     assert told == shop.db.POSTGRES_LIMITS
+
+
+def test_a_page_needs_no_transaction_and_its_statements_stay_prepared(
+    app: Flask, server: Server
+) -> None:
+    client = app.test_client()
+    for _ in range(8):  # psycopg prepares what is asked for the sixth time
+        assert client.get("/").status_code == 200
+
+    with app.app_context():
+        driver = db.session.connection().connection.dbapi_connection
+        assert driver.autocommit
+        assert driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        assert [n for n in driver._prepared._names.values() if n]
+
+
+def test_a_migration_may_change_what_a_prepared_statement_answers(
+    app: Flask, server: Server
+) -> None:
+    client = app.test_client()
+    for _ in range(8):
+        assert client.get("/").status_code == 200
+
+    with app.app_context():
+        address = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address) as another:
+        another.execute("ALTER TABLE products ALTER COLUMN delivery_size TYPE numeric")
+
+    client.get("/")  # it may fail, but once
+    assert [client.get("/").status_code for _ in range(8)] == [200] * 8
+
+
+def test_a_write_is_undone_as_a_whole_after_pages_were_read(app: Flask) -> None:
+    for _ in range(3):
+        assert app.test_client().get("/").status_code == 200
+    with app.app_context():
+        title = make_product().title
+
+        for begun in (shop.db.transaction, db.engine.begin):
+            with pytest.raises(RuntimeError):
+                changed_and_given_up(begun)
+
+        assert db.session.scalars(text("SELECT title FROM products")).all() == [title]
+
+
+def changed_and_given_up(begun: Callable[[], AbstractContextManager[Any]]) -> None:
+    with begun() as connection:
+        connection.execute(text("UPDATE products SET title = 'changed'"))
+        raise RuntimeError
+
+
+def test_connections_that_were_cut_between_two_pages_are_not_noticed(
+    app: Flask, server: Server
+) -> None:
+    client = app.test_client()
+
+    for _ in range(5):
+        assert client.get("/").status_code == 200
+        cut_all(server)
+    assert client.get("/").status_code == 200
