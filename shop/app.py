@@ -28,7 +28,7 @@ from .payments.views import bp as postback_pages
 from .site.texts import warn_of_unfinished
 from .site.views import bp as site_pages
 from .unusable import OWN_DATA_DIR, user
-from .web import errors, filters, former, own_templates, page_cache, security, static
+from .web import errors, filters, former, kept_parts, own_templates, page_cache, security, static
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -44,6 +44,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     own = own_templates.OwnTemplates(settings)
     app.jinja_loader = ChoiceLoader([own, FileSystemLoader(own_templates.SHIPPED)])
     app.jinja_env.undefined = StrictUndefined
+    kept_parts.init_app(app)
+    app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]  # none is async
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named
     app.extensions[EXTENSION] = open_gateway(settings)
     app.extensions["vitals"] = {"worker": worker_words, "mail": waiting_words}

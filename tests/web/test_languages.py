@@ -266,3 +266,31 @@ def test_pictures_and_styles_have_one_address_in_all_languages(client: FlaskClie
 
     assert 'href="/static/css/main.' in page
     assert "/ru/static" not in page
+
+
+def test_a_text_in_a_template_is_a_format_string_and_what_goes_into_it_is_escaped(
+    app: Flask,
+) -> None:
+    page = app.jinja_env.from_string("{{ _('100 %%') }} {{ _('Only <b>%(word)s</b>', word=word) }}")
+    with app.test_request_context():
+        assert page.render(word="<") == "100 % Only <b>&lt;</b>"
+        assert (
+            app.jinja_env.from_string(
+                "{% autoescape false %}{{ _('<b>') }}{{ _('<%(word)s>', word=word) }}{% endautoescape %}"
+            ).render(word="<")
+            == "<b><<>"
+        )
+
+
+def test_a_mail_in_another_language_leaves_the_page_in_its_own(app: Flask) -> None:
+    word = app.jinja_env.from_string("{{ _('Cart') }} {{ language() }}{{ merchants_lang() }}")
+    with app.test_request_context("/uk/"):
+        before = word.render()
+
+        with speaking("ru"):
+            assert word.render() == 'Корзина ru lang="en"'
+            with speaking("en"):
+                assert word.render() == "Cart en"
+            assert word.render() == 'Корзина ru lang="en"'
+
+        assert word.render() == before

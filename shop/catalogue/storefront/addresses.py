@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 from urllib.parse import urlencode
 
-from flask import request
+from flask import request, url_for
 
 from ...config import current_settings
 from . import search
@@ -46,8 +48,9 @@ class ListAddress:
             "sort": self.sort if sort is None else sort,
             "page": str(page) if page > 1 else "",
         }
-        query = urlencode({name: value for name, value in asked.items() if value})
-        return f"{self.path if path is None else path}{'?' if query else ''}{query}"
+        path = self.path if path is None else path
+        said = {name: value for name, value in asked.items() if value}
+        return f"{path}?{urlencode(said)}" if said else path
 
     @property
     def canonical(self) -> str:
@@ -64,6 +67,17 @@ def address_at_hand(path: str, typed: str = "") -> ListAddress:
         sort=_chosen_sort(),
         page=_chosen_page(),
     )
+
+
+def start_of(endpoint: str, part: str = "") -> str:
+    """What the addresses of all pages of a kind start with, up to their own `part`: url_for is slow."""
+    return _start_of(request.script_root, endpoint, part)
+
+
+@lru_cache(maxsize=100)
+def _start_of(prefix: str, endpoint: str, part: str) -> str:
+    values: dict[str, Any] = {part: "-"}
+    return url_for(endpoint, **values)[:-1] if part else url_for(endpoint)
 
 
 def base_currency() -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from flask import request, url_for
+from flask import request
 from flask_babel import gettext
 from markupsafe import Markup
 
 from ...config import current_settings
-from ...i18n import currency_name
+from ...i18n import currency_name, language
 from ...money import Money
 from ..images import WIDTHS, widths
 from ..markdown import plain, render
 from ..queries import Offer, StoredCategory, StoredImage
-from .addresses import ListAddress, currency_query
+from .addresses import ListAddress, currency_query, start_of
 from .delivery_notes import Files, delivery_note
 from .listing import ListPage, Sort
 
@@ -113,8 +114,7 @@ class CurrencyLink:
 
 def cards(offers: Iterable[Offer], currency: str) -> list[Card]:
     """The offers as cards."""
-    # One call and a prefix: url_for for every card would cost half the page.
-    prefix = url_for("catalogue.product", slug="-")[:-1]
+    prefix = start_of("catalogue.product", "slug")
     query = currency_query(currency)
     folder = media_prefix()
     return [
@@ -165,7 +165,7 @@ def product_page(
 
 
 def _category_link(offer: Offer, currency: str) -> ChoiceLink:
-    url = url_for("catalogue.category", slug=offer.category) + currency_query(currency)
+    url = start_of("catalogue.category", "slug") + offer.category + currency_query(currency)
     return ChoiceLink(offer.category_title, url, current=False)
 
 
@@ -183,7 +183,7 @@ def list_view(address: ListAddress, found: ListPage, categories: list[StoredCate
         categories=_category_links(address, categories),
         sorts=[
             ChoiceLink(name, address.url(sort=sort), sort is address.sort)
-            for sort, name in _sort_names(searching=bool(address.typed)).items()
+            for sort, name in _sort_names(language(), bool(address.typed)).items()
         ],
         address=address.url(request.path, page=address.page),
         canonical=address.canonical,
@@ -191,9 +191,8 @@ def list_view(address: ListAddress, found: ListPage, categories: list[StoredCate
 
 
 def _category_links(address: ListAddress, categories: list[StoredCategory]) -> list[ChoiceLink]:
-    everything = url_for("catalogue.index")
-    paths = {everything: gettext("All products")}
-    prefix = url_for("catalogue.category", slug="-")[:-1]
+    paths = {start_of("catalogue.index"): gettext("All products")}
+    prefix = start_of("catalogue.category", "slug")
     paths |= {f"{prefix}{each.slug}": each.title for each in categories}
     return [
         ChoiceLink(name, address.url(path, typed="", sort=Sort.SHOP), path == address.path)
@@ -201,7 +200,9 @@ def _category_links(address: ListAddress, categories: list[StoredCategory]) -> l
     ]
 
 
-def _sort_names(*, searching: bool) -> dict[Sort, str]:
+@lru_cache(maxsize=20)
+def _sort_names(spoken: str, searching: bool) -> dict[Sort, str]:
+    """The names of all sorts in the language that is spoken now."""
     return {
         Sort.SHOP: gettext("Best match") if searching else gettext("Our order"),
         Sort.PRICE_UP: gettext("Lowest price"),
@@ -223,7 +224,7 @@ def currency_links(address: ListAddress) -> list[CurrencyLink]:
 
 def media_prefix() -> str:
     """What the addresses of all images start with: the same in every language."""
-    return url_for("catalogue.media", name="-")[:-1].removeprefix(request.script_root)
+    return start_of("catalogue.media", "name").removeprefix(request.script_root)
 
 
 def picture(image: StoredImage, prefix: str) -> Picture:

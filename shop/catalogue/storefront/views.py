@@ -13,7 +13,6 @@ from flask import (
     render_template,
     request,
     send_from_directory,
-    url_for,
 )
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
@@ -28,7 +27,14 @@ from ..images import media as media_folder
 from ..queries import StoredCategory
 from ..version import made_of_catalogue
 from . import pages
-from .addresses import LAST_PAGE, ListAddress, address_at_hand, currency_asked, typed_query
+from .addresses import (
+    LAST_PAGE,
+    ListAddress,
+    address_at_hand,
+    currency_asked,
+    start_of,
+    typed_query,
+)
 from .linked_data import linked_product
 from .listing import Choice, Sort, list_page
 from .search import terms as terms_of
@@ -45,7 +51,7 @@ def index() -> ResponseReturnValue:
     """Everything for sale; or what an address of another system, such as `/?p=12`, was for."""
     if former.AT_HOME & request.args.keys() and (moved := former.page_of(request)):
         return redirect(moved, 301)
-    address = address_at_hand(url_for("catalogue.index"))
+    address = address_at_hand(start_of("catalogue.index"))
     return _list("catalogue/index.html", address, Choice(), queries.categories_for_sale())
 
 
@@ -67,7 +73,7 @@ def category(slug: str) -> str:
     found = next((each for each in categories if each.slug == slug), None)
     if found is None:
         abort(404)
-    address = address_at_hand(url_for("catalogue.category", slug=slug))
+    address = address_at_hand(start_of("catalogue.category", "slug") + slug)
     choice = Choice(category=slug)
     return _list("catalogue/category.html", address, choice, categories, category=found)
 
@@ -76,7 +82,7 @@ def category(slug: str) -> str:
 @public(made_of_catalogue)
 def search() -> str:
     """What is found for the words that were typed."""
-    address = address_at_hand(url_for("catalogue.search"), typed_query())
+    address = address_at_hand(start_of("catalogue.search"), typed_query())
     terms = tuple(terms_of(address.typed)) if address.typed else None
     return _list(
         "catalogue/search.html", address, Choice(terms=terms), queries.categories_for_sale()
@@ -109,7 +115,7 @@ def _list(
 @public(made_of_catalogue)
 def product(slug: str) -> str:
     """One product."""
-    address = address_at_hand(url_for("catalogue.product", slug=slug))
+    address = address_at_hand(start_of("catalogue.product", "slug") + slug)
     offer = queries.find_offer(slug, address.currency)
     if offer is None:
         abort(404)

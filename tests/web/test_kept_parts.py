@@ -1,0 +1,134 @@
+"""Parts of pages that are made once and kept: the same bytes, never another visitor's, and bounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from shop import create_app
+from shop.catalogue.models import Price, Product
+from shop.config import Settings
+from shop.db import transaction
+from shop.web import kept_parts
+from tests.factories import make_product
+
+
+@pytest.fixture
+def engine() -> str:
+    return "sqlite"
+
+
+def header(page: str) -> str:
+    return page.partition('<div class="page site-header__row">')[2].partition("</header>")[0]
+
+
+def footer(page: str) -> str:
+    return page.partition("<footer")[2]
+
+
+def test_a_part_is_made_once_for_each_value(app: Flask, settings: Settings) -> None:
+    made: list[str] = []
+
+    def make(word: str) -> str:
+        made.append(word)
+        return word
+
+    own = settings.shop_data_dir / "templates"
+    own.mkdir()
+    (own / "own.html").write_text("{% kept word %}{{ make(word) }}{% endkept %}")
+    template = create_app(settings).jinja_env.get_template("own.html")
+
+    pages = [template.render(word=word, make=make) for word in ("a", "b", "a", "<", "<")]
+
+    assert pages == ["a", "b", "a", "&lt;", "&lt;"]
+    assert made == ["a", "b", "<"]
+
+
+def test_no_more_parts_are_kept_than_there_is_room_for(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_parts, "MOST", 3)
+    part = app.jinja_env.extensions["shop.web.kept_parts.KeptPart"]
+
+    for number in range(10):
+        assert part._part("here", number, lambda number=number: str(number)) == str(number)
+        assert len(part._parts) <= 3
+
+
+def test_a_part_that_could_not_be_made_is_made_anew(settings: Settings, app: Flask) -> None:
+    own = settings.shop_data_dir / "templates"
+    own.mkdir()
+    (own / "own.html").write_text("{% kept 1 %}{{ make() }}{% endkept %}")
+    template = create_app(settings).jinja_env.get_template("own.html")
+
+    with pytest.raises(ZeroDivisionError):
+        template.render(make=lambda: 1 // 0)
+
+    assert template.render(make=lambda: "well") == "well"
+
+
+def test_header_and_footer_stay_in_the_pages_language_and_currency(client: FlaskClient) -> None:
+    addresses = ("/", "/ru/", "/?currency=EUR", "/uk/?currency=EUR", "/cart", "/terms")
+    first = {address: client.get(address).text for address in addresses}
+
+    for address, page in first.items():
+        again = client.get(address).text
+        assert header(again) == header(page)
+        assert footer(again) == footer(page)
+    assert 'href="/terms"' in footer(first["/"])
+    assert 'href="/ru/terms"' in footer(first["/ru/"])
+    assert 'href="/terms?currency=EUR"' in footer(first["/?currency=EUR"])
+    assert 'href="/uk/terms?currency=EUR"' in footer(first["/uk/?currency=EUR"])
+    assert header(first["/"]).count("aria-current") == 1
+    assert header(first["/terms"]).count("aria-current") == 0
+    assert header(first["/cart"]) != header(first["/"])
+
+
+def test_the_header_counts_what_is_in_the_visitors_own_cart(app: Flask) -> None:
+    with app.app_context():
+        added = {"product": make_product().slug, "currency": "USD", "quantity": "2"}
+    one, other = app.test_client(), app.test_client()
+
+    assert one.post("/cart", data=added).status_code == 303
+
+    assert "(2)" in header(one.get("/cart").text)
+    assert "(2)" not in header(other.get("/cart").text)
+    assert "(2)" in header(one.get("/cart").text)
+    assert "(2)" not in header(one.get("/").text)  # which is the same for everybody
+
+
+def test_a_card_says_what_is_true_now(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        make_product()
+    before = client.get("/").text
+    assert "USD\N{NO-BREAK SPACE}10.00" in before
+
+    with app.app_context(), transaction() as session:
+        session.execute(update(Price).values(minor=1234))
+        session.execute(update(Product).values(available=3))
+
+    page = client.get("/").text
+    assert "USD\N{NO-BREAK SPACE}12.34" in page
+    assert "Only 3 left" in page
+    assert "Осталось" in client.get("/ru/").text
+
+
+def test_two_shops_in_one_process_do_not_share_their_parts(
+    settings: Settings, tmp_path: Path
+) -> None:
+    other = {
+        "shop_name": "Other",
+        "shop_languages": ("ru",),
+        "shop_support_email": "o@other.example",
+    }
+    one, two = create_app(settings), create_app(settings.model_copy(update=other))
+
+    pages = [app.test_client().get("/terms").text for app in (one, two, one)]
+
+    assert footer(pages[0]) == footer(pages[2])
+    assert "o@other.example" in footer(pages[1])
+    assert "o@other.example" not in footer(pages[0])
