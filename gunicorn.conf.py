@@ -96,14 +96,16 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Watch the worker and the database, without a visitor; and say in the log when nothing can be sold."""
+    """Do what the first visitor would wait for; watch worker and database; say in the log if nothing can be sold."""
     if worker.wsgi.name != "shop":  # the yardstick of the benchmarks is served in the same way
         return
     from shop.doctor.catalogue import (
         warn_of_missing_prices,  # the master loads nothing of the shop's
     )
     from shop.watch import start
+    from shop.web.kept_parts import compile_pages
 
+    compile_pages(worker.wsgi)
     with worker.wsgi.app_context():
         warn_of_missing_prices()
     start(worker.wsgi)

@@ -43,8 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(SETTINGS=settings, SECRET_KEY=settings.secret_key.get_secret_value())
     own = own_templates.OwnTemplates(settings)
     app.jinja_loader = ChoiceLoader([own, FileSystemLoader(own_templates.SHIPPED)])
-    app.jinja_env.undefined = StrictUndefined
     kept_parts.init_app(app)
+    app.jinja_env.undefined = StrictUndefined
     app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]  # none is async
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named
     app.extensions[EXTENSION] = open_gateway(settings)

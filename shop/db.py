@@ -32,6 +32,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from . import postgres
 from .failpoints import failpoint
+from .reading import EXTENSION, OneConnection, end_reading
 from .sqlite_file import DatabaseFile
 
 try:
@@ -70,7 +71,7 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(session_options={"expire_on_commit": False})
+db = SQLAlchemy(session_options={"expire_on_commit": False, "class_": OneConnection})
 _write_lock = threading.Lock()
 
 
@@ -127,10 +128,12 @@ def init_app(app: Flask, url: str) -> None:
         else:
             postgres.set_up(db.engine)
             db.sessionmaker.configure(bind=db.engine.execution_options(**postgres.READS))
+        app.extensions[EXTENSION] = db.sessionmaker.kw["bind"]
 
 
 def _leave_sessions(error: BaseException | None) -> None:
     """Roll back open sessions; a connection that was cut after the answer was made must not turn that into an error."""
+    end_reading()
     for session in g.get("_sqlalchemy_sessions", {}).values():
         session.expunge_all()  # what was read stays as it was: the rollback would have it forgotten
         _roll_back(session)
@@ -214,6 +217,7 @@ def end_read() -> None:
 
     What has been read is forgotten, because it may be different when it is needed again.
     """
+    end_reading()
     _roll_back(db.session)
     db.session.expire_all()  # a rollback does it only where a transaction was open
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import FromClause, Row, Select, Table, and_, bindparam, exists, select
@@ -13,6 +13,7 @@ from sqlalchemy import FromClause, Row, Select, Table, and_, bindparam, exists, 
 from ..config import current_settings
 from ..db import db, utcnow
 from ..money import Money
+from ..reading import reading
 from .models import (
     SLUG,
     Category,
@@ -27,6 +28,9 @@ from .pricing import PriceList, is_fresh, listed, unit_price, why_unused
 
 MAX_QUANTITY = 99
 """How many units of one product a cart line may have."""
+
+OFFERS = 500
+"""How many are kept, at about 3 KB each."""
 
 categories: Table = Category.__table__  # type: ignore[assignment]
 products: Table = Product.__table__  # type: ignore[assignment]
@@ -85,6 +89,11 @@ class Offer:
     category: str
     """The category's slug; empty for none."""
     category_title: str
+
+    def __hash__(self) -> int:
+        return (
+            self.id
+        )  # what is made of an offer is kept by it: to hash its texts would take longer
 
     @property
     def sold_out(self) -> bool:
@@ -188,12 +197,12 @@ _IMAGES = (
 
 def categories_for_sale() -> list[StoredCategory]:
     """The categories in which something is for sale, in the shop's order."""
-    return [StoredCategory(*row) for row in db.session.connection().execute(_CATEGORIES)]
+    return [StoredCategory(*row) for row in reading().execute(_CATEGORIES)]
 
 
 def last_changes() -> Sequence[Row[Any, Any, Any]]:
     """Of everything for sale, in the shop's order: its slug, its category's, and when it was changed."""
-    return db.session.connection().execute(_LAST_CHANGES).all()
+    return reading().execute(_LAST_CHANGES).all()
 
 
 def base_prices() -> list[tuple[Row[Any, Any, Any, Any, Any], Money | None]]:
@@ -227,14 +236,14 @@ def files_of(offer: Offer) -> list[tuple[str, int | None]]:
     """Name and size of each file that the buyer gets, in order; none where it is not files."""
     if not offer.delivery_file:
         return []
-    rows = db.session.connection().execute(_MORE_FILES, {"product_id": offer.id})
+    rows = reading().execute(_MORE_FILES, {"product_id": offer.id})
     more = [(name, size) for name, size in rows]
     return [(offer.delivery_file, offer.delivery_size), *more]
 
 
 def images_of(product_id: int) -> list[StoredImage]:
     """A product's pictures in order."""
-    rows = db.session.connection().execute(_IMAGES, {"product_id": product_id})
+    rows = reading().execute(_IMAGES, {"product_id": product_id})
     return [StoredImage(*row) for row in rows]
 
 
@@ -271,21 +280,22 @@ def _real(slugs: Iterable[str]) -> list[str]:
 def read_offers(statement: Select[Any], currency: str, **values: Any) -> Sequence[Row[Any]]:
     """The rows of a statement that was made of `offer_columns`."""
     values |= {"currency": currency, "base_currency": current_settings().shop_base_currency}
-    return db.session.connection().execute(statement, values).all()
+    return reading().execute(statement, values).all()
 
 
 def offers_from(rows: Iterable[Row[Any]], currency: str) -> list[Offer]:
     """The rows as offers."""
     settings = current_settings()
-    now = utcnow()
+    base, max_age, now = settings.shop_base_currency, settings.shop_rate_max_age_days, utcnow()
     return [
-        _offer(row, currency, settings.shop_base_currency, settings.shop_rate_max_age_days, now)
+        _offer(row, currency, base, row.rate_e8 is not None and is_fresh(row.set_at, max_age, now))
         for row in rows
     ]
 
 
-def _offer(row: Row[Any], currency: str, base: str, max_age: int, now: datetime) -> Offer:
-    usable = row.rate_e8 is not None and is_fresh(row.set_at, max_age, now)
+@lru_cache(maxsize=OFFERS)
+def _offer(row: Row[Any], currency: str, base: str, usable: bool) -> Offer:
+    """The row as an offer; the same one, as long as nothing in the row has changed."""
     base_price = listed(row.base, base)
     return Offer(
         id=row.id,

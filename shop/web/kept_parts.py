@@ -6,30 +6,42 @@ all that it depends on besides the settings. Nothing of a buyer's may stand in i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, MutableMapping
+from typing import Any
 
 from flask import Flask
-from jinja2 import Template, nodes
-from jinja2.environment import TemplateModule
+from flask.templating import Environment
+from jinja2 import nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
-from jinja2.runtime import Context
 
-MOST = 600
-"""How many parts are kept, which are about 1 KB each; then all are made anew."""
+NO_PAGES = ("development/", "email/", "sandbox/")
+ROOM = 1_000_000
+"""How many characters are kept; then all parts are made anew."""
 
 
 def init_app(app: Flask) -> None:
-    """Let templates keep parts, and import macros without comparing all global names each time."""
+    """Let templates keep parts; before anything else asks for the app's templates."""
+    app.jinja_environment = OneSetOfGlobals
     app.jinja_env.add_extension(KeptPart)
-    app.jinja_env.template_class = KeptMacros
 
 
-class KeptMacros(Template):
-    """A template whose macros are made once: here all templates have the same global names."""
+def compile_pages(app: Flask) -> None:
+    """Compile the templates of all pages, so that no visitor waits for it; commands and mails need none of them."""
+    for name in app.jinja_env.list_templates():
+        if name.endswith(".html") and not name.startswith(NO_PAGES):
+            app.jinja_env.get_template(name)
 
-    def _get_default_module(self, ctx: Context | None = None) -> TemplateModule:
-        return self._module or super()._get_default_module()
+
+class OneSetOfGlobals(Environment):
+    """All templates have the same global names, in one dictionary.
+
+    Jinja would lay a chain of two over it for each template, and go through that at each page and each import.
+    """
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """The global names of a template."""
+        return super().make_globals(d) if d else self.globals
 
 
 class KeptPart(Extension):
@@ -40,6 +52,7 @@ class KeptPart(Extension):
     def __init__(self, environment: object) -> None:
         super().__init__(environment)  # type: ignore[arg-type]
         self._parts = dict[tuple[str, Hashable], str]()
+        self._room = ROOM
 
     def parse(self, parser: Parser) -> nodes.Node:
         """Read the tag, its values and what is kept."""
@@ -54,7 +67,10 @@ class KeptPart(Extension):
         key = place, values
         made = self._parts.get(key)
         if made is None:
-            if len(self._parts) >= MOST:
+            made = caller()
+            if len(made) > self._room:
                 self._parts.clear()
-            made = self._parts[key] = caller()
+                self._room = ROOM
+            self._parts[key] = made
+            self._room -= len(made)
         return made

@@ -156,7 +156,7 @@ def read_only_server(app: Flask) -> Iterator[None]:
 
 def cut(operator: psycopg.Connection[Any]) -> None:
     operator.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
 

@@ -156,7 +156,7 @@ def crowded(
 def cut_all(server: Server) -> None:
     with psycopg.connect(server.url, autocommit=True) as operator:
         operator.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
 

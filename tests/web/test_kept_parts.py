@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -48,15 +49,15 @@ def test_a_part_is_made_once_for_each_value(app: Flask, settings: Settings) -> N
     assert made == ["a", "b", "<"]
 
 
-def test_no_more_parts_are_kept_than_there_is_room_for(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
+def test_no_more_is_kept_than_there_is_room_for(
+    settings: Settings, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_parts, "MOST", 3)
-    part = app.jinja_env.extensions["shop.web.kept_parts.KeptPart"]
+    monkeypatch.setattr(kept_parts, "ROOM", 5)
+    part: Any = create_app(settings).jinja_env.extensions["shop.web.kept_parts.KeptPart"]
 
-    for number in range(10):
+    for number in (*range(8, 13), *range(8, 13)):
         assert part._part("here", number, lambda number=number: str(number)) == str(number)
-        assert len(part._parts) <= 3
+        assert sum(map(len, part._parts.values())) <= 5
 
 
 def test_a_part_that_could_not_be_made_is_made_anew(settings: Settings, app: Flask) -> None:
@@ -115,6 +116,53 @@ def test_a_card_says_what_is_true_now(app: Flask, client: FlaskClient) -> None:
     assert "USD\N{NO-BREAK SPACE}12.34" in page
     assert "Only 3 left" in page
     assert "Осталось" in client.get("/ru/").text
+
+
+def test_a_products_page_says_what_is_true_now(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        address = f"/products/{make_product(title='Rain').slug}"
+    before, abroad = client.get(address).text, client.get(f"/ru{address}?currency=EUR").text
+    assert "USD\N{NO-BREAK SPACE}10.00" in before
+    assert client.get(address).text == before
+    assert client.get(f"/ru{address}?currency=EUR").text == abroad != before
+
+    for change, seen in (
+        ({"title": "Wind"}, "<h1>Wind</h1>"),
+        ({"available": 3}, "Only 3 left"),
+        ({"available": 0}, "Sold out. It cannot be bought at the moment."),
+        ({"available": None, "most_per_order": 1}, 'name="quantity" value="1"'),
+        ({"description": "It *blows*."}, "<em>blows</em>"),
+    ):
+        assert seen not in client.get(address).text
+        with app.app_context(), transaction() as session:
+            session.execute(update(Product).values(**change))
+        assert seen in client.get(address).text
+
+
+def test_no_visitor_waits_for_a_template_to_be_compiled(
+    app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        address = f"/products/{make_product().slug}"
+    shop = create_app(settings)
+    compiled: list[str] = []
+    compile_one = shop.jinja_env.compile
+
+    def note(source: Any, name: str, *about: Any, **more: Any) -> Any:
+        compiled.append(name)
+        return compile_one(source, name, *about, **more)
+
+    monkeypatch.setattr(shop.jinja_env, "compile", note)
+    monkeypatch.setattr(shop.jinja_env, "bytecode_cache", None)
+
+    kept_parts.compile_pages(shop)
+    assert "base.html" in compiled
+    assert not [name for name in compiled if name.startswith("email/")]
+    compiled.clear()
+
+    for page in ("/", address, "/ru/search?q=a", "/cart", "/terms", "/orders/find", "/nothing"):
+        shop.test_client().get(page)
+    assert compiled == []
 
 
 def test_two_shops_in_one_process_do_not_share_their_parts(

@@ -15,7 +15,7 @@ from ...i18n import currency_name, language
 from ...money import Money
 from ..images import WIDTHS, widths
 from ..markdown import plain, render
-from ..queries import Offer, StoredCategory, StoredImage
+from ..queries import OFFERS, Offer, StoredCategory, StoredImage
 from .addresses import ListAddress, currency_query, start_of
 from .delivery_notes import Files, delivery_note
 from .listing import ListPage, Sort
@@ -49,6 +49,9 @@ class Card:
     left: int | None
     url: str
 
+    def __hash__(self) -> int:
+        return hash(self.url)  # enough to find its part of the page by
+
 
 @dataclass(frozen=True, slots=True)
 class ChoiceLink:
@@ -70,7 +73,7 @@ class ProductPage:
     price: Money | None
     unpriced: bool
     """As on a card."""
-    images: list[Picture]
+    images: tuple[Picture, ...]
     delivery_note: str
     left: int | None
     sold_out: bool
@@ -79,6 +82,9 @@ class ProductPage:
     most_per_order: int | None
     category: ChoiceLink | None
     """The way to more of its kind."""
+
+    def __hash__(self) -> int:
+        return hash(self.slug)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +123,22 @@ def cards(offers: Iterable[Offer], currency: str) -> list[Card]:
     prefix = start_of("catalogue.product", "slug")
     query = currency_query(currency)
     folder = media_prefix()
-    return [
-        Card(
-            slug=offer.slug,
-            title=offer.title,
-            summary=offer.summary,
-            price=offer.price,
-            image=picture(offer.image, folder) if offer.image else None,
-            unpriced=offer.base_price is None,
-            sold_out=offer.sold_out,
-            left=offer.left_to_show,
-            url=f"{prefix}{offer.slug}{query}",
-        )
-        for offer in offers
-    ]
+    return [_card(offer, f"{prefix}{offer.slug}{query}", folder) for offer in offers]
+
+
+@lru_cache(maxsize=OFFERS)
+def _card(offer: Offer, url: str, folder: str) -> Card:
+    return Card(
+        slug=offer.slug,
+        title=offer.title,
+        summary=offer.summary,
+        price=offer.price,
+        image=picture(offer.image, folder) if offer.image else None,
+        unpriced=offer.base_price is None,
+        sold_out=offer.sold_out,
+        left=offer.left_to_show,
+        url=url,
+    )
 
 
 def _description(offer: Offer) -> Markup:
@@ -145,7 +153,19 @@ def product_page(
     offer: Offer, images: list[StoredImage], files: Files, currency: str
 ) -> ProductPage:
     """What the product page shows of an offer."""
-    folder = media_prefix()
+    category = _category_link(offer, currency) if offer.category else None
+    note = delivery_note(offer, files)
+    return _product_page(offer, tuple(images), media_prefix(), note, category)
+
+
+@lru_cache(maxsize=OFFERS)
+def _product_page(
+    offer: Offer,
+    images: tuple[StoredImage, ...],
+    folder: str,
+    note: str,
+    category: ChoiceLink | None,
+) -> ProductPage:
     return ProductPage(
         slug=offer.slug,
         title=offer.title,
@@ -153,14 +173,14 @@ def product_page(
         description=_description(offer),
         price=offer.price,
         unpriced=offer.base_price is None,
-        images=[picture(image, folder) for image in images],
-        delivery_note=delivery_note(offer, files),
+        images=tuple(picture(image, folder) for image in images),
+        delivery_note=note,
         left=offer.left_to_show,
         sold_out=offer.sold_out,
         is_free=offer.is_free,
         max_quantity=offer.max_quantity,
         most_per_order=offer.most_per_order,
-        category=_category_link(offer, currency) if offer.category else None,
+        category=category,
     )
 
 
@@ -214,11 +234,21 @@ def _sort_names(spoken: str, searching: bool) -> dict[Sort, str]:
 
 def currency_links(address: ListAddress) -> list[CurrencyLink]:
     """The page at this address in each of the shop's currencies."""
+    settings = current_settings()
+    return _currency_links(
+        language(), address, settings.shop_currencies, settings.shop_base_currency
+    )
+
+
+@lru_cache(maxsize=OFFERS)
+def _currency_links(
+    spoken: str, address: ListAddress, currencies: tuple[str, ...], base: str
+) -> list[CurrencyLink]:
     return [
         CurrencyLink(
             code, currency_name(code), address.url(currency=code), code == address.currency
         )
-        for code in current_settings().shop_currencies
+        for code in currencies
     ]
 
 

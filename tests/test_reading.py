@@ -1,0 +1,86 @@
+"""The connection that pages read rows with: one at a time, given back, and never behind what was written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from shop.catalogue.models import Product
+from shop.catalogue.queries import find_offer
+from shop.db import db, end_read, transaction
+from shop.reading import reading
+from tests.factories import make_product
+
+
+def in_use() -> int:
+    pool: Any = db.engine.pool
+    return int(pool.checkedout())
+
+
+def test_a_page_gives_its_connection_back(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        slug = make_product().slug
+
+    for address in ("/", f"/products/{slug}", "/products/none", "/sitemap.xml", "/cart"):
+        client.get(address)
+
+    with app.app_context():
+        assert in_use() == 0
+
+
+def test_a_request_has_one_connection_at_a_time(app: Flask) -> None:
+    with app.app_context():
+        slug = make_product().slug
+        end_read()
+
+        assert find_offer(slug, "USD")
+        assert in_use() == 1
+        assert db.session.scalar(select(Product.slug)) == slug
+        assert in_use() == 1
+        assert find_offer(slug, "USD")  # by the session's, which has begun
+        assert in_use() == 1
+        with transaction():
+            assert in_use() == 1
+        assert in_use() == 0
+
+
+def test_rows_are_read_anew_after_a_write_and_within_it(app: Flask) -> None:
+    with app.app_context():
+        slug = make_product(stock=5).slug
+        before = find_offer(slug, "USD")
+
+        with transaction() as session:
+            session.execute(update(Product).values(available=4))
+            within = find_offer(slug, "USD")
+        after = find_offer(slug, "USD")
+
+    assert before is not None
+    assert within is not None
+    assert after is not None
+    assert (before.left, within.left, after.left) == (5, 4, 4)
+
+
+def test_a_read_that_has_ended_sees_what_others_wrote(app: Flask) -> None:
+    with app.app_context():
+        slug = make_product(stock=5).slug
+        assert find_offer(slug, "USD")
+        with app.app_context(), transaction() as session:
+            session.execute(update(Product).values(available=4))
+
+        end_read()
+
+        now = find_offer(slug, "USD")
+        assert now is not None
+        assert now.left == 4
+
+
+def test_a_connection_that_broke_is_given_back_and_the_next_works(app: Flask) -> None:
+    with app.app_context():
+        slug = make_product().slug
+        reading().connection.dbapi_connection.close()  # type: ignore[union-attr]
+        end_read()
+
+        assert find_offer(slug, "USD")
