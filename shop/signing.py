@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flask import Flask, current_app
+from flask import Flask, Request, current_app
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from .config import Settings
 from .db import utcnow
@@ -33,8 +34,19 @@ class AcceptedKeys:
         yield str(self.app.secret_key)
 
 
+class Sessions(SecureCookieSessionInterface):
+    """Flask's own, which would look for the keys also where there is no cookie to check."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """The session of the request; an empty one without a cookie."""
+        if not request.cookies.get(self.get_cookie_name(app)):
+            return self.session_class()
+        return super().open_session(app, request)
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Have Flask's cookies and the tokens of forms accept the same keys as our links."""
+    app.session_interface = Sessions()
     keys = AcceptedKeys(app, settings)
     app.extensions["accepted_keys"] = keys
     app.config.update(SECRET_KEY_FALLBACKS=keys, WTF_CSRF_SECRET_KEY=keys)

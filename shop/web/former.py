@@ -59,8 +59,7 @@ def _lead_on() -> ResponseReturnValue | None:
     settings = current_settings()
     code = request.script_root.removeprefix("/")
     prefix = prefix_of(code)
-    host = (urlsplit(f"//{request.host}").hostname or "").removesuffix(".")
-    moved = host in settings.shop_former_hosts
+    moved = bool(settings.shop_former_hosts) and _host() in settings.shop_former_hosts
     if not moved and (prefix or code not in LANGUAGES):
         return None
     # Exactly one slash in front: two would name another host.
@@ -68,3 +67,7 @@ def _lead_on() -> ResponseReturnValue | None:
     query = quote(request.query_string, safe=f"%?{SAFE_IN_PATH}")
     origin = settings.shop_public_url if moved else ""
     return redirect(f"{origin}{path}{'?' if query else ''}{query}", 301)
+
+
+def _host() -> str:
+    return (urlsplit(f"//{request.host}").hostname or "").removesuffix(".")

@@ -154,9 +154,10 @@ def _view() -> object:
 def _add_headers(response: Response) -> Response:
     """Add the headers that the view has not set by itself, at once: setting each would go through all of them."""
     given = {name.lower() for name in response.headers.keys()}  # noqa: SIM118, it iterates over pairs
+    for name, value in current_app.extensions["security_headers"].items():
+        if name.lower() not in given:
+            response.headers.add(name, value)
     # Only what is the same for everybody says otherwise (the catalogue's pages, images).
-    wanted = {**current_app.extensions["security_headers"], "Cache-Control": "no-store"}
-    response.headers.extend(
-        (name, value) for name, value in wanted.items() if name.lower() not in given
-    )
+    if "cache-control" not in given:
+        response.headers.add("Cache-Control", "no-store")
     return response
