@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import FromClause, Row, Select, Table, and_, bindparam, exists, select
+from sqlalchemy import FromClause, Row, Select, Table, and_, bindparam, exists, literal, select, union_all
 
 from ..config import current_settings
 from ..db import db, utcnow
@@ -183,16 +183,13 @@ _BASE_PRICES = (
     .outerjoin(_base, _priced_in(_base, "base_currency"))
     .order_by(*IN_SHOP_ORDER)
 )
-_MORE_FILES = (
-    select(files.c.name, files.c.size)
-    .where(files.c.product_id == bindparam("product_id"))
-    .order_by(files.c.position)
-)
-_IMAGES = (
-    select(images.c.name, images.c.alt, images.c.width, images.c.height)
-    .where(images.c.product_id == bindparam("product_id"))
-    .order_by(images.c.position)
-)
+_PICTURES_AND_FILES = union_all(
+    select(literal(0).label("part"), images.c.position, images.c.name,
+           images.c.alt, images.c.width, images.c.height, literal(None, files.c.size.type).label("size"))
+    .where(images.c.product_id == bindparam("product_id")),
+    select(literal(1), files.c.position, files.c.name, literal(""), literal(0), literal(0), files.c.size)
+    .where(files.c.product_id == bindparam("product_id")),
+).order_by("part", "position")  # fmt: skip
 
 
 def categories_for_sale() -> list[StoredCategory]:
@@ -232,19 +229,14 @@ def find_product(slug: str) -> Product | None:
     return db.session.scalar(select(Product).where(Product.slug == slug))
 
 
-def files_of(offer: Offer) -> list[tuple[str, int | None]]:
-    """Name and size of each file that the buyer gets, in order; none where it is not files."""
+def pictures_and_files(offer: Offer) -> tuple[list[StoredImage], list[tuple[str, int | None]]]:
+    """The product's pictures in order; and name and size of each file that the buyer gets, where it is files."""
+    rows = reading().execute(_PICTURES_AND_FILES, {"product_id": offer.id}).all()
+    pictures = [StoredImage(*row[2:6]) for row in rows if not row.part]
     if not offer.delivery_file:
-        return []
-    rows = reading().execute(_MORE_FILES, {"product_id": offer.id})
-    more = [(name, size) for name, size in rows]
-    return [(offer.delivery_file, offer.delivery_size), *more]
-
-
-def images_of(product_id: int) -> list[StoredImage]:
-    """A product's pictures in order."""
-    rows = reading().execute(_IMAGES, {"product_id": product_id})
-    return [StoredImage(*row) for row in rows]
+        return pictures, []
+    more = [(row.name, row.size) for row in rows if row.part]
+    return pictures, [(offer.delivery_file, offer.delivery_size), *more]
 
 
 def price_list(slugs: Iterable[str]) -> PriceList:

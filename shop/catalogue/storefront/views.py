@@ -119,7 +119,7 @@ def product(slug: str) -> str:
     offer = queries.find_offer(slug, address.currency)
     if offer is None:
         abort(404)
-    images, files = queries.images_of(offer.id), queries.files_of(offer)
+    images, files = queries.pictures_and_files(offer)
     product = pages.product_page(offer, images, files, address.currency)
     url = in_full(address.url(sort=Sort.SHOP))
     return render_template(
