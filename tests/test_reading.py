@@ -8,10 +8,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from shop.catalogue.models import Product
+from shop.catalogue.models import DeliveryKind, Product, ProductFile, ProductImage
 from shop.catalogue.queries import find_offer
 from shop.db import db, end_read, transaction
 from shop.reading import reading
+from tests.catalogue.conftest import counted
 from tests.factories import make_product
 
 
@@ -84,3 +85,28 @@ def test_a_connection_that_broke_is_given_back_and_the_next_works(app: Flask) ->
         end_read()
 
         assert find_offer(slug, "USD")
+
+
+def test_the_page_of_several_files_and_pictures_takes_two_statements(
+    app: Flask, client: FlaskClient
+) -> None:
+    with app.app_context():
+        offered = make_product(
+            kind=DeliveryKind.FILE,
+            delivery_text="",
+            delivery_file="a/one.zip",
+            delivery_size=1000,
+        )
+        with transaction() as session:
+            for number in range(2):
+                about = {"product_id": offered.id, "position": number}
+                session.add(ProductFile(name=f"a/{number}.pdf", size=2000, **about))
+                picture = {"alt": f"Picture {number}", "width": 400, "height": 300}
+                session.add(ProductImage(name=f"{number}" * 32, **picture, **about))
+
+    with counted(app) as statements:
+        page = client.get(f"/products/{offered.slug}").text
+
+    assert len(statements) == 2
+    assert page.index("Picture 0") < page.index("Picture 1")
+    assert "3 files (ZIP, PDF, 5 kB)" in page
