@@ -7,13 +7,12 @@ import os
 from flask import Flask
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 
-from . import cli, db, failpoints, i18n, jobs, schema, signing
+from . import cli, db, failpoints, i18n, schema, signing
 from .catalogue import version
 from .catalogue.former import AT_HOME
 from .catalogue.storefront.addresses import READ
 from .catalogue.storefront.views import bp as catalogue_pages
 from .checkout.views import bp as checkout_pages
-from .components import bp as component_pages
 from .config import ROOT, ConfigurationError, Settings, load, unknown_names
 from .fulfilment.views import bp as download_pages
 from .mail import warn_of_no_server
@@ -50,7 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[EXTENSION] = open_gateway(settings)
     app.extensions["vitals"] = {"worker": worker_words, "mail": waiting_words}
     app.extensions["has_sold"] = has_lines
-    app.extensions["jobs"] = {name: (lambda name=name: jobs.run(name)) for name in jobs.JOBS}
+    app.extensions["jobs"] = _run_job
 
     failpoints.arm(settings.shop_failpoints)
     logs.configure(settings)
@@ -77,6 +76,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     ):
         app.register_blueprint(blueprint)
     if settings.development:
+        from .components import bp as component_pages
+
         app.register_blueprint(component_pages)
     cli.init_app(app)
 
@@ -85,6 +86,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     for name in unknown_names(os.environ):
         logs.log.warning("unknown_setting", setting=name)
     return app
+
+
+def _run_job(name: str) -> None:
+    from . import jobs  # the worker's: a web process only wakes it
+
+    jobs.run(name)
 
 
 def _open_data_dir(settings: Settings) -> None:

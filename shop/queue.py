@@ -81,7 +81,7 @@ def probe(settings: Settings) -> None:
 
 
 def connect() -> Huey:
-    """The app's queue. Its one task runs a job by its name in `app.extensions["jobs"]`.
+    """The app's queue. Its one task runs a job by its name, which `app.extensions["jobs"]` does.
 
     It is opened anew when its file is another one: a process that has a deleted file open could still
     write to it, and no other process would read that.
@@ -97,7 +97,7 @@ def connect() -> Huey:
 
     def run_job(name: str) -> None:
         with app.app_context():
-            app.extensions["jobs"][name]()
+            app.extensions["jobs"](name)
 
     app.extensions["run_job"] = opened.task(name="run_job")(run_job)
     app.extensions["queue_file"] = _identity(settings)

@@ -16,8 +16,7 @@ from typing import NoReturn
 
 import click
 import structlog
-from flask import Flask, current_app
-from flask.cli import with_appcontext
+from flask import Flask
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from . import jobs, watch
@@ -48,11 +47,8 @@ class Stopped(BaseException):
     """Somebody asked the process to end."""
 
 
-@click.command()
-@with_appcontext
-def worker() -> None:
-    """Run the worker: payments are re-checked, goods delivered and mails sent. Ctrl-C stops it."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+def run(app: Flask) -> None:
+    """Run the worker within its app's context, until it is told to stop or cannot go on."""
     if _tables_missing():
         raise click.ClickException(
             "The tables are missing or old: run `flask --app wsgi db upgrade`."

@@ -142,7 +142,10 @@ def test_every_document_that_the_code_speaks_of_is_there() -> None:
 
 def commands_of(group: click.Group, *before: str) -> Iterator[tuple[str, click.Command]]:
     """Every command by its words, but for those that Flask and Alembic bring along."""
-    for name, command in group.commands.items():
+    here = click.Context(group)
+    for name in group.list_commands(here):
+        command = group.get_command(here, name)
+        assert command
         if isinstance(command, click.Group):
             if name != "db":
                 yield from commands_of(command, *before, name)

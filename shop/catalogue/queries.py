@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import FromClause, Row, Select, Table, and_, bindparam, exists, literal, select, union_all
+from sqlalchemy import (
+    FromClause,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    exists,
+    literal,
+    select,
+    union_all,
+)
 
 from ..config import current_settings
 from ..db import db, utcnow

@@ -21,15 +21,10 @@ from ..catalogue.former import (
     remember,
 )
 from ..db import db, transaction
-from .group import CommandGroup
+from .nouns import addresses
 
 LARGEST_FILE = 5 * 1024 * 1024
 HEADING = ("old", "new")
-
-addresses = CommandGroup(
-    "addresses",
-    help="Old addresses that lead to products and categories, as links have them still.",
-)
 
 
 @addresses.command("list")

@@ -12,10 +12,8 @@ from ..attention.queries import open_attention, recent_attention
 from ..attention.service import resolve_attention_item
 from ..because import Because
 from .arguments import decision
-from .group import CommandGroup
+from .nouns import attention
 from .printing import as_json, refuse
-
-attention = CommandGroup("attention", help="What a person must look at.")
 
 
 @attention.command("list")

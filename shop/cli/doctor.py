@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 from flask.cli import with_appcontext
 
 from ..config import current_settings
-from ..doctor import CHECKS, Finding, examine
-from ..doctor.mail import send_test_mail
 from ..mailbox import NotAnAddress, mailable
 from .printing import as_json, refuse
 from .progress import Progress
+
+if TYPE_CHECKING:
+    from ..doctor import Finding
 
 
 @click.command()
@@ -21,6 +23,9 @@ from .progress import Progress
 @with_appcontext
 def doctor(mail_to: str | None, as_json: bool) -> None:
     """Check whether this shop is fit to sell; exits with 1 when anything fails."""
+    from ..doctor import CHECKS, examine  # every check of this shop, and what each needs
+    from ..doctor.mail import send_test_mail
+
     settings = current_settings()
     address = _checked(mail_to) if mail_to is not None else ""
     with Progress(quiet=as_json) as progress:

@@ -25,13 +25,11 @@ from ..payments.gateway import gateway
 from ..payments.models import Payment, PaymentState
 from ..payments.opening import open_invoice
 from ..payments.queries import find_payment_by_invoice
-from .group import CommandGroup
 from .interrupting import interruptible
+from .nouns import invoices
 from .printing import as_json, refuse, show
 from .report_file import ReportFile
 from .watching import STOPPED, Watch
-
-invoices = CommandGroup("invoices", help="Make and look at invoices at the provider.")
 
 
 @invoices.command("create")

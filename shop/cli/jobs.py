@@ -5,9 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import jobs as periodic
-from .group import CommandGroup
-
-jobs = CommandGroup("jobs", help="Run the worker's jobs by hand.")
+from .nouns import jobs
 
 
 @jobs.command("run")

@@ -19,10 +19,8 @@ from ..fulfilment.keytables import WhichProduct, read_key_table
 from ..fulfilment.queries import key_counts, keys_in_stock
 from ..fulfilment.service import NotWithdrawn, look_at_keys, put_keys, withdraw_keys
 from .arguments import decision
-from .group import CommandGroup
+from .nouns import keys
 from .printing import as_json, refuse
-
-keys = CommandGroup("keys", help="The stock of licence keys.")
 
 
 @keys.command("add")

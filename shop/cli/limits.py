@@ -20,15 +20,10 @@ from ..outbox.proofs import LINKS_A_DAY, LINKS_OF_CLIENT
 from ..payments.queries import payments_of
 from ..web.network import client_key, mailbox_key
 from .arguments import order_named
-from .group import CommandGroup
+from .nouns import limits
 from .printing import as_json, refuse, show
 
 log = structlog.get_logger()
-
-limits = CommandGroup(
-    "limits",
-    help="What is counted for an email address, a network or an order; and lifting it.",
-)
 
 
 @dataclass

@@ -8,10 +8,8 @@ from ..because import Because
 from ..outbox.on_request import send_again
 from ..outbox.sending import note_bounce
 from .arguments import decision, order_named
-from .group import CommandGroup
+from .nouns import mails
 from .printing import refuse
-
-mails = CommandGroup("mails", help="Send an order's mail again, or note that it came back.")
 
 
 @mails.command("resend")

@@ -12,7 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-from flask.cli import with_appcontext
 
 from ..catalogue import service
 from ..catalogue.files.reading import CatalogueFileError, is_catalogue
@@ -23,6 +22,7 @@ from ..catalogue.moving.service import Move, carry_out, plan
 from ..config import current_settings
 from ..money import CURRENCIES
 from ..unusable import file_trouble
+from .nouns import products
 from .progress import Progress
 
 HEAD = 1024**2
@@ -48,7 +48,7 @@ class Options:
     plan_file: Path | None
 
 
-@click.command("import")
+@products.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
 @click.option("--from", "system", default="", help="Which system it is from, if that is not seen.")
 @click.option("--currency", default="", help="What the prices are in, such as EUR.")
@@ -72,7 +72,6 @@ class Options:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the plan there.",
 )
-@with_appcontext
 def import_(file: Path, **given: Any) -> None:
     """Add and change products as FILE says (its format: docs/catalogue.md).
 

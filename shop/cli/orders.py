@@ -29,14 +29,10 @@ from ..payments.facts import payment_facts
 from ..payments.gateway import gateway
 from ..payments.queries import payments_of
 from .arguments import decision, order_named, short_line
-from .group import CommandGroup
+from .nouns import orders
 from .printing import as_json, refuse, show
 
 TRANSACTION = "The transaction hash, or the provider's own number, that proves it."
-
-orders = CommandGroup(
-    "orders", help="List, show and re-check orders, and decide about their money."
-)
 
 
 @orders.command("list")

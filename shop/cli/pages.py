@@ -6,9 +6,7 @@ import click
 
 from ..config import current_settings
 from ..site.texts import export as copy_texts
-from .group import CommandGroup
-
-pages = CommandGroup("pages", help="The texts of terms, privacy, refunds and contact.")
+from .nouns import pages
 
 
 @pages.command("export")

@@ -16,12 +16,8 @@ from ..payments.inbox import reopen_postback
 from ..payments.models import Payment, Postback
 from ..payments.queries import find_payment_by_invoice, recent_postbacks, refused_payments
 from ..payments.refusals import meaning
-from .group import CommandGroup
+from .nouns import postbacks
 from .printing import as_json, refuse
-
-postbacks = CommandGroup(
-    "postbacks", help="The provider's postbacks: proven ones, the inbox, and refused ones."
-)
 
 
 @postbacks.command("list")

@@ -11,10 +11,8 @@ from ..privacy.export import known_about
 from ..privacy.queries import orders_of
 from ..privacy.service import StillNeeded, erase_order
 from .arguments import decision
-from .group import CommandGroup
+from .nouns import privacy
 from .printing import refuse
-
-privacy = CommandGroup("privacy", help="What is known about a buyer, and forgetting it.")
 
 
 @privacy.command("export")

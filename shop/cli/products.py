@@ -13,13 +13,8 @@ from ..catalogue.models import RATE_PLACES
 from ..catalogue.product_draft import MISSING_GOODS
 from ..config import current_settings
 from ..money import CURRENCIES
-from .group import CommandGroup
-from .moving import import_
+from .nouns import products, rates
 from .progress import Progress
-
-products = CommandGroup("products", help="Import and export the products for sale.")
-rates = CommandGroup("rates", help="Set and list exchange rates, which fill in missing prices.")
-products.add_command(import_)
 
 
 @products.command("list")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from flask.cli import with_appcontext
 
 from ..because import Because
 from ..fulfilment.queries import deliveries_of
@@ -11,11 +10,11 @@ from ..fulfilment.reissue import NotReissued, reissue, renew_link
 from ..orders.links import order_url
 from ..orders.models import Order
 from .arguments import decision, order_named
+from .nouns import orders
 from .printing import refuse
 
 
-@click.command("reissue")
-@with_appcontext
+@orders.command("reissue")
 @click.argument("number")
 @click.option("--line", type=click.IntRange(1, 1000), help="Which line, if there are several.")
 @click.option(
@@ -32,8 +31,7 @@ def reissue_goods(number: str, line: int | None, unit: int | None, because: Beca
     click.echo(f"{order.number}: {done}. The buyer is told by mail.")
 
 
-@click.command("relink")
-@with_appcontext
+@orders.command("relink")
 @click.argument("number")
 @decision
 def relink(number: str, because: Because) -> None:

@@ -110,7 +110,7 @@ def test_a_paid_order_waits_for_keys_that_an_operator_adds_later(
 
     with app.app_context():
         add_keys(short, ["ADDED-LATER"])
-        app.extensions["jobs"]["deliveries"]()
+        app.extensions["jobs"]("deliveries")
 
     assert "ADDED-LATER" in keys_on(buyer.comes_back(invoice["return_url"]))
     assert books.state() == ("fulfilled", "none")

@@ -1,0 +1,81 @@
+"""Each process imports what it uses, because the rest would cost time at every start and memory ever after."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from shop.config import ROOT, Settings
+from tests.support.processes import environment
+
+WEB = "import wsgi"
+HELP = "from wsgi import app; app.cli(['--help'], standalone_mode=False)"
+ORDERS = "from wsgi import app; app.cli(['orders', '--help'], standalone_mode=False)"
+
+WORK_OF_OTHERS = [
+    "shop.books",
+    "shop.doctor",
+    "shop.jobs",
+    "shop.moments",
+    "shop.privacy",
+    "shop.surroundings",
+    "shop.worker",
+]
+"""Packages of the worker and of commands: a web process runs none of what is in them."""
+COMMANDS = {
+    f"shop.cli.{path.stem}"
+    for path in (ROOT / "shop/cli").glob("*.py")
+    if path.read_text("utf-8").startswith('"""`flask ')
+} - {"shop.cli.doctor", "shop.cli.worker"}
+"""The files that have commands. Those two are small, and import what they run when they run it."""
+
+
+@pytest.fixture
+def engine() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
+def modules_of(settings: Settings) -> Callable[[str], set[str]]:
+    """The modules that a process has imported at the end of a program."""
+
+    def modules_of(program: str) -> set[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", f"{program}\nimport sys; print('imported', *sys.modules)"],
+            cwd=ROOT,
+            env=environment(settings),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return {*done.stdout.rpartition("\nimported ")[2].removeprefix("imported ").split()}
+
+    return modules_of
+
+
+def of(packages: list[str], modules: set[str]) -> Iterator[str]:
+    return (
+        module
+        for module in sorted(modules)
+        if any(module == each or module.startswith(f"{each}.") for each in packages)
+    )
+
+
+@pytest.mark.parametrize("program", [WEB, HELP])
+def test_neither_the_web_process_nor_help_imports_the_work_of_others(
+    program: str, modules_of: Callable[[str], set[str]]
+) -> None:
+    modules = modules_of(program)
+
+    assert "shop.checkout.views" in modules
+    assert list(of(WORK_OF_OTHERS, modules)) == []
+    assert sorted(COMMANDS & modules) == []
+
+
+def test_a_group_imports_its_own_commands_alone(
+    modules_of: Callable[[str], set[str]],
+) -> None:
+    assert COMMANDS & modules_of(ORDERS) == {"shop.cli.orders", "shop.cli.reissue"}
