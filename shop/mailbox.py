@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from email_validator import EmailNotValidError, validate_email
-
 SAME_DOMAIN = {
     "googlemail.com": "gmail.com",
     "protonmail.com": "proton.me",
@@ -94,6 +92,8 @@ def mailable(text: str) -> str:
     text = cleaned(text)
     if len(text) > LONGEST:
         raise SeveralAddresses(text) if _are_several(text) else NotAnAddress(text)
+    from email_validator import EmailNotValidError, validate_email  # takes long, for its patterns
+
     try:
         checked = validate_email(text, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
@@ -108,6 +108,8 @@ def _why_not(text: str) -> NotAnAddress:
     if _are_several(text):
         return SeveralAddresses(text)
     letters = "".join(dict.fromkeys(re.findall(r"[^\x00-\x7f]", text.rpartition("@")[0])))
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         validate_email(text, check_deliverability=False, allow_smtputf8=True)
     except EmailNotValidError:

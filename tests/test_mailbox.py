@@ -108,7 +108,7 @@ def test_as_much_as_a_form_may_hold_is_refused_before_it_is_looked_at_closely(
         checked.append(len(text))
         raise EmailNotValidError
 
-    monkeypatch.setattr("shop.mailbox.validate_email", check)
+    monkeypatch.setattr("email_validator.validate_email", check)
 
     with pytest.raises(NotAnAddress):
         mailable(typed)

@@ -10,8 +10,10 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+if TYPE_CHECKING:
+    from PIL import Image
 
 WIDTHS = (400, 800, 1200)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
@@ -20,9 +22,6 @@ MAX_PIXELS = 40_000_000
 QUALITY = 82
 NAME = re.compile(r"[0-9a-f]{32}-[0-9]{1,4}\.webp")
 """What a file below `media/` is called; nothing else is ever served from there."""
-
-# Pillow warns above this and refuses above twice of it; both are refusals here.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 class BadImage(ValueError):
@@ -91,6 +90,10 @@ def _height(picture: Image.Image, width: int) -> int:
 
 def _open(source: bytes) -> Image.Image:
     """The picture, upright, in a mode WebP has."""
+    from PIL import Image, ImageOps, UnidentifiedImageError  # only an import reads pictures
+
+    # Pillow warns above this and refuses above twice of it; both are refusals here.
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -107,6 +110,8 @@ def _open(source: bytes) -> Image.Image:
 
 
 def _webp(picture: Image.Image, width: int) -> bytes:
+    from PIL import Image
+
     if width != picture.width:
         picture = picture.resize((width, _height(picture, width)), Image.Resampling.LANCZOS)
     out = io.BytesIO()

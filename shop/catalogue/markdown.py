@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import nh3
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
-from markdown_it.token import Token
 from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
+    from markdown_it.token import Token
 
 TAGS = {
     *("p", "br", "hr", "strong", "em", "s", "ul", "ol", "li", "a", "code", "pre", "blockquote"),
@@ -27,10 +30,21 @@ def _demote_headings(state: StateCore) -> None:
         token.tag = f"h{min(6, int(token.tag[1]) - highest + first)}"
 
 
-_markdown = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
-_markdown.core.ruler.push("demote_headings", _demote_headings)
-_with_html = MarkdownIt("commonmark", {"html": True})
-"""Only to tell HTML from code and from escaped signs; never to render."""
+@cache
+def _markdown() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
+    markdown.core.ruler.push("demote_headings", _demote_headings)
+    return markdown
+
+
+@cache
+def _with_html() -> MarkdownIt:
+    """Only to tell HTML from code and from escaped signs; never to render."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": True})
 
 
 @lru_cache(maxsize=512)
@@ -40,7 +54,7 @@ def render(text: str, highest: int = 3) -> Markup:
     Most pages have their own h1 and h2 above it, so its highest heading becomes h3.
     """
     html = nh3.clean(
-        _markdown.render(text, {"highest": highest}),
+        _markdown().render(text, {"highest": highest}),
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},
@@ -53,7 +67,7 @@ def render(text: str, highest: int = 3) -> Markup:
 def plain(text: str) -> str:
     """The text for a mail's plain part: without marks, each link's address written out behind it."""
     lines = []
-    for block in _markdown.parse(text, {"highest": 3}):
+    for block in _markdown().parse(text, {"highest": 3}):
         if block.type == "inline":
             lines.append("".join(_words(block.children or [])))
         elif block.type in ("fence", "code_block"):
@@ -65,7 +79,7 @@ def html_pieces(text: str) -> Iterator[str]:
     """What Markdown would take for HTML, and buyers read as it is written; code and `\\<p>` are none of it."""
     if "<" not in text:
         return
-    for block in _with_html.parse(text):
+    for block in _with_html().parse(text):
         for token in (block, *(block.children or [])):
             if token.type in ("html_block", "html_inline"):
                 yield token.content

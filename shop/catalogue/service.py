@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Update, case, or_, update
 from sqlalchemy.orm import Session
@@ -14,8 +15,6 @@ from ..config import current_settings
 from ..db import transaction, utcnow
 from ..money import CURRENCIES
 from .fields import FieldProblem
-from .files.importing import CatalogueFile, read_catalogue
-from .files.reading import CatalogueFileError, Problem
 from .following import Follow, unseen
 from .images import BadImage
 from .merging import (
@@ -31,6 +30,10 @@ from .merging import (
 )
 from .models import RATE_PLACES, ExchangeRate, Product
 from .storage import StoredFile
+
+if TYPE_CHECKING:
+    from .files.importing import CatalogueFile
+    from .files.reading import Problem
 
 RATE = re.compile(rf"\d{{1,9}}(\.\d{{1,{RATE_PLACES}}})?", re.ASCII)
 
@@ -59,6 +62,8 @@ def import_catalogue(path: Path, follow: Follow = unseen) -> ImportReport:
     Files are written first and the transaction is last, so a crash leaves unused files at worst.
     Raises CatalogueFileError, and then no product has changed.
     """
+    from .files.importing import read_catalogue  # with YAML, which sales do without
+
     file = read_catalogue(path, current_settings().shop_base_currency, follow)
     return import_file(file, follow=follow)
 
@@ -67,6 +72,8 @@ def import_file(
     file: CatalogueFile, also: Also = lambda *_: None, follow: Follow = unseen
 ) -> ImportReport:
     """The same for a file that was read already; `also` is done in the same transaction, after it."""
+    from .files.reading import CatalogueFileError
+
     places = range(len(file.products))
     stored = [_stored(file, place) for place in follow(places, "Storing pictures and goods")]
     report = ImportReport()
@@ -161,6 +168,8 @@ def _stored(file: CatalogueFile, place: int) -> list[StoredFile]:
     try:
         return store_files(file.products[place], current_settings().shop_data_dir)
     except BadImage as error:
+        from .files.reading import CatalogueFileError
+
         problem = FieldProblem(("images",), f"an image {error}")
         raise CatalogueFileError([file.problem(place, problem)]) from None
 

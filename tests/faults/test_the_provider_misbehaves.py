@@ -33,7 +33,7 @@ from shop.db import db, end_read, transaction, utcnow
 from shop.orders.links import find_order_by_token
 from shop.orders.models import Order, OrderStatus
 from shop.payments.cryptocloud import CryptoCloud, InvoiceInfo, InvoiceStatus
-from shop.payments.cryptocloud.calls import CONNECT_SECONDS
+from shop.payments.cryptocloud.transport import CONNECT_SECONDS
 from shop.payments.models import Payment, PaymentState
 from shop.payments.queries import payments_of
 from shop.payments.sweep import sweep
@@ -184,7 +184,7 @@ class Shop:
         """
         works = self.app.extensions["cryptocloud"]
         connects = min(deadline, CONNECT_SECONDS) if fault.unreachable else CONNECT_SECONDS
-        short = patch("shop.payments.cryptocloud.calls.CONNECT_SECONDS", connects)
+        short = patch("shop.payments.cryptocloud.transport.CONNECT_SECONDS", connects)
         seconds = deadline if fault.hangs else PATIENCE
         with fault.address(self.scene) as url, short:
             misled = dataclasses.replace(works, url=url, call_seconds=seconds)
@@ -404,7 +404,7 @@ def none(*given: Any) -> list[Any]:
 PARTS = "shop.payments"
 LEADS_AWAY = {f"{PARTS}.cryptocloud.v1.checked_pay_url": lambda pay_url, origins: pay_url}
 CONTROLS = [
-    ("302 to another host", {f"{PARTS}.cryptocloud.calls._Session": Follows}),
+    ("302 to another host", {f"{PARTS}.cryptocloud.transport._Session": Follows}),
     ("pay_url of another host", LEADS_AWAY),
     ("502, done", {f"{PARTS}.opening.Unclear": NeverRaised}),
     ("429", {f"{PARTS}.opening.Unavailable": NeverRaised}),

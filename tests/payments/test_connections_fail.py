@@ -11,7 +11,7 @@ import pytest
 import requests
 import responses
 
-from shop.payments.cryptocloud import CryptoCloudError, NotSent, Unclear, calls
+from shop.payments.cryptocloud import CryptoCloudError, NotSent, Unclear, transport
 from tests.payments.wire import CREATE, MADE_REPLY, ask, make_client, read_request, says, serving
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
@@ -38,7 +38,7 @@ def test_a_refused_connection_means_not_sent() -> None:
 
 def test_a_connection_that_nobody_takes_up_means_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     def silence(connection: socket.socket, address: object) -> None:
-        assert connection.gettimeout() == calls.CONNECT_SECONDS
+        assert connection.gettimeout() == transport.CONNECT_SECONDS
         raise TimeoutError("timed out")
 
     monkeypatch.setattr(socket.socket, "connect", silence)

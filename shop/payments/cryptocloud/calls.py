@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import requests
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
-
 from .answers import Answer
-from .errors import CryptoCloudError, KeyRefused, NotSent, TooManyCalls, Unclear
+from .errors import KeyRefused, TooManyCalls, Unclear
 
-CONNECT_SECONDS = 3.0
 CALL_SECONDS = 8.0
 LARGEST_REPLY = 64 * 1024
 CALLS_AT_ONCE = 24
@@ -76,6 +71,8 @@ class Calls:
         or an answer that drips in byte by byte: after the deadline the caller goes on, and the
         thread keeps its place among CALLS_AT_ONCE until its socket gives up.
         """
+        from .transport import request  # before the deadline is set, as it takes a while
+
         self._stop_if_refused()
         limit = min(seconds or self.call_seconds, self.call_seconds)
         if not self._slots.acquire(blocking=False):
@@ -85,7 +82,17 @@ class Calls:
 
         def work() -> None:
             try:
-                outcome.append(self._request(method, path, deadline, largest, **content))
+                answer = request(
+                    method,
+                    self.url,
+                    path,
+                    api_key=self.api_key,
+                    seconds=self.call_seconds,
+                    deadline=deadline,
+                    largest=largest,
+                    **content,
+                )
+                outcome.append(answer)
             except BaseException as error:  # handed to the caller below
                 outcome.append(error)
             finally:
@@ -110,66 +117,3 @@ class Calls:
         refused_at = self._refused_at
         if refused_at is not None and time.monotonic() < refused_at + KEY_REFUSED_SECONDS:
             raise KeyRefused("the provider refused the API key a moment ago")
-
-    def _request(
-        self, method: str, path: str, deadline: float, largest: int, **content: Any
-    ) -> Answer:
-        started = time.monotonic()
-        with _Session() as session:
-            session.trust_env = False  # neither a proxy nor a .netrc may see the key
-            try:
-                with session.request(
-                    method,
-                    f"{self.url}{path}",
-                    headers={
-                        "Authorization": f"Token {self.api_key}",
-                        "Accept": "application/json",
-                        "Accept-Encoding": "identity",  # no reply that unpacks to a gigabyte
-                    },
-                    timeout=(CONNECT_SECONDS, self.call_seconds),
-                    allow_redirects=False,
-                    stream=True,
-                    **content,
-                ) as response:
-                    body = _read(response, deadline, largest)
-                    # An error page may repeat the request that caused it, key and all.
-                    body = body.replace(self.api_key.encode(), b"-")
-                    took = time.monotonic() - started
-                    return Answer.of(response.status_code, response.headers, body, self.url, took)
-            except CryptoCloudError:
-                raise
-            except requests.ConnectTimeout:
-                raise NotSent("the provider could not be reached") from None
-            except requests.ConnectionError as error:
-                if _never_connected(error):
-                    raise NotSent("the provider could not be reached") from None
-                raise Unclear("the connection broke before an answer came") from None
-            except Exception as error:  # `requests` lets some errors of its own libraries through
-                raise Unclear(f"no usable answer: {type(error).__name__}") from None
-
-
-class _Session(requests.Session):
-    """A session that leaves the body of a redirect unread: `requests` reads all of it, even without following."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None, so that a redirect is an answer like any other."""
-        return None
-
-
-def _never_connected(error: requests.ConnectionError) -> bool:
-    """Whether the failure was in finding, reaching or trusting the host, before anything was sent."""
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    if isinstance(reason, NewConnectionError | ConnectTimeoutError):
-        return True
-    cause = reason.args[0] if isinstance(reason, SSLError) and reason.args else None
-    return isinstance(cause, ssl.SSLCertVerificationError)
-
-
-def _read(response: requests.Response, deadline: float, largest: int) -> bytes:
-    body = bytearray()
-    # Each read takes what has come and waits for no more: an answer that drips would outlast the deadline.
-    while piece := response.raw.read1(16 * 1024, decode_content=True):
-        body += piece
-        if len(body) > largest or time.monotonic() > deadline:
-            raise Unclear("the reply is too large or too slow")
-    return bytes(body)
