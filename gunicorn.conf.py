@@ -7,12 +7,15 @@ WEB_THREADS, WEB_MAX_REQUESTS (0: never start a worker anew) and WEB_STALLED_SEC
 
 import contextlib
 import ctypes
+import gc
 import os
 import socket
 import struct
 import sys
+from importlib import import_module
 from typing import Any
 
+from babel import localedata
 from gunicorn.glogging import Logger
 
 from shop.config import ConfigurationError, load
@@ -60,6 +63,12 @@ errorlog = "-"
 
 M_ARENA_MAX = -8  # malloc.h
 
+USED_BY_WORKERS = (
+    *("shop.app", "shop.catalogue.unpriced", "shop.watch"),
+    *("email_validator", "markdown_it", "requests"),
+)
+"""The shop, and what it imports at the first use only, because commands can do without."""
+
 try:
     shop_settings = load()
 except ConfigurationError as error:
@@ -76,6 +85,20 @@ class logger_class(Logger):  # type: ignore[misc]  # gunicorn ships no types, an
         self.error_log.handlers.clear()
         self.error_log.propagate = True
         configure(shop_settings)
+
+
+def on_starting(server: Any) -> None:
+    """Import what every worker uses, so that they share one copy of it and none imports it for itself.
+
+    Only modules and the data of languages: the app, with its settings and connections, is each worker's own.
+    The garbage collector leaves alone what is frozen; it would write to it, and each worker had its own copy.
+    """
+    for name in USED_BY_WORKERS:
+        import_module(name)
+    for language in shop_settings.shop_languages:
+        localedata.load(language)  # which keeps it, for prices and dates of every page
+    gc.collect()
+    gc.freeze()
 
 
 def when_ready(server: Any) -> None:
@@ -99,9 +122,7 @@ def post_worker_init(worker: Any) -> None:
     """Do what the first visitor would wait for; watch worker and database; say in the log if nothing can be sold."""
     if worker.wsgi.name != "shop":  # the yardstick of the benchmarks is served in the same way
         return
-    from shop.doctor.catalogue import (
-        warn_of_missing_prices,  # the master loads nothing of the shop's
-    )
+    from shop.catalogue.unpriced import warn_of_missing_prices
     from shop.watch import start
     from shop.web.kept_parts import compile_pages
 

@@ -20,8 +20,8 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from . import jobs, watch
+from .catalogue.unpriced import warn_of_missing_prices
 from .db import end_read
-from .doctor.catalogue import warn_of_missing_prices
 from .queue import mend, run_next
 from .schema import migrated
 from .unusable import database_trouble, is_trouble

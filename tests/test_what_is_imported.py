@@ -15,6 +15,24 @@ WEB = "import wsgi"
 HELP = "from wsgi import app; app.cli(['--help'], standalone_mode=False)"
 ORDERS = "from wsgi import app; app.cli(['orders', '--help'], standalone_mode=False)"
 
+MASTER = """
+import runpy, threading
+runpy.run_path("gunicorn.conf.py")["on_starting"](None)
+import gc
+from sqlalchemy import Engine
+assert threading.active_count() == 1
+gc.unfreeze()
+assert not [each for each in gc.get_objects() if isinstance(each, Engine)]
+"""
+WORKER = """
+import runpy
+from types import SimpleNamespace
+from wsgi import app
+import shop.watch
+shop.watch.start = lambda app: None
+runpy.run_path("gunicorn.conf.py")["post_worker_init"](SimpleNamespace(wsgi=app))
+"""
+
 WORK_OF_OTHERS = [
     "shop.books",
     "shop.doctor",
@@ -86,6 +104,17 @@ def test_neither_the_web_process_nor_help_imports_what_it_does_not_use(
     assert "shop.checkout.views" in modules
     assert list(of(WORK_OF_OTHERS + LIBRARIES, modules)) == []
     assert sorted(COMMANDS & modules) == []
+
+
+def test_the_master_imports_for_its_workers_and_opens_nothing(
+    modules_of: Callable[[str], set[str]],
+) -> None:
+    """A thread, or a connection to the database, would be of no use to a forked process, and do harm."""
+    master, worker = modules_of(MASTER), modules_of(WORKER)
+
+    own = {"shop.components", "wsgi"}  # the first in development only
+    assert {module for module in worker - master if "." not in module or "shop" in module} <= own
+    assert list(of(WORK_OF_OTHERS, master)) == []
 
 
 def test_a_group_imports_its_own_commands_alone(

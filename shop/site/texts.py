@@ -79,7 +79,7 @@ def unfinished(settings: Settings) -> list[str]:
     return [
         f"{name}.{language}.md"
         for name, language in _all(settings)
-        if PLACEHOLDER.search(_readable_text(settings, name, language))
+        if PLACEHOLDER.search(_without_words(settings, name, language))
     ]
 
 
@@ -115,28 +115,33 @@ def _all(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _text(settings: Settings, name: str, language: str) -> str:
-    file = f"{name}.{language}.md"
-    own = own_text(own_folder(settings) / file)
-    text = (SHIPPED / file).read_text("utf-8") if own is None else own
-    return _filled_in(text, _values(settings, language))
+    days = settings.shop_retention_days
+    word = DAYS[language][Locale.parse(language).plural_form(days)]
+    return _filled_in(_written(settings, name, language), _values(settings, f"{days}\u00a0{word}"))
 
 
-def _readable_text(settings: Settings, name: str, language: str) -> str:
+def _without_words(settings: Settings, name: str, language: str) -> str:
+    """The text without the words of a time, as every start looks at it: plural forms need all data of a language."""
     try:
-        return _text(settings, name, language)
+        return _filled_in(_written(settings, name, language), _values(settings, "so long"))
     except UnreadableFile:
         return ""
 
 
-def _values(settings: Settings, language: str) -> Mapping[str, str]:
+def _written(settings: Settings, name: str, language: str) -> str:
+    file = f"{name}.{language}.md"
+    own = own_text(own_folder(settings) / file)
+    return (SHIPPED / file).read_text("utf-8") if own is None else own
+
+
+def _values(settings: Settings, time: str) -> Mapping[str, str]:
     days = settings.shop_retention_days
-    word = DAYS[language][Locale.parse(language).plural_form(days)]
     return {
         "{shop_name}": settings.shop_name,
         "{shop_public_url}": settings.shop_public_url,
         "{shop_support_email}": settings.shop_support_email,
         "{shop_retention_days}": str(days) if days else "",
-        "{shop_retention_time}": f"{days}\u00a0{word}" if days else "",
+        "{shop_retention_time}": time if days else "",
     }
 
 

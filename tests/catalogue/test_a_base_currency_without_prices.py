@@ -15,11 +15,11 @@ from sqlalchemy.exc import OperationalError
 
 from shop.catalogue.models import Price, Product
 from shop.catalogue.queries import price_list
+from shop.catalogue.unpriced import warn_of_missing_prices
 from shop.config import Settings
 from shop.db import db, end_read
 from shop.doctor import Finding
 from shop.doctor import catalogue as checks
-from shop.doctor.catalogue import warn_of_missing_prices
 from tests.factories import make_product
 
 NBSP = "\N{NO-BREAK SPACE}"
