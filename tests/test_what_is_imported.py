@@ -121,3 +121,9 @@ def test_a_group_imports_its_own_commands_alone(
     modules_of: Callable[[str], set[str]],
 ) -> None:
     assert COMMANDS & modules_of(ORDERS) == {"shop.cli.orders", "shop.cli.reissue"}
+
+
+def test_what_a_start_makes_is_not_looked_through_for_garbage(
+    modules_of: Callable[[str], set[str]],
+) -> None:
+    modules_of("import gc, wsgi; assert gc.isenabled() and gc.get_freeze_count() > 100_000")
