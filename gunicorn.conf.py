@@ -63,17 +63,19 @@ errorlog = "-"
 
 M_ARENA_MAX = -8  # malloc.h
 
-USED_BY_WORKERS = (
-    *("shop.app", "shop.catalogue.unpriced", "shop.watch"),
-    *("email_validator", "markdown_it", "requests"),
-)
-"""The shop, and what it imports at the first use only, because commands can do without."""
-
 try:
     shop_settings = load()
 except ConfigurationError as error:
     # Here, so that bad settings are named once and no port is opened, rather than in each worker.
     sys.exit(str(error))
+
+USED_BY_WORKERS = (
+    *("shop.app", "shop.catalogue.unpriced", "shop.watch"),
+    *("email_validator", "huey", "markdown_it", "requests"),
+    *(["psycopg"] if shop_settings.database.startswith("postgresql") else []),
+    *(["boto3"] if shop_settings.shop_goods_url else []),
+)
+"""The shop, and what it imports at the first use only, because commands can do without."""
 
 
 class logger_class(Logger):  # type: ignore[misc]  # gunicorn ships no types, and wants this name

@@ -2,8 +2,8 @@
 database, and the minute's sweep makes up for a lost hint. So a queue that cannot be read may be put
 aside.
 
-Huey is imported at the first wake-up: it imports every database client that it can find, which
-may be a sixth of a web process's memory.
+Huey is imported at the first wake-up, as it imports every database client that it can find; gunicorn's
+master imports it for all web workers.
 """
 
 from __future__ import annotations
