@@ -7,7 +7,7 @@ import sys
 # of a short command, takes a quarter of the time.
 gc.disable()
 
-from shop import create_app  # noqa: E402
+from shop import create_app  # noqa: E402 - an import makes most of it
 from shop.config import ConfigurationError  # noqa: E402
 
 try:
