@@ -17,6 +17,7 @@ from typing import Any
 
 from babel import localedata
 from gunicorn.glogging import Logger
+from sqlalchemy.orm import configure_mappers
 
 from shop.config import ConfigurationError, load
 from shop.ops.logs import configure
@@ -97,6 +98,7 @@ def on_starting(server: Any) -> None:
     """
     for name in USED_BY_WORKERS:
         import_module(name)
+    configure_mappers()  # else each worker's first visitor waits for it
     for language in shop_settings.shop_languages:
         localedata.load(language)  # which keeps it, for prices and dates of every page
     gc.collect()

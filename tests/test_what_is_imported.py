@@ -22,6 +22,8 @@ import gc
 from sqlalchemy import Engine
 assert threading.active_count() == 1
 gc.unfreeze()
+from shop.db import Base
+assert all(each.configured for each in Base.registry.mappers)
 assert not [each for each in gc.get_objects() if isinstance(each, Engine)]
 """
 WORKER = """
