@@ -11,8 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 from flask import Flask, current_app
@@ -38,16 +41,81 @@ UNREADABLE = {
 }
 """SQLite's errors that a new file cures; neither a busy file nor a full disk is among them."""
 KEPT_ASIDE = 3
+ANSWERS_WITHIN = 0.5
+"""How many seconds whoever wakes the worker waits for the queue, at most."""
+RESTS = 30.0
+"""Seconds without a wake-up after one that failed slowly: each would cost somebody that wait."""
 
 
 def wake(job: str) -> None:
-    """Ask the worker to run a job soon. Never fails: a sale must not depend on the queue."""
+    """Ask the worker to run a job soon. Never fails, nor lasts: a sale must not depend on the queue."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    if error := _waker.send(app, job):
+        log.warning("wake_up_lost", job=job, error=error)
+
+
+class Waker:
+    """The thread by which a process wakes the worker.
+
+    A queue's client may wait for a frozen server until that goes on, whatever limits it was given, and
+    everybody else who uses the client waits with it. So only this thread does.
+    """
+
+    def __init__(self) -> None:
+        self._asked = SimpleQueue[tuple[Flask, str, SimpleQueue[str]]]()
+        self._waited_for = SimpleQueue[str]()
+        self._waited_for.put("")
+        """Where the answer comes that somebody has waited for in vain, most recently."""
+        self._rests_until = 0.0
+        self._starting = threading.Lock()
+        self._thread = threading.Thread()
+
+    def send(self, app: Flask, job: str) -> str:
+        """Have the worker asked for a job; returns why that failed, and nothing where it did not."""
+        if self._waited_for.empty():
+            return "NoAnswerYet"
+        if monotonic() < self._rests_until:
+            return "NotTried"
+        self._start()
+        answer = SimpleQueue[str]()
+        self._asked.put((app, job, answer))
+        try:
+            return answer.get(timeout=ANSWERS_WITHIN)
+        except Empty:
+            self._waited_for = answer
+            return "NoAnswer"
+
+    def _start(self) -> None:
+        with self._starting:
+            if not self._thread.is_alive():  # as after a fork
+                self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> NoReturn:
+        while True:
+            app, job, answer = self._asked.get()
+            began, error = monotonic(), "Unexpected"
+            try:
+                with app.app_context():
+                    error = _ask_for(job)
+                if error and monotonic() - began > ANSWERS_WITHIN:
+                    self._rests_until = monotonic() + RESTS
+            finally:
+                answer.put(error)
+            del app, answer  # nothing is kept while nothing is asked for
+
+
+def _ask_for(job: str) -> str:
     try:
         connect()
         current_app.extensions["run_job"](job)
     except Exception as error:  # whatever a queue's client may raise
-        log.warning("wake_up_lost", job=job, error=type(error).__name__)
         mend(error)
+        return type(error).__name__
+    return ""
+
+
+_waker = Waker()
 
 
 def run_next() -> bool:
@@ -125,7 +193,7 @@ def _open(settings: Settings, keys: AcceptedKeys) -> Huey:
             return super()._deserialize(Signer(keys, salt="queue").unsign(data))
 
     options: dict[str, Any] = {"results": False, "utc": True, "serializer": Signed()}
-    # A buyer waits while the worker is woken, so no server may keep us waiting for long.
+    # These hold for a server that is away. The worker and the doctor wait no longer for one that is frozen.
     if settings.queue_url.startswith("redis"):
         more = "&" if "?" in settings.queue_url else "?"
         url = f"{settings.queue_url}{more}socket_connect_timeout=2&socket_timeout=5"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +14,12 @@ import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy.engine import make_url
+from structlog.testing import capture_logs
 
 import shop.queue
 from shop import create_app
 from shop.config import Settings
-from shop.queue import connect, mend, probe, run_next, wake
+from shop.queue import Waker, connect, mend, probe, run_next, wake
 from tests.faults.test_the_database_cannot_be_written import changed_modes, cut, without_rights
 
 
@@ -303,6 +306,82 @@ def test_a_server_that_is_away_keeps_no_buyer_waiting(
         wake("mails")
 
     assert asked == [{"connect_timeout": 2, "tcp_user_timeout": 5000}]
+
+
+class FrozenServer:
+    """A queue's server that takes a connection, and says nothing until it is thawed."""
+
+    def __init__(self) -> None:
+        self.thawed, self.asked, self.clock = threading.Event(), list[str](), 1000.0
+
+    def connect(self, dsn: str, **limits: object) -> None:
+        self.asked.append(dsn)
+        if not self.thawed.is_set():
+            self.thawed.wait(60)
+            self.clock += 1
+        raise psycopg.OperationalError
+
+
+@pytest.fixture
+def frozen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[FrozenServer]:
+    server = FrozenServer()
+    monkeypatch.setattr(psycopg, "connect", server.connect)
+    monkeypatch.setattr(shop.queue, "ANSWERS_WITHIN", 0.05)
+    monkeypatch.setattr(shop.queue, "monotonic", lambda: server.clock)
+    monkeypatch.setattr(shop.queue, "_waker", Waker())
+    yield server
+    server.thawed.set()
+
+
+@pytest.fixture
+def away(settings: Settings) -> Flask:
+    return create_app(settings.model_copy(update={"queue_url": "postgresql://queue.example/q"}))
+
+
+def test_a_frozen_server_keeps_nobody_waiting(away: Flask, frozen: FrozenServer) -> None:
+    """The first buyer waits for a moment, and the others not even for that."""
+    with capture_logs() as said:
+        for _ in range(3):
+            wakes(away)
+
+    assert not frozen.thawed.is_set(), "nobody has waited for its answer"
+    assert [line["error"] for line in said] == ["NoAnswer", "NoAnswerYet", "NoAnswerYet"]
+    assert len(frozen.asked) == 1
+
+
+def test_without_a_thread_of_its_own_a_wake_up_lasts_as_long_as_the_frost(
+    away: Flask, frozen: FrozenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control."""
+
+    def send_at_once(waker: Waker, app: Flask, job: str) -> str:
+        return shop.queue._ask_for(job)
+
+    monkeypatch.setattr(Waker, "send", send_at_once)
+    with ThreadPoolExecutor(1) as pool:
+        waking = pool.submit(wakes, away)
+        with pytest.raises(TimeoutError):
+            waking.result(4 * shop.queue.ANSWERS_WITHIN)
+        frozen.thawed.set()
+        waking.result(60)
+
+
+def test_after_a_server_that_failed_slowly_no_wake_up_is_sent_for_a_while(
+    away: Flask, frozen: FrozenServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wakes(away)
+    waited_for = shop.queue._waker._waited_for
+    frozen.thawed.set()
+    waited_for.put(waited_for.get(timeout=60))
+
+    monkeypatch.setattr(shop.queue, "ANSWERS_WITHIN", 60)
+    with capture_logs() as said:
+        for _ in range(3):
+            wakes(away)
+            frozen.clock += shop.queue.RESTS / 2
+
+    assert [line["error"] for line in said] == ["NotTried", "NotTried", "OperationalError"]
+    assert len(frozen.asked) == 2, "the last one failed at once, which costs nobody anything"
 
 
 def test_the_queue_is_opened_once(app: Flask) -> None:
