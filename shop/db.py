@@ -44,6 +44,8 @@ log = structlog.get_logger()
 
 BUSY_SECONDS = 10
 """How long a writer waits for its turn before the buyer is told that the shop is busy."""
+SOON = 100
+"""Milliseconds of a wait that are not worth two statements."""
 POSTGRES_LIMITS = {
     "lock_timeout": 3000,
     "statement_timeout": 5000,
@@ -204,6 +206,9 @@ def _set_up_sqlite(engine: Engine, file: DatabaseFile) -> None:
 def _begin_writing(connection: Connection, until: float) -> None:
     """Take SQLite's write lock by `until`: the time that the wait for `_write_lock` has taken is used up."""
     left = max(0, int((until - time.monotonic()) * 1000))
+    if left > BUSY_SECONDS * 1000 - SOON:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
     connection.exec_driver_sql(f"PRAGMA busy_timeout={left}")
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

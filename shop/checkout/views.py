@@ -113,7 +113,7 @@ def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnVal
     if not one and (payment or cart.seen == form.seen.data):
         carts.empty()
     remember_order(order.number)
-    return to_payment(order)
+    return to_payment(order, payment)
 
 
 @bp.errorhandler(CSRFError)

@@ -131,7 +131,7 @@ def pay(token: str) -> ResponseReturnValue:
         return to_order(order)
     if ours:
         open_invoice(payment, gateway())
-    return to_payment(order)
+    return to_payment(order, payment)
 
 
 @bp.get("/payment/success")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention_once
-from ..db import insert_if_new, rows_changed, transaction, utcnow
+from ..db import db, insert_if_new, rows_changed, transaction, utcnow
 from ..ops import journal
 from . import cryptocloud
 from .cryptocloud import SIGNED, BadPostback, Refusal
@@ -20,6 +20,9 @@ from .queries import find_payment_by_invoice, find_payment_by_reference
 log = structlog.get_logger()
 
 NUDGE_EVERY = timedelta(minutes=1)
+COUNTED_EVERY = timedelta(minutes=1)
+"""A proven postback that is repeated is counted once in so long."""
+_LAST_AT = select(Postback.last_at).where(Postback.invoice_id == bindparam("invoice_id"))
 
 
 def receive_postback(postback: cryptocloud.ProvenPostback) -> Payment | None:
@@ -29,6 +32,9 @@ def receive_postback(postback: cryptocloud.ProvenPostback) -> Payment | None:
     stored then. What it says is a hint to look; `refresh` finds out what is true.
     """
     payment = find_payment_by_invoice(postback.invoice_id)
+    if payment and _is_known(payment, postback, utcnow()):
+        _log_received(postback, known=True, repeated=True)
+        return payment
     if payment and postback.order_id not in (None, payment.reference):
         _tell_of_a_mix_up(payment, postback.order_id)
         raise BadPostback(
@@ -49,13 +55,26 @@ def receive_postback(postback: cryptocloud.ProvenPostback) -> Payment | None:
         is_new = _store(session, postback, now)
         if is_new:
             journal.note("paid", (postback.invoice_id,))
-    log.info(
-        "postback_received",
-        invoice=postback.invoice_id,
-        known=payment is not None,
-        repeated=not is_new,
-    )
+    _log_received(postback, known=payment is not None, repeated=not is_new)
     return find_payment_by_invoice(postback.invoice_id)
+
+
+def _is_known(payment: Payment, postback: cryptocloud.ProvenPostback, now: datetime) -> bool:
+    """Whether storing the postback would change nothing but its count, which was raised within the last minute.
+
+    Decided before anything is written: whoever repeats a postback must not take the write lock.
+    """
+    if postback.order_id not in (None, payment.reference):
+        return False
+    due = payment.next_check_at
+    if not payment.provider_says_paid and (due is None or due > now):
+        return False
+    last_at = db.session.connection().scalar(_LAST_AT, {"invoice_id": postback.invoice_id})
+    return last_at is not None and now - COUNTED_EVERY < last_at <= now
+
+
+def _log_received(postback: cryptocloud.ProvenPostback, *, known: bool, repeated: bool) -> None:
+    log.info("postback_received", invoice=postback.invoice_id, known=known, repeated=repeated)
 
 
 def _store(session: Session, postback: cryptocloud.ProvenPostback, now: datetime) -> bool:

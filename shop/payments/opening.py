@@ -18,7 +18,7 @@ from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention
 from ..because import Because
 from ..config import current_settings
-from ..db import db, end_read, transaction, utcnow
+from ..db import end_read, transaction, utcnow
 from ..failpoints import failpoint
 from ..ops import journal
 from ..orders.models import Order, OrderStatus
@@ -104,21 +104,21 @@ def open_invoice(payment: Payment, gateway: CryptoCloud) -> None:
     try:
         invoice = gateway.create_invoice(amount, reference=reference, email=email)
         failpoint("after_call")
-        if not bind(order_id, payment_id, invoice):
+        if not bind(order_id, payment_id, reference, invoice):
             with contextlib.suppress(CryptoCloudError):  # if it stays open, it is watched
                 gateway.cancel_invoice(invoice.id)
     except CryptoCloudError as error:
         note_failure(order_id, payment_id, error)
 
 
-def bind(order_id: int, payment_id: int, invoice: Invoice) -> bool:
+def bind(order_id: int, payment_id: int, reference: str, invoice: Invoice) -> bool:
     """Tie an invoice to the payment it was made for; False when the payment has been given up since.
 
     The invoice of such a payment is watched, in case somebody pays it, but never shown. Raises
     Untrusted when the invoice belongs to another payment, or when a proven postback says so; and
     InTestMode when it is a test with a pay page, where a buyer would send money that nobody ever gets.
     """
-    journal.note("invoice", (invoice.id, db.session.get_one(Payment, payment_id).reference))
+    journal.note("invoice", (invoice.id, reference))
     with transaction("bind") as session:
         order, payment = lock_payment(session, order_id, payment_id)
         for_money = not order.is_test and not current_settings().development
@@ -175,7 +175,7 @@ def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> Non
     )
     if isinstance(error, Untrusted) and error.invoice_id:
         unshown = Invoice(error.invoice_id, pay_url="", test_mode=error.test_mode)
-        _watch_unshown(order_id, payment_id, unshown)
+        _watch_unshown(order_id, payment_id, payment.reference, unshown)
 
 
 def _not_before(error: CryptoCloudError, failures: int) -> datetime | None:
@@ -194,14 +194,14 @@ def _failures_in_a_row(order_id: int) -> int:
     return max(1, sum(1 for _ in takewhile(lambda each: each.state in FRUITLESS, newest_first)))
 
 
-def _watch_unshown(order_id: int, payment_id: int, invoice: Invoice) -> None:
+def _watch_unshown(order_id: int, payment_id: int, reference: str, invoice: Invoice) -> None:
     """Tie an invoice whose reply was refused to its payment: nobody is shown it, but its money is watched for."""
     with transaction("lost_call") as session:
         _, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.UNKNOWN:
             payment.move(PaymentState.ABANDONED)
     with contextlib.suppress(Untrusted):  # the invoice belongs to another payment already
-        bind(order_id, payment_id, invoice)
+        bind(order_id, payment_id, reference, invoice)
 
 
 def can_start_again(order: Order, now: datetime) -> bool:

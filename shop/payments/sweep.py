@@ -96,7 +96,7 @@ def _look_for_invoice(payment: Payment, calls: Round, now: datetime) -> None:
         if found:
             patience = ABANDON_UNKNOWN_AFTER
         if found and found[0] and find_payment_by_invoice(found[0].id) is None:
-            bind(order_id, payment_id, found[0])
+            bind(order_id, payment_id, reference, found[0])
     except Untrusted as error:
         note_failure(order_id, payment_id, error)
     if ended < now - patience:

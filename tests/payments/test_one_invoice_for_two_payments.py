@@ -156,10 +156,12 @@ def test_an_invoice_that_its_payment_has_already_is_no_mix_up(app: Flask) -> Non
         assert payment.opened_at
         assert payment.next_check_at == payment.opened_at + CHECK_AFTER[0]
 
-        assert bind(order.id, payment.id, again)
+        assert bind(order.id, payment.id, payment.reference, again)
         with transaction():
             payment.move(PaymentState.CANCELLED)
-        assert not bind(order.id, payment.id, again), "and it is not shown once it is over"
+        assert not bind(order.id, payment.id, payment.reference, again), (
+            "and it is not shown once it is over"
+        )
 
 
 def test_a_payment_keeps_its_invoice_whatever_else_is_brought(app: Flask) -> None:
@@ -167,8 +169,9 @@ def test_a_payment_keeps_its_invoice_whatever_else_is_brought(app: Flask) -> Non
         order, payment = make_open_order(app)
         before = payment.invoice_id
 
+        other = Invoice("OTHER001", "https://pay.example/OTHER001")
         with pytest.raises(Untrusted):
-            bind(order.id, payment.id, Invoice("OTHER001", "https://pay.example/OTHER001"))
+            bind(order.id, payment.id, payment.reference, other)
 
         assert payment.invoice_id == before
 
@@ -181,7 +184,8 @@ def test_an_invoice_that_comes_after_its_payment_was_given_up_is_watched_and_not
         with transaction():
             lost.move(PaymentState.ABANDONED)
 
-        shown = bind(lost.order_id, lost.id, Invoice("LATE0001", "https://pay.example/LATE0001"))
+        late = Invoice("LATE0001", "https://pay.example/LATE0001")
+        shown = bind(lost.order_id, lost.id, lost.reference, late)
 
         assert (shown, lost.state, lost.invoice_id) == (False, PaymentState.ABANDONED, "LATE0001")
         assert lost.next_check_at is not None

@@ -122,8 +122,7 @@ def test_the_same_postback_again_is_taken_calmly(
         assert len(calls.calls) == 1
 
     (stored,) = inbox(app)
-    assert stored.hits == 5
-    assert stored.last_at > stored.first_at
+    assert stored.hits == 1, "it is counted once a minute"
     with app.app_context():
         assert db.session.scalars(select(Payment.next_check_at)).all() == [None]
         assert len(db.session.scalars(select(Delivery)).all()) == 1
