@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -34,6 +33,7 @@ from . import postgres
 from .failpoints import failpoint
 from .reading import EXTENSION, OneConnection, end_reading
 from .sqlite_file import DatabaseFile
+from .turns import Line
 
 try:
     from pysqlite3 import dbapi2 as sqlite_driver
@@ -46,6 +46,8 @@ BUSY_SECONDS = 10
 """How long a writer waits for its turn before the buyer is told that the shop is busy."""
 SOON = 100
 """Milliseconds of a wait that are not worth two statements."""
+WORTH_NOTING = 0.001
+"""Seconds of waiting."""
 POSTGRES_LIMITS = {
     "lock_timeout": 3000,
     "statement_timeout": 5000,
@@ -74,7 +76,10 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(session_options={"expire_on_commit": False, "class_": OneConnection})
-_write_lock = threading.Lock()
+_write_lock = Line()
+"""SQLite has one writer at a time, and its own waiting is not fair."""
+_postgres_writers = Line(at_once=16)
+"""Writers may wait for each other's rows, and keep their session meanwhile: half of them are left for pages."""
 
 
 def utcnow() -> datetime:
@@ -99,8 +104,8 @@ def engine_options(url: str) -> dict[str, Any]:
         "url": url,
         "hide_parameters": True,
         "pool_pre_ping": True,
-        "pool_size": 8,
-        "max_overflow": 24,
+        "pool_size": 16,
+        "max_overflow": 16,  # together one for each thread of a web process (gunicorn.conf.py)
         "pool_timeout": BUSY_SECONDS,
         "connect_args": {
             "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
@@ -195,9 +200,7 @@ def _set_up_sqlite(engine: Engine, file: DatabaseFile) -> None:
         until = connection.get_execution_options().get("write_until")
         driver: Any = connection.connection.dbapi_connection
         if until is None:
-            driver.execute(
-                "BEGIN"
-            )  # it waits for nothing, and cannot fail: the first read takes the lock
+            driver.execute("BEGIN")  # it waits for nothing: the first read takes the lock
         else:
             _begin_writing(connection, until)
         file.check(driver)
@@ -234,26 +237,28 @@ def _roll_back(session: Session) -> None:
 
 
 @contextlib.contextmanager
-def transaction(name: str = "write") -> Iterator[Session]:
+def transaction(name: str = "write", *, insists: bool = False) -> Iterator[Session]:
     """The one way to write: everything inside is committed together at the end, or not at all.
 
     `name` says what is written; tests let the process die `before_…`, `inside_…` or `after_…` it.
     What was read before is read anew, because it may have changed. On SQLite the write lock is
-    taken at the start (a deferred one fails when two readers want to write), and only one thread
-    of a process queues for it (SQLite's own waiting is not fair).
+    taken at the start (a deferred one fails when two readers want to write). A process's threads wait
+    in a line for it. Raises DatabaseBusy when that stands still, unless whoever writes `insists`,
+    because something would be left half done.
     """
     failpoint(f"before_{name}")
     session = db.session
     if session.info.get("writing"):
         raise RuntimeError("a transaction is open already: one use case, one commit")
     end_read()
-    on_sqlite = db.engine.dialect.name == "sqlite"
-    until = time.monotonic() + BUSY_SECONDS
-    if on_sqlite and not _write_lock.acquire(timeout=BUSY_SECONDS):
+    line = _write_lock if db.engine.dialect.name == "sqlite" else _postgres_writers
+    began = time.monotonic()
+    if not line.acquire(timeout=BUSY_SECONDS, insists=insists):
         raise DatabaseBusy
     session.info["writing"] = True
     try:
-        session.connection(execution_options={"write_until": until})
+        session.connection(execution_options={"write_until": began + BUSY_SECONDS})
+        _note_wait(time.monotonic() - began)
         yield session
         failpoint(f"inside_{name}")
         session.commit()
@@ -262,9 +267,14 @@ def transaction(name: str = "write") -> Iterator[Session]:
         raise
     finally:
         session.info["writing"] = False
-        if on_sqlite:
-            _write_lock.release()
+        line.release()
     failpoint(f"after_{name}")
+
+
+def _note_wait(seconds: float) -> None:
+    """Remember, for the request's line in the log, what it has waited until it could write."""
+    if seconds >= WORTH_NOTING:
+        g.queued_ms = round(g.get("queued_ms", 0.0) + seconds * 1000, 1)
 
 
 def insert_if_new(session: Session, model: type[Base], **values: Any) -> bool:

@@ -21,6 +21,7 @@ from werkzeug.routing import Rule
 
 import shop.db
 import shop.queue
+import shop.turns
 from shop import create_app
 from shop.config import Settings
 from shop.db import db
@@ -92,6 +93,7 @@ def _the_database_is_given_time() -> None:
     """On a busy machine a crowd waits longer than buyers should; a test of the wait sets its own."""
     shop.db.BUSY_SECONDS = 60
     shop.queue.ANSWERS_WITHIN = 60
+    shop.turns.STANDS_STILL = 60
     for limit in shop.db.POSTGRES_LIMITS:
         shop.db.POSTGRES_LIMITS[limit] = 60_000
 

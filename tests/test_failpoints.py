@@ -41,7 +41,7 @@ def test_only_an_armed_point_kills(armed: str, ending: int) -> None:
 def test_every_point_that_the_tests_arm_is_there() -> None:
     source = "\n".join(path.read_text() for path in (ROOT / "shop").rglob("*.py"))
     single = set(re.findall(r'failpoint\("(\w+)"\)', source))
-    writes = set(re.findall(r'transaction\("(\w+)"\)', source))
+    writes = set(re.findall(r'transaction\("(\w+)"[,)]', source))
     there = single | {f"{when}_{name}" for name in writes for when in ("before", "inside", "after")}
     there |= {f"after_{kind}_noted" for kind in re.findall(r'journal\.note\("(\w+)"', source)}
 

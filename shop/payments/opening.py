@@ -119,7 +119,7 @@ def bind(order_id: int, payment_id: int, reference: str, invoice: Invoice) -> bo
     InTestMode when it is a test with a pay page, where a buyer would send money that nobody ever gets.
     """
     journal.note("invoice", (invoice.id, reference))
-    with transaction("bind") as session:
+    with transaction("bind", insists=True) as session:
         order, payment = lock_payment(session, order_id, payment_id)
         for_money = not order.is_test and not current_settings().development
         if invoice.test_mode and invoice.pay_url and for_money:
@@ -149,7 +149,7 @@ def bind(order_id: int, payment_id: int, reference: str, invoice: Invoice) -> bo
 def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> None:
     """Write down why a payment has no invoice, and tell a person if the cause will not pass by itself."""
     unclear = isinstance(error, Unclear)
-    with transaction("call_failed") as session:
+    with transaction("call_failed", insists=True) as session:
         order, payment = lock_payment(session, order_id, payment_id)
         if payment.state is PaymentState.CREATING:
             payment.move(PaymentState.UNKNOWN if unclear else PaymentState.FAILED)

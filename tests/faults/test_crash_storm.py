@@ -63,7 +63,7 @@ def settings(tmp_path: Path, database_url: str, sandbox: Sandbox, api: str) -> S
 def every_point(chance: float) -> str:
     """Every failpoint of the shop, armed with this probability."""
     code = "".join(path.read_text() for path in (ROOT / "shop").rglob("*.py"))
-    names = set(re.findall(r'\btransaction\("(\w+)"\)', code))
+    names = set(re.findall(r'\btransaction\("(\w+)"[,)]', code))
     points = {f"{when}_{name}" for name in names for when in ("before", "inside", "after")}
     points |= set(re.findall(r'\bfailpoint\("(\w+)"\)', code))
     return " ".join(f"{point}={chance}" for point in sorted(points))

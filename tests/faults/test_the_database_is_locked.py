@@ -179,7 +179,7 @@ class Turn:
     def __init__(self) -> None:
         self.lock, self.asked_for = threading.Lock(), threading.Event()
 
-    def acquire(self, timeout: float) -> bool:
+    def acquire(self, timeout: float, *, insists: bool) -> bool:
         self.asked_for.set()
         return self.lock.acquire(timeout=timeout)
 

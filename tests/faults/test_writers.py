@@ -122,7 +122,7 @@ def test_the_threads_of_four_processes_get_their_turns(
 class NoLock:
     """A turn that everybody has."""
 
-    def acquire(self, timeout: float) -> bool:
+    def acquire(self, timeout: float, *, insists: bool) -> bool:
         return True
 
     def release(self) -> None:
