@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import sqlite3
 import time
@@ -44,10 +45,8 @@ log = structlog.get_logger()
 
 BUSY_SECONDS = 10
 """How long a writer waits for its turn before the buyer is told that the shop is busy."""
-SOON = 100
-"""Milliseconds of a wait that are not worth two statements."""
-WORTH_NOTING = 0.001
-"""Seconds of waiting."""
+SOON = 100  # milliseconds of a wait that are not worth two statements
+WORTH_NOTING = 0.001  # seconds of waiting
 POSTGRES_LIMITS = {
     "lock_timeout": 3000,
     "statement_timeout": 5000,
@@ -55,6 +54,7 @@ POSTGRES_LIMITS = {
 }
 """Milliseconds."""
 READ_ONLY_SQLSTATE = "25006"
+Values = Mapping[str, Any] | None
 
 
 class DatabaseBusy(Exception):
@@ -128,7 +128,7 @@ def init_app(app: Flask, url: str) -> None:
     app.teardown_appcontext(_leave_sessions)  # runs before the extension's own, which closes them
     with app.app_context():
         event.listen(db.engine, "handle_error", _leave_useless_connections)
-        if db.engine.dialect.name == "sqlite":
+        if _on_sqlite():
             file = DatabaseFile(Path(db.engine.url.database or ""), sqlite_driver)
             app.extensions["database_file"] = file
             _set_up_sqlite(db.engine, file)
@@ -251,7 +251,7 @@ def transaction(name: str = "write", *, insists: bool = False) -> Iterator[Sessi
     if session.info.get("writing"):
         raise RuntimeError("a transaction is open already: one use case, one commit")
     end_read()
-    line = _write_lock if db.engine.dialect.name == "sqlite" else _postgres_writers
+    line = _write_lock if _on_sqlite() else _postgres_writers
     began = time.monotonic()
     if not line.acquire(timeout=BUSY_SECONDS, insists=insists):
         raise DatabaseBusy
@@ -277,26 +277,37 @@ def _note_wait(seconds: float) -> None:
         g.queued_ms = round(g.get("queued_ms", 0.0) + seconds * 1000, 1)
 
 
+@functools.cache
+def _insert_new(model: type[Base], on_sqlite: bool) -> Executable:
+    """The statement of `insert_if_new`, made once: composing one costs more than running it."""
+    table = cast("Table", model.__table__)
+    insert = sqlite.insert if on_sqlite else postgresql.insert
+    return insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+
+
+def _on_sqlite() -> bool:
+    return db.engine.dialect.name == "sqlite"
+
+
+def execute(session: Session, statement: Executable, values: Values = None) -> CursorResult[Any]:
+    """Run a statement about rows, not objects; what the objects of the session have become goes first."""
+    session.flush()
+    return session.connection().execute(statement, values)
+
+
 def insert_if_new(session: Session, model: type[Base], **values: Any) -> bool:
     """Insert a row unless a unique rule says that it is there already; True when this call made it."""
-    table = cast("Table", model.__table__)
-    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).values(**values).on_conflict_do_nothing()
     # By what it returns and not by its row count, which drivers do not always know.
-    return session.execute(statement.returning(*table.primary_key)).first() is not None
+    return execute(session, _insert_new(model, _on_sqlite()), values).first() is not None
 
 
 def insert_all_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert those rows that are new, all with the same columns, in few statements; returns how many were new."""
     if not rows:
         return 0
-    table = cast("Table", model.__table__)
-    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).on_conflict_do_nothing().returning(*table.primary_key)
-    return len(session.connection().execute(statement, list(rows)).all())
+    return len(session.connection().execute(_insert_new(model, _on_sqlite()), list(rows)).all())
 
 
-def rows_changed(session: Session, statement: Executable) -> int:
+def rows_changed(session: Session, statement: Executable, values: Values = None) -> int:
     """Run an INSERT, UPDATE or DELETE; returns how many rows it touched. Objects read before stay as they were."""
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    return int(cast("CursorResult[Any]", result).rowcount)
+    return int(execute(session, statement, values).rowcount)

@@ -201,6 +201,12 @@ _PICTURES_AND_FILES = union_all(
     select(literal(1), files.c.position, files.c.name, literal(""), literal(0), literal(0), files.c.size)
     .where(files.c.product_id == bindparam("product_id")),
 ).order_by("part", "position")  # fmt: skip
+_OWN_PRICES = (
+    select(products.c.slug, prices.c.currency, prices.c.minor)
+    .join(prices, prices.c.product_id == products.c.id)
+    .where(products.c.active, products.c.slug.in_(bindparam("slugs", expanding=True)))
+)
+_RATES = select(rates).order_by(rates.c.currency)
 
 
 def categories_for_sale() -> list[StoredCategory]:
@@ -253,11 +259,7 @@ def pictures_and_files(offer: Offer) -> tuple[list[StoredImage], list[tuple[str,
 def price_list(slugs: Iterable[str]) -> PriceList:
     """The prices of products that are for sale, in all currencies, for carts and orders."""
     own: dict[str, dict[str, int]] = defaultdict(dict)
-    rows = db.session.connection().execute(
-        select(products.c.slug, prices.c.currency, prices.c.minor)
-        .join(prices, prices.c.product_id == products.c.id)
-        .where(products.c.active, products.c.slug.in_(_real(slugs)))
-    )
+    rows = db.session.connection().execute(_OWN_PRICES, {"slugs": _real(slugs)})
     for slug, currency, minor in rows:
         own[slug][currency] = minor
     settings = current_settings()
@@ -271,7 +273,7 @@ RateRow = Row[Any]
 
 def rates_with_faults() -> list[tuple[RateRow, str]]:
     """Every exchange rate, and why it is not used; empty for one that is."""
-    rows = db.session.connection().execute(select(rates).order_by(rates.c.currency))
+    rows = db.session.connection().execute(_RATES)
     return [(row, why_unused(row.base_currency, row.set_at)) for row in rows]
 
 

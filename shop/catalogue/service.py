@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import Update, case, or_, update
+from sqlalchemy import Integer, Table, Update, bindparam, case, or_, update
 from sqlalchemy.orm import Session
 
 from ..config import current_settings
-from ..db import transaction, utcnow
+from ..db import rows_changed, transaction, utcnow
 from ..money import CURRENCIES
 from .fields import FieldProblem
 from .following import Follow, unseen
@@ -43,6 +43,19 @@ PER_DOLLAR = {"USD": "1", "RUB": "90", "EUR": "0.9", "GBP": "0.8", "UAH": "42"}
 DOUBTFUL = 10
 """A rate so many times larger or smaller than expected is the wrong way round, or has a point too far."""
 
+
+_products = cast("Table", Product.__table__)
+_quantity = bindparam("quantity", type_=Integer)
+_TAKE = (  # built once: every sale runs it
+    update(_products)
+    .where(_products.c.id == bindparam("product_id"))
+    .where(or_(_products.c.available.is_(None), _products.c.available >= _quantity))
+    .values(
+        available=_products.c.available - _quantity,
+        taken=_products.c.taken + _quantity,
+        updated_at=_products.c.updated_at,  # a sale is no change of the product
+    )
+)
 
 Also = Callable[[Session, Mapping[str, Known]], None]
 """What belongs to an import and is done with it or not at all; it is given all products by slug."""
@@ -126,13 +139,8 @@ def take_stock(session: Session, product_id: int, quantity: int) -> bool:
     One conditional UPDATE: reading first would sell the last unit to everybody who looked.
     """
     _require_positive(quantity)
-    statement = (
-        update(Product)
-        .where(Product.id == product_id)
-        .where(or_(Product.available.is_(None), Product.available >= quantity))
-        .values(available=Product.available - quantity, taken=Product.taken + quantity)
-    )
-    return _rows(session, statement) == 1
+    values = {"product_id": product_id, "quantity": quantity}
+    return rows_changed(session, _TAKE, values) == 1
 
 
 def return_stock(session: Session, product_id: int, quantity: int) -> None:

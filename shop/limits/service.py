@@ -12,20 +12,38 @@ free product once, for as long as the notes are kept.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from ..catalogue.models import Product
 from ..config import current_settings
-from ..db import db, rows_changed, transaction, utcnow
-from ..orders.models import HAS_GOODS, HoldState, Order, OrderLine, OrderStatus, StockHold
+from ..db import db, execute, rows_changed, transaction, utcnow
+from ..orders.models import HAS_GOODS, Order, OrderLine, OrderStatus
 from ..outbox.on_request import MailboxUsedUp, take_mail
 from ..payments.models import FRUITLESS, Payment
 from ..payments.times import A_DAY, price_stands_for
 from ..web.network import mailbox_key
+from .counting import (
+    Counting,
+    Whose,
+    is_of,
+    is_unpaid,
+    orders_waiting_of,
+    units_held_by,
+    young_free_orders_of,
+)
 from .models import Placement
 
 log = structlog.get_logger()
@@ -37,6 +55,9 @@ PACE = timedelta(hours=1)
 ATTEMPTS_PER_CLIENT = 20
 """Attempts to pay, of all orders of one network, that may fail within ATTEMPTS_WITHIN."""
 ATTEMPTS_WITHIN = timedelta(minutes=1)
+
+
+_AVAILABLE = select(Product.available).where(Product.id == bindparam("product_id"))
 
 
 class OverLimit(Exception):
@@ -145,7 +166,8 @@ def forget_placements(now: datetime | None = None) -> None:
 
 def counted_for(whose: ColumnElement[bool]) -> list[Placement]:
     """The notes that count: of unpaid orders, of those with something free, and of those of the last hour."""
-    counts = or_(_is_unpaid(), _has_free(), Placement.placed_at > utcnow() - PACE)
+    now = utcnow()
+    counts = or_(is_unpaid(now), _has_free(), Placement.placed_at > now - PACE)
     query = select(Placement).join(Placement.order).where(whose, counts)
     return list(db.session.scalars(query.order_by(Placement.placed_at)))
 
@@ -156,38 +178,36 @@ def lift_limits(session: Session, order_ids: list[int]) -> None:
 
 
 def _limit_orders(session: Session, placement: Placement) -> None:
-    _limit_count(session, placement, Order.status == OrderStatus.PENDING, "buyer", "client")
+    _limit_count(session, placement, orders_waiting_of, "buyer", "client")
 
 
 def _limit_free_orders(session: Session, placement: Placement) -> None:
     """Allow as many free orders in a day as orders may wait for money."""
-    _limit_count(session, placement, _is_young_and_free(), "mails", "pace")
+    _limit_count(session, placement, young_free_orders_of, "mails", "pace")
 
 
 def _limit_count(
-    session: Session, placement: Placement, which: ColumnElement[bool], buyer: str, client: str
+    session: Session,
+    placement: Placement,
+    orders_of: Callable[[Whose], Counting],
+    buyer: str,
+    client: str,
 ) -> None:
     allowed = current_settings().shop_unpaid_orders
-    _limit_unpaid(session, buyer, and_(_same_buyer(placement), which), allowed)
+    _limit_unpaid(session, placement, orders_of(_whose(placement)), buyer, allowed)
     if placement.client:
-        same = and_(Placement.client == placement.client, which)
-        _limit_unpaid(session, client, same, allowed * UNPAID_PER_CLIENT)
+        most = allowed * UNPAID_PER_CLIENT
+        _limit_unpaid(session, placement, orders_of("client"), client, most)
 
 
-def _same_buyer(placement: Placement) -> ColumnElement[bool]:
-    """Orders of the same address. If its owner places this one, those that a stranger placed do not count."""
-    same = Placement.buyer == placement.buyer
-    return and_(same, Placement.proven) if placement.proven else same
+def _whose(placement: Placement) -> Whose:
+    """Those of the same address. If its owner places this one, those that a stranger placed do not count."""
+    return "owner" if placement.proven else "buyer"
 
 
-def _is_young_and_free() -> ColumnElement[bool]:
-    """Whether an order costs nothing, and is so young that it would still wait for money if it had a price."""
-    return and_(Order.total_minor == 0, Order.expires_at > utcnow())
-
-
-def _is_unpaid() -> ColumnElement[bool]:
-    """Whether an order waits for money, or is free and young: its units then count as unpaid."""
-    return or_(Order.status == OrderStatus.PENDING, _is_young_and_free())
+def _facts(placement: Placement) -> dict[str, object]:
+    """What the statements of counting.py are run with."""
+    return {"buyer": placement.buyer, "client": placement.client, "now": utcnow()}
 
 
 def _has_free(*of: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -200,8 +220,8 @@ def _has_free(*of: ColumnElement[bool]) -> ColumnElement[bool]:
 def _limit_free(session: Session, placement: Placement, product_id: int, title: str) -> None:
     """Refuse a free product to an address that has had it: otherwise one robot would take them all."""
     had = _has_free(OrderLine.product_id == product_id)
-    query = select(Placement.order_id).where(_same_buyer(placement), had)
-    if session.scalar(query.limit(1)) is not None:
+    query = select(Placement.order_id).where(is_of(_whose(placement)), had)
+    if session.scalar(query.limit(1), _facts(placement)) is not None:
         raise HasItAlready(title)
 
 
@@ -213,13 +233,10 @@ def _limit_mails(session: Session, email: str, *, proven: bool) -> None:
         raise TooManyOrders("mails", used.until) from None
 
 
-def _limit_unpaid(session: Session, whose: str, same: ColumnElement[bool], most: int) -> None:
-    query = (
-        select(func.count(), func.min(Order.expires_at))
-        .join(Placement, Placement.order_id == Order.id)
-        .where(same)
-    )
-    count, first_end = session.execute(query).one()
+def _limit_unpaid(
+    session: Session, placement: Placement, orders: Counting, whose: str, most: int
+) -> None:
+    count, first_end = session.connection().execute(orders, _facts(placement)).one()
     if count >= most:
         raise TooManyOrders(whose, first_end)
 
@@ -256,20 +273,12 @@ def _limit_units(
     free: bool = False,
 ) -> None:
     """Refuse units over the buyer's share of the stock, so that nobody takes a product off sale unpaid."""
-    available = session.scalar(select(Product.available).where(Product.id == product_id))
+    available = execute(session, _AVAILABLE, {"product_id": product_id}).scalar()
     if available is None or available < quantity:
         return  # unlimited; or sold out, which take_holds says
-    same = _same_buyer(placement)
-    if placement.client:
-        same = or_(same, Placement.client == placement.client)
-    query = (
-        select(func.sum(StockHold.quantity))
-        .join(Placement, Placement.order_id == StockHold.order_id)
-        .join(Order, Order.id == StockHold.order_id)
-        .where(same, StockHold.product_id == product_id, _is_unpaid())
-        .where(StockHold.state != HoldState.RELEASED)
-    )
-    held = int(session.scalar(query) or 0)
+    units = units_held_by(_whose(placement), or_client=bool(placement.client))
+    about = _facts(placement) | {"product_id": product_id}
+    held = int(execute(session, units, about).scalar() or 0)
     most = max(1, math.ceil((available + held) * current_settings().shop_unpaid_share / 100))
     if held + quantity > most:
         raise HoldsTooMuch(title, max(0, most - held), free=free)

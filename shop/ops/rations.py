@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
-from ..db import db, insert_if_new, rows_changed, transaction, utcnow
+from ..db import db, execute, insert_if_new, rows_changed, transaction, utcnow
 from ..web.network import keyed_hash
 from .models import Ration
+
+_USED = select(func.count()).where(
+    Ration.subject == bindparam("subject"), Ration.day == bindparam("day")
+)
 
 
 class UsedUp(Exception):
@@ -32,8 +36,7 @@ def use_ration(session: Session, of: str, a_day: int) -> None:
     second waits for the first one's commit and then finds it taken, on either engine.
     """
     day = _day(utcnow())
-    used = select(func.count()).where(Ration.subject == of, Ration.day == day)
-    for number in range((session.scalar(used) or 0) + 1, a_day + 1):
+    for number in range(_count(session, of, day) + 1, a_day + 1):
         if insert_if_new(session, Ration, subject=of, day=day, number=number):
             return
     raise UsedUp(new_day())
@@ -46,8 +49,7 @@ def new_day() -> datetime:
 
 def used(of: str) -> int:
     """How many of a subject's rations have been used today."""
-    count = select(func.count()).where(Ration.subject == of, Ration.day == _day(utcnow()))
-    return db.session.scalar(count) or 0
+    return _count(db.session, of, _day(utcnow()))
 
 
 def give_back(session: Session, of: str) -> None:
@@ -59,6 +61,10 @@ def forget_past(now: datetime | None = None) -> None:
     """Drop what was counted on earlier days."""
     with transaction("rations") as session:
         rows_changed(session, delete(Ration).where(Ration.day < _day(now or utcnow())))
+
+
+def _count(session: Session, of: str, day: str) -> int:
+    return execute(session, _USED, {"subject": of, "day": day}).scalar_one()  # type: ignore[no-any-return]
 
 
 def _day(at: datetime) -> str:

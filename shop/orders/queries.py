@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import ColumnElement, bindparam, literal, select
 
 from ..db import db
 from .models import Order, OrderStatus
 from .numbers import as_number
+
+_BY_CHECKOUT_KEY = select(Order).where(Order.checkout_key == bindparam("key"))
 
 
 def find_order(number: str) -> Order | None:
@@ -20,7 +22,7 @@ def find_order_by_checkout_key(checkout_key: str) -> Order | None:
     """The order that this form has already made, if any."""
     if not checkout_key.isprintable():  # PostgreSQL chokes on a NUL, which anybody can send
         return None
-    return db.session.scalar(select(Order).where(Order.checkout_key == checkout_key))
+    return db.session.scalar(_BY_CHECKOUT_KEY, {"key": checkout_key})
 
 
 def recent_orders(status: OrderStatus | None = None, limit: int = 50) -> Sequence[Order]:

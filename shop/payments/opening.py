@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 import structlog
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention
 from ..because import Because
 from ..config import current_settings
-from ..db import end_read, transaction, utcnow
+from ..db import end_read, execute, transaction, utcnow
 from ..failpoints import failpoint
 from ..ops import journal
 from ..orders.models import Order, OrderStatus
@@ -47,6 +48,7 @@ from .watching import next_check
 
 log = structlog.get_logger()
 
+_CLAIMED = select(Postback.claimed_order).where(Postback.invoice_id == bindparam("invoice_id"))
 UNAVAILABLE_SECONDS = 5.0
 """Between two attempts of one order while the provider is away, or asks for fewer calls, and does not say how long."""
 LASTING_SECONDS = 60.0
@@ -129,14 +131,15 @@ def bind(order_id: int, payment_id: int, reference: str, invoice: Invoice) -> bo
                 return payment.is_live
             raise Untrusted("the reply names an invoice that belongs to another payment")
         # A postback may have been faster than this reply.
-        waiting = session.get(Postback, invoice.id)
-        if waiting and find_payment_by_reference(waiting.claimed_order) not in (None, payment):
+        claimed = execute(session, _CLAIMED, {"invoice_id": invoice.id}).scalar()
+        if claimed and find_payment_by_reference(claimed) not in (None, payment):
             raise Untrusted("the reply names an invoice that was paid for another order")
         now = utcnow()
         payment.invoice_id, payment.pay_url = invoice.id, invoice.pay_url
         payment.opened_at, payment.test_mode = now, invoice.test_mode
         payment.expires_at = invoice.expires_at or now + current_settings().invoice_life
-        payment.next_check_at = now if waiting else next_check(now, payment.expires_at, now)
+        told = claimed is not None
+        payment.next_check_at = now if told else next_check(now, payment.expires_at, now)
         if shown := payment.state in (PaymentState.CREATING, PaymentState.UNKNOWN):
             payment.move(PaymentState.OPEN)
             order.expires_at = payment.expires_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, literal, or_, select
 from sqlalchemy.orm import contains_eager
 
 from ..attention.kinds import AttentionKind
@@ -17,17 +17,21 @@ from .cryptocloud import SIGNED, InvoiceStatus
 from .models import LIVE, Figures, Payment, PaymentState, Postback
 from .times import ABOUT_TO_EXPIRE
 
+# Built once: composing a statement costs more than running it.
+_BY_INVOICE = select(Payment).where(Payment.invoice_id == bindparam("invoice_id"))
+_BY_REFERENCE = select(Payment).where(Payment.reference == bindparam("reference"))
+
 
 def find_payment_by_invoice(invoice_id: str) -> Payment | None:
     """The payment that this invoice (bare id) belongs to."""
-    return db.session.scalar(select(Payment).where(Payment.invoice_id == invoice_id))
+    return db.session.scalar(_BY_INVOICE, {"invoice_id": invoice_id})
 
 
 def find_payment_by_reference(reference: str) -> Payment | None:
     """The payment whose reference the provider knows as `order_id`."""
     if not reference.isprintable():  # PostgreSQL chokes on a NUL, which anybody can send
         return None
-    return db.session.scalar(select(Payment).where(Payment.reference == reference))
+    return db.session.scalar(_BY_REFERENCE, {"reference": reference})
 
 
 def invoices_without_payment(ids: Collection[str]) -> list[str]:
