@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import cast
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import Table, bindparam, update
 from sqlalchemy.orm import Session
 
 from ..catalogue.service import return_stock, take_stock
@@ -13,6 +14,17 @@ from ..db import rows_changed
 from .models import HoldState, Order, StockHold
 
 log = structlog.get_logger()
+
+
+_holds = cast("Table", StockHold.__table__)
+_CHANGE = (  # built once: composing a statement costs more than running it
+    update(_holds)
+    .where(
+        _holds.c.order_id == bindparam("of_order"), _holds.c.product_id == bindparam("of_product")
+    )
+    .where(_holds.c.state == bindparam("old"))
+    .values(state=bindparam("new"))
+)
 
 
 class SoldOut(Exception):
@@ -60,13 +72,5 @@ def commit_holds(session: Session, order: Order) -> None:
 
 def _change_hold(session: Session, hold: StockHold, old: HoldState, new: HoldState) -> bool:
     """Move one hold from `old` to `new`; False when it was not in `old` (checked by the database)."""
-    session.flush()  # the UPDATE below must not be overwritten by a pending change
-    return bool(
-        rows_changed(
-            session,
-            update(StockHold)
-            .where(StockHold.order_id == hold.order_id, StockHold.product_id == hold.product_id)
-            .where(StockHold.state == old)
-            .values(state=new),
-        )
-    )
+    values = {"of_order": hold.order_id, "of_product": hold.product_id, "old": old, "new": new}
+    return bool(rows_changed(session, _CHANGE, values))

@@ -22,6 +22,17 @@ log = structlog.get_logger()
 NUDGE_EVERY = timedelta(minutes=1)
 COUNTED_EVERY = timedelta(minutes=1)
 """A proven postback that is repeated is counted once in so long."""
+# Built once: composing a statement costs more than running it.
+_LOOK_NOW = (
+    update(Payment)
+    .where(Payment.invoice_id == bindparam("about"), ~Payment.provider_says_paid)
+    .values(next_check_at=bindparam("now"))
+)
+_COUNT = (
+    update(Postback)
+    .where(Postback.invoice_id == bindparam("about"))
+    .values(hits=Postback.hits + 1, last_at=bindparam("now"))
+)
 _LAST_AT = select(Postback.last_at).where(Postback.invoice_id == bindparam("invoice_id"))
 
 
@@ -46,12 +57,7 @@ def receive_postback(postback: cryptocloud.ProvenPostback) -> Payment | None:
         now = utcnow()
         # The next sweep asks, in case this process dies now or the provider does not answer.
         # The payment's row is locked before the postback's, as in `settle`: else the two deadlock.
-        rows_changed(
-            session,
-            update(Payment)
-            .where(Payment.invoice_id == postback.invoice_id, ~Payment.provider_says_paid)
-            .values(next_check_at=now),
-        )
+        rows_changed(session, _LOOK_NOW, {"about": postback.invoice_id, "now": now})
         is_new = _store(session, postback, now)
         if is_new:
             journal.note("paid", (postback.invoice_id,))
@@ -91,8 +97,7 @@ def _store(session: Session, postback: cryptocloud.ProvenPostback, now: datetime
         claimed_order=postback.order_id or "",
     )
     if not is_new:
-        again = update(Postback).where(Postback.invoice_id == postback.invoice_id)
-        rows_changed(session, again.values(hits=Postback.hits + 1, last_at=now))
+        rows_changed(session, _COUNT, {"about": postback.invoice_id, "now": now})
     return is_new
 
 
@@ -174,11 +179,6 @@ def rest(invoice_id: str) -> None:
 def reopen_postback(invoice_id: str) -> bool:
     """Put a postback back among those to be acted upon; False when the inbox has none of this invoice."""
     with transaction("replay") as session:
-        rows_changed(
-            session,
-            update(Payment)
-            .where(Payment.invoice_id == invoice_id, ~Payment.provider_says_paid)
-            .values(next_check_at=utcnow()),
-        )
+        rows_changed(session, _LOOK_NOW, {"about": invoice_id, "now": utcnow()})
         postback = update(Postback).where(Postback.invoice_id == invoice_id)
         return bool(rows_changed(session, postback.values(done_at=None, verdict="")))

@@ -19,6 +19,12 @@ from .times import ABOUT_TO_EXPIRE
 
 # Built once: composing a statement costs more than running it.
 _BY_INVOICE = select(Payment).where(Payment.invoice_id == bindparam("invoice_id"))
+_OF_ORDER = (
+    select(Payment).where(Payment.order_id == bindparam("order_id")).order_by(Payment.attempt)
+)
+_LIVE_OF_ORDER = select(Payment).where(
+    Payment.order_id == bindparam("order_id"), Payment.state.in_(LIVE)
+)
 _BY_REFERENCE = select(Payment).where(Payment.reference == bindparam("reference"))
 
 
@@ -42,8 +48,7 @@ def invoices_without_payment(ids: Collection[str]) -> list[str]:
 
 def payments_of(order_id: int) -> Sequence[Payment]:
     """Every attempt at paying an order, oldest first."""
-    query = select(Payment).where(Payment.order_id == order_id).order_by(Payment.attempt)
-    return db.session.scalars(query).all()
+    return db.session.scalars(_OF_ORDER, {"order_id": order_id}).all()
 
 
 def figures_of(order_id: int) -> Figures | None:
@@ -58,8 +63,7 @@ def figures_of(order_id: int) -> Figures | None:
 
 def find_live_payment(order_id: int) -> Payment | None:
     """The one attempt that may still lead to a payment in the ordinary way."""
-    query = select(Payment).where(Payment.order_id == order_id, Payment.state.in_(LIVE))
-    return db.session.scalar(query)
+    return db.session.scalar(_LIVE_OF_ORDER, {"order_id": order_id})
 
 
 def is_due(now: datetime) -> ColumnElement[bool]:
