@@ -57,6 +57,7 @@ ATTEMPTS_PER_CLIENT = 20
 ATTEMPTS_WITHIN = timedelta(minutes=1)
 
 
+_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("key"), 0)))
 _AVAILABLE = select(Product.available).where(Product.id == bindparam("product_id"))
 
 
@@ -150,7 +151,7 @@ def lock_buyer(session: Session, placement: Placement) -> None:
     if session.get_bind().dialect.name == "sqlite":
         return
     for key in sorted(filter(None, (placement.buyer, placement.client))):
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+        execute(session, _LOCK, {"key": key})
 
 
 def forget_placements(now: datetime | None = None) -> None:
