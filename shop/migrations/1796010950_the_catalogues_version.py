@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "1796010950"
-down_revision = "1796010900"
+down_revision = "1796010921"
 branch_labels = ()
 depends_on = None
 
