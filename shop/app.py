@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(SETTINGS=settings, SECRET_KEY=settings.secret_key.get_secret_value())
     own = own_templates.OwnTemplates(settings)
     app.jinja_loader = ChoiceLoader([own, FileSystemLoader(own_templates.SHIPPED)])
-    kept_parts.init_app(app)
+    kept_parts.init_app(app, lambda: own.in_use)
     app.jinja_env.undefined = StrictUndefined
     app.ensure_sync = lambda function: function  # type: ignore[method-assign, assignment]  # none is async
     app.url_map.merge_slashes = False  # its redirects repeat the port that the visitor named

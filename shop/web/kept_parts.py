@@ -1,7 +1,8 @@
 """Parts of pages that are made once and kept, because they are the same on many pages.
 
 `{% kept language(), card %}…{% endkept %}` makes what stands in it once for each of these values, which have to be
-all that it depends on besides the settings. Nothing of a buyer's may stand in it.
+all that it depends on besides the settings. Nothing of a buyer's may stand in it. An operator's own template may be
+part of it and show what it likes: where one is in use, nothing is kept.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ ROOM = 1_000_000
 """How many characters are kept; then all parts are made anew."""
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, own_in_use: Callable[[], bool]) -> None:
     """Let templates keep parts; before anything else asks for the app's templates."""
     app.jinja_environment = OneSetOfGlobals
+    app.jinja_env.extend(own_in_use=own_in_use)
     app.jinja_env.add_extension(KeptPart)
 
 
@@ -65,12 +67,19 @@ class KeptPart(Extension):
 
     def _part(self, place: str, values: Hashable, caller: Callable[[], str]) -> str:
         key = place, values
-        made = self._parts.get(key)
+        made = self._parts.get(key) if self._keeps() else None
         if made is None:
             made = caller()
-            if len(made) > self._room:
-                self._parts.clear()
-                self._room = ROOM
-            self._parts[key] = made
-            self._room -= len(made)
+            if self._keeps():  # asked again: an own template may have been in this part
+                self._keep(key, made)
         return made
+
+    def _keeps(self) -> bool:
+        return not self.environment.own_in_use()  # type: ignore[attr-defined]
+
+    def _keep(self, key: tuple[str, Hashable], made: str) -> None:
+        if len(made) > self._room:
+            self._parts.clear()
+            self._room = ROOM
+        self._parts[key] = made
+        self._room -= len(made)

@@ -25,6 +25,8 @@ class OwnTemplates(FileSystemLoader):
     def __init__(self, settings: Settings) -> None:
         self.folder = settings.shop_data_dir / "templates"
         super().__init__(self.folder)
+        self.in_use = False
+        """Whether a page or a mail has been made of one."""
 
     def get_source(
         self, environment: Environment, template: str
@@ -38,6 +40,7 @@ class OwnTemplates(FileSystemLoader):
         except (OSError, UnicodeDecodeError, TemplateSyntaxError) as error:
             log.error("template_unreadable", template=template, error=type(error).__name__)
             raise TemplateNotFound(template) from None
+        self.in_use = True
         return found
 
     def unusable(self, environment: Environment) -> list[str]:

@@ -31,22 +31,28 @@ def footer(page: str) -> str:
     return page.partition("<footer")[2]
 
 
-def test_a_part_is_made_once_for_each_value(app: Flask, settings: Settings) -> None:
+def test_a_part_is_made_once_for_each_value(app: Flask) -> None:
     made: list[str] = []
 
     def make(word: str) -> str:
         made.append(word)
         return word
 
-    own = settings.shop_data_dir / "templates"
-    own.mkdir()
-    (own / "own.html").write_text("{% kept word %}{{ make(word) }}{% endkept %}")
-    template = create_app(settings).jinja_env.get_template("own.html")
+    template = app.jinja_env.from_string("{% kept word %}{{ make(word) }}{% endkept %}")
 
     pages = [template.render(word=word, make=make) for word in ("a", "b", "a", "<", "<")]
 
     assert pages == ["a", "b", "a", "&lt;", "&lt;"]
     assert made == ["a", "b", "<"]
+
+
+def test_no_part_is_kept_where_the_operator_has_a_template(app: Flask, settings: Settings) -> None:
+    own = settings.shop_data_dir / "templates"
+    own.mkdir()
+    (own / "own.html").write_text("{{ visitor }}")
+    template = app.jinja_env.from_string("{% kept 1 %}{% include 'own.html' %}{% endkept %}")
+
+    assert [template.render(visitor=visitor) for visitor in ("Ann", "Bob")] == ["Ann", "Bob"]
 
 
 def test_no_more_is_kept_than_there_is_room_for(
@@ -60,11 +66,8 @@ def test_no_more_is_kept_than_there_is_room_for(
         assert sum(map(len, part._parts.values())) <= 5
 
 
-def test_a_part_that_could_not_be_made_is_made_anew(settings: Settings, app: Flask) -> None:
-    own = settings.shop_data_dir / "templates"
-    own.mkdir()
-    (own / "own.html").write_text("{% kept 1 %}{{ make() }}{% endkept %}")
-    template = create_app(settings).jinja_env.get_template("own.html")
+def test_a_part_that_could_not_be_made_is_made_anew(app: Flask) -> None:
+    template = app.jinja_env.from_string("{% kept 1 %}{{ make() }}{% endkept %}")
 
     with pytest.raises(ZeroDivisionError):
         template.render(make=lambda: 1 // 0)
