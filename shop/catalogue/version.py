@@ -49,7 +49,7 @@ class VersionReader:
 
     def __init__(self, engine: Engine, file: DatabaseFile | None, rates_last: timedelta) -> None:
         self.engine, self.file, self.rates_last = engine, file, rates_last
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._connection: PoolProxiedConnection | None = None
         self._commits: object = None
         """SQLite's count of other connections' commits when the version was read last."""
@@ -57,6 +57,10 @@ class VersionReader:
         self._until = FOR_EVER
         """When the next exchange rate gets too old: then prices change without a commit."""
         event.listen(engine, "engine_disposed", lambda _: self.close())
+        if file is not None:
+            # All connections of a process share what SQLite knows of the file: one that was opened while
+            # the file could not be written would keep the others from writing.
+            event.listen(engine, "invalidate", lambda *_: self.close())
 
     def current(self) -> Hashable | None:
         """The version that a reader would find who begins now; None if it cannot be told."""
@@ -112,9 +116,9 @@ class VersionReader:
         return self._connection
 
     def _leave(self) -> None:
-        if self._connection is not None:
-            self._connection.invalidate()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
 
 
 def _one(connection: Any, statement: str) -> Any:
