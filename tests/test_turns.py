@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
-from structlog.testing import capture_logs
 
 import shop.db
 import shop.turns
@@ -116,7 +116,7 @@ def test_a_checkout_behind_a_standstill_is_put_off_and_pages_are_served(
 
 
 def test_the_log_says_how_long_a_request_has_queued_and_only_where_it_has(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
+    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with app.app_context():
         slug = make_product().slug
@@ -125,10 +125,12 @@ def test_the_log_says_how_long_a_request_has_queued_and_only_where_it_has(
 
     def queued(worth_noting: float, key: str) -> list[object]:
         monkeypatch.setattr(shop.db, "WORTH_NOTING", worth_noting)
-        with provider(app) as calls, capture_logs() as said:
+        caplog.clear()
+        with provider(app) as calls:
             calls.invoice_is_made()
             form.send(key)
-        return [line.get("queued_ms") for line in said if line["event"] == "request"]
+        lines = [json.loads(each.msg) for each in caplog.records if each.name == "shop.requests"]
+        return [line.get("queued_ms") for line in lines]
 
     assert queued(60, "a") == [None]
     (waited,) = queued(0, "b")

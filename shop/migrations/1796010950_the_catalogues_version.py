@@ -27,6 +27,7 @@ SHOWN = (
     "position",
     "category_id",
     "title",
+    "name_key",
     "summary",
     "description",
     "active",

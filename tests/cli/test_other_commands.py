@@ -248,7 +248,7 @@ def test_a_database_that_is_older_than_the_program_is_said_to_be_so(
     app: Flask, runner: FlaskCliRunner, tmp_path: Path
 ) -> None:
     with app.app_context(), db.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE products DROP COLUMN most_per_order")
+        connection.exec_driver_sql("ALTER TABLE products DROP COLUMN low_stock")
 
     result = runner.invoke(args=["products", "export", str(tmp_path / "catalogue.yaml")])
 

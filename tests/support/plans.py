@@ -12,7 +12,7 @@ from sqlalchemy import event
 from shop.db import db
 
 EXPLAINED = ("SELECT", "UPDATE", "DELETE", "WITH")
-AS_IF_IT_WERE_LARGE = "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off"
+AS_IF_IT_WERE_LARGE = "SET enable_seqscan = off; SET enable_sort = off"
 """PostgreSQL reads a table of a few rows from end to end, whatever indexes it has."""
 
 
@@ -28,9 +28,11 @@ def plans(app: Flask) -> Iterator[list[str]]:
         if connection.dialect.name == "postgresql":
             own.execute(AS_IF_IT_WERE_LARGE)
             own.execute(f"EXPLAIN {statement}", given)
+            found.append("\n".join(str(row[-1]) for row in own.fetchall()))
+            own.execute("RESET enable_seqscan; RESET enable_sort")
         else:
             own.execute(f"EXPLAIN QUERY PLAN {statement}", given)
-        found.append("\n".join(str(row[-1]) for row in own.fetchall()))
+            found.append("\n".join(str(row[-1]) for row in own.fetchall()))
         own.close()
 
     with app.app_context():
