@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl
 
 from flask import Flask
 from werkzeug.http import is_entity_header, parse_accept_header, parse_etags
 
 from ..ops.logs import REQUEST_ID, log_request, new_request_id
 from .caching import PUBLIC_PAGE, Headers, PublicPage
+from .query_string import asked_for
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -73,16 +73,17 @@ class PageCache:
         """All that a public page may depend on; None for a request that no kept page answers."""
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or "HTTP_IF_MATCH" in environ:
             return None
-        asked: Hashable = ()
+        asked: Mapping[str, str] = {}
         if query := environ.get("QUERY_STRING"):
-            pairs = parse_qsl(query, keep_blank_values=True)
+            pairs = asked_for(query.encode("latin-1"))
             if any(name in self.never_with for name, _ in pairs):
                 return None
-            # Others do not matter, such as those that each visitor from a social network has of their own.
-            asked = tuple(pair for pair in pairs if pair[0] in self.reads)
+            # Others do not matter, such as those that each visitor from a social network has of their own; nor
+            # does a value behind the first one of its name.
+            asked = {name: value for name, value in reversed(pairs) if name in self.reads}
         host, path = environ.get("HTTP_HOST"), environ.get("PATH_INFO")
         gzip = _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
-        return host, environ.get("SCRIPT_NAME"), path, asked, gzip
+        return host, environ.get("SCRIPT_NAME"), path, frozenset(asked.items()), gzip
 
     def _ask(
         self, key: Hashable, environ: WSGIEnvironment, start_response: StartResponse

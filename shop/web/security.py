@@ -8,9 +8,12 @@ from typing import ClassVar, TypeVar
 
 from flask import Flask, Request, Response, abort, current_app, request
 from flask_wtf import CSRFProtect
+from werkzeug.datastructures import MultiDict
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.utils import cached_property
 
 from ..config import Settings, current_settings, host_name
+from .query_string import asked_for
 
 csrf = CSRFProtect()
 
@@ -96,6 +99,11 @@ class NamedRequest(Request):
         """The names for werkzeug to compare, letter by letter and without IPv6; None if the host is good already."""
         is_ours = _is_ours(self.environ.get("HTTP_HOST", ""), self.names)
         return None if is_ours or self._needs_no_name() else self.names
+
+    @cached_property
+    def args(self) -> MultiDict[str, str]:
+        """What the query says."""
+        return self.parameter_storage_class(asked_for(self.query_string))
 
     def _needs_no_name(self) -> bool:
         """Whether a health checker asks, by any address. The doctor, whose path has a query, must ask by name."""

@@ -146,6 +146,36 @@ def test_what_the_shop_reads_of_an_address_tells_pages_apart(
         assert len(made) > before, query
 
 
+@pytest.mark.parametrize(
+    "queries", [("q=%FF", "q=%FE"), ("q=\xff", "q=\xfe"), ("q=a%00", "q=a%01")]
+)
+def test_bytes_that_are_no_text_tell_pages_apart_too(
+    app: Flask, client: FlaskClient, slug: str, queries: tuple[str, str]
+) -> None:
+    """As they came: a client may leave them unencoded."""
+    for query in queries:
+        asked = {"QUERY_STRING": query}
+        page = client.get("/search", environ_overrides=asked)
+
+        assert page.status_code == 200
+        assert answer(client.get("/search", environ_overrides=asked)) == answer(page)
+    kept = client.get("/search", environ_overrides=asked)
+    assert answer(kept) == answer(without_memory(app).get("/search", environ_overrides=asked))
+
+
+def test_what_stands_behind_the_first_value_of_a_name_takes_no_memory(
+    app: Flask, client: FlaskClient, slug: str, made: list[str]
+) -> None:
+    first = client.get("/search?q=product&currency=EUR")
+    size = memory(app)._size
+
+    for query in ("q=product&currency=EUR" + "&q=x" * 900, "currency=EUR&q=product&currency=USD"):
+        assert answer(client.get(f"/search?{query}")) == answer(first)
+
+    assert len(made) == 1
+    assert memory(app)._size == size
+
+
 def test_no_other_name_in_an_address_changes_a_public_page(
     app: Flask, client: FlaskClient, slug: str
 ) -> None:
