@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Boolean, Integer, String, Table, delete, event, insert, update
+from sqlalchemy import Boolean, Integer, String, Table, delete, event, insert, text, update
 
 from shop.catalogue.models import (
     CatalogueVersion,
@@ -25,6 +25,7 @@ from shop.catalogue.service import put_on_sale, return_stock, take_stock
 from shop.catalogue.version import EXTENSION, VersionReader
 from shop.columns import UtcDateTime
 from shop.db import Base, db, end_read, transaction, utcnow
+from shop.schema import migrations
 from tests.factories import confirm, make_open_order, make_product, send_due_mails
 
 NOT_SHOWN = {
@@ -193,6 +194,80 @@ def test_what_was_rolled_back_is_no_other_version(
         refuse()
 
     assert current() == before
+
+
+def test_a_change_after_one_that_a_savepoint_took_back_is_another_version(
+    app: Flask, product: int, current: Callable[[], object]
+) -> None:
+    before = current()
+    with app.app_context():
+        with transaction() as session:
+            taken_back = session.begin_nested()
+            session.execute(update(Product).values(title="Never"))
+            taken_back.rollback()
+        assert current() == before
+
+        with transaction() as session:
+            with session.begin_nested():
+                session.execute(update(Product).values(title="One"))
+            taken_back = session.begin_nested()
+            session.execute(update(Product).values(title="Never"))
+            taken_back.rollback()
+
+        assert current() not in (before, None)
+
+
+def test_a_transaction_that_changes_much_renews_the_version_once(
+    app: Flask, product: int, engine: str
+) -> None:
+    """Whoever else changes something waits meanwhile."""
+    if engine != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    counted = "PERFORM nextval('calls'); RETURN NULL;"
+    with app.app_context():
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("CREATE SEQUENCE calls")
+            connection.exec_driver_sql(
+                "CREATE OR REPLACE FUNCTION renew_catalogue_version() RETURNS trigger "
+                f"LANGUAGE plpgsql AS $$ BEGIN {counted} END $$"
+            )
+        for call in (1, 2):
+            with transaction() as session:
+                for title in ("One", "Two"):
+                    session.execute(update(Product).values(title=title))
+                session.execute(update(Price).values(minor=7 + call))
+                session.execute(delete(ProductImage))
+            with db.engine.connect() as connection:
+                assert connection.scalar(text("SELECT last_value FROM calls")) == call
+
+
+def test_a_table_that_is_emptied_at_once_is_another_version(
+    app: Flask, product: int, current: Callable[[], object], engine: str
+) -> None:
+    if engine != "postgresql":
+        pytest.skip("SQLite has no TRUNCATE")
+    versions = {current()}
+    tables = ["former_addresses", "product_images", "product_files", "prices", "exchange_rates"]
+
+    for table in [*tables, "products CASCADE", "categories CASCADE"]:
+        change(app, text(f"TRUNCATE {table}"))
+        versions.add(current())
+
+    assert len(versions) == 8
+
+
+def test_a_shop_that_was_downgraded_has_another_version_when_it_is_upgraded(
+    app: Flask, product: int, current: Callable[[], object]
+) -> None:
+    """Pages of the time before are kept still, and what changed meanwhile has renewed nothing."""
+    with app.app_context():
+        versions = []
+        for _ in range(2):
+            migrations().downgrade("1796010921")
+            migrations().upgrade()
+            versions.append(current())
+
+    assert len({*versions, None}) == 3
 
 
 def test_a_rate_that_gets_too_old_is_another_version_without_a_commit(
