@@ -26,7 +26,7 @@ EXTENSION = "catalogue_version"
 VERSION = "SELECT version FROM catalogue_version"
 PATIENCE = 1.0
 """Seconds to wait for another thread that asks; a page that is made anew needs no answer."""
-FOR_EVER = datetime.max.replace(tzinfo=UTC)
+EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -54,8 +54,9 @@ class VersionReader:
         self._commits: object = None
         """SQLite's count of other connections' commits when the version was read last."""
         self._version: object = None
-        self._until = FOR_EVER
-        """When the next exchange rate gets too old: then prices change without a commit."""
+        self._since, self._until = EVER
+        """When an exchange rate got too old last, and when the next one will: prices change then without a commit.
+        A clock that was wrong may be set back over either."""
         event.listen(engine, "engine_disposed", lambda _: self.close())
         if file is not None:
             # All connections of a process share what SQLite knows of the file: one that was opened while
@@ -86,9 +87,11 @@ class VersionReader:
         else:
             version = self._version_in_file(connection)
             if not self.file.is_in_place():
+                self._commits = None  # when it is back, the version is read again
                 return None  # what is open is not what the next visitor is to see
-        if version != self._version or utcnow() > self._until:
-            self._version, self._until = version, self._next_rate_to_end()
+        if version != self._version or not self._since < utcnow() <= self._until:
+            self._since, self._until = self._rates_between()
+            self._version = version
         return version and (version, self._until)
 
     def _version_in_file(self, connection: Any) -> Any:
@@ -100,11 +103,13 @@ class VersionReader:
         self._commits = commits
         return version
 
-    def _next_rate_to_end(self) -> datetime:
+    def _rates_between(self) -> tuple[datetime, datetime]:
+        """Between which moments the rates that are young enough now are just these."""
         now = utcnow()
         with self.engine.connect() as connection:
             ends = [at + self.rates_last for at in connection.scalars(select(ExchangeRate.set_at))]
-        return min((end for end in ends if end >= now), default=FOR_EVER)
+        since = max((end for end in ends if end < now), default=EVER[0])
+        return since, min((end for end in ends if end >= now), default=EVER[1])
 
     def _open(self) -> PoolProxiedConnection:
         """Keep one connection of the pool. SQLite's count means nothing to another one."""

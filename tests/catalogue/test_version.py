@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -289,6 +290,26 @@ def test_a_rate_that_gets_too_old_is_another_version_without_a_commit(
     assert current() not in (before, None)
 
 
+def test_a_clock_that_is_set_back_makes_a_rate_young_again(
+    app: Flask, current: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else pages that were made by the wrong clock go on saying that nothing is sold in that currency."""
+    days = timedelta(days=app.config["SETTINGS"].shop_rate_max_age_days)
+    now = utcnow()
+    for currency, age in (("EUR", days / 2), ("GBP", days / 4)):
+        rate = {"currency": currency, "base_currency": "USD", "rate_e8": 1, "set_at": now - age}
+        change(app, insert(ExchangeRate).values(rate))
+    versions = []
+
+    for passed in (timedelta(0), days / 2 + timedelta(seconds=1), days, days / 2, timedelta(0)):
+        monkeypatch.setattr("shop.catalogue.version.utcnow", lambda passed=passed: now + passed)
+        versions.append(current())
+
+    both, one, none, again_both, again_at_first = versions
+    assert len({both, one, none, None}) == 4
+    assert again_both == again_at_first == both
+
+
 def test_nobody_knows_the_version_while_the_database_is_away(
     app: Flask, product: int, current: Callable[[], object]
 ) -> None:
@@ -304,6 +325,23 @@ def test_nobody_knows_the_version_while_the_database_is_away(
         event.remove(db.engine, "do_connect", refuse)
 
     assert current() == before
+
+
+def test_a_commit_before_the_file_was_away_for_a_moment_is_another_version(
+    app: Flask, product: int, current: Callable[[], object], engine: str
+) -> None:
+    if engine != "sqlite":
+        pytest.skip("a file of SQLite")
+    before = current()
+    change(app, update(Product).values(title="One"))
+    with app.app_context():
+        path = Path(db.engine.url.database or "")
+
+    away = path.rename(path.with_name("away.db"))
+    assert current() is None
+    away.rename(path)
+
+    assert current() not in (before, None)
 
 
 def test_reading_the_version_leaves_nothing_open(
