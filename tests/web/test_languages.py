@@ -12,12 +12,17 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_babel import ngettext
+from flask_wtf import FlaskForm
+from wtforms import HiddenField
+from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 
 from shop import create_app
+from shop.checkout.forms import CheckoutForm
 from shop.checkout.service import place_order
 from shop.db import db
 from shop.i18n import currency_name, money, readable_size, speaking
 from shop.money import Money
+from shop.orderpage.forms import AddressForm, FindForm
 from shop.orders.links import order_path
 from shop.orders.models import Order
 from shop.payments.models import Payment
@@ -121,6 +126,31 @@ def test_a_form_with_mistakes_speaks_the_language(app: Flask) -> None:
     assert answer.status_code == 422
     assert "<title>Помилка: Оформлення замовлення" in answer.text
     assert "Введіть адресу електронної пошти повністю" in answer.text
+
+
+@pytest.mark.parametrize("form", [AddressForm, CheckoutForm, FindForm])
+def test_what_a_form_says_of_a_field_is_in_our_own_words(app: Flask, form: type[FlaskForm]) -> None:
+    """The forms' library would say it in English: its own translations are left out, as each form read them."""
+    with app.test_request_context("/ru/cart"):
+        fields = [field for field in form() if not isinstance(field, HiddenField)]
+
+    asked = [
+        validator
+        for field in fields
+        for validator in field.validators
+        if isinstance(validator, DataRequired | InputRequired | Length | Regexp)
+    ]
+    traps = [validator for validator in asked if getattr(validator, "max", None) == 0]
+    assert all(validator.message for validator in asked if validator not in traps)
+
+
+def test_a_form_reads_no_file_of_words(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **more: object) -> None:
+        raise AssertionError("a catalogue is read")
+
+    monkeypatch.setattr("flask_wtf.i18n.support.Translations.load", refuse)
+    with app.test_request_context("/ru/cart"):
+        assert CheckoutForm(formdata=None).email.label
 
 
 def test_the_cart_is_the_same_in_every_language(app: Flask) -> None:
