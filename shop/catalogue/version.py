@@ -25,7 +25,8 @@ from .models import ExchangeRate
 EXTENSION = "catalogue_version"
 VERSION = "SELECT version FROM catalogue_version"
 PATIENCE = 1.0
-"""Seconds to wait for another thread that asks; a page that is made anew needs no answer."""
+"""Seconds to wait for another thread that asks; a page that is made anew needs no answer. Once that was in vain, nobody
+waits until the other thread has come back: its server may be frozen, and each page would be as late."""
 EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -50,6 +51,7 @@ class VersionReader:
     def __init__(self, engine: Engine, file: DatabaseFile | None, rates_last: timedelta) -> None:
         self.engine, self.file, self.rates_last = engine, file, rates_last
         self._lock = threading.RLock()
+        self._is_stuck = False
         self._connection: PoolProxiedConnection | None = None
         self._commits: object = None
         """SQLite's count of other connections' commits when the version was read last."""
@@ -65,8 +67,10 @@ class VersionReader:
 
     def current(self) -> Hashable | None:
         """The version that a reader would find who begins now; None if it cannot be told."""
-        if not self._lock.acquire(timeout=PATIENCE):
+        if not self._lock.acquire(timeout=0 if self._is_stuck else PATIENCE):
+            self._is_stuck = True
             return None
+        self._is_stuck = False
         try:
             return self._current()
         except (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -12,6 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Boolean, Integer, String, Table, delete, event, insert, text, update
 
+import shop.catalogue.version
 from shop.catalogue.models import (
     CatalogueVersion,
     Category,
@@ -342,6 +344,39 @@ def test_a_commit_before_the_file_was_away_for_a_moment_is_another_version(
     away.rename(path)
 
     assert current() not in (before, None)
+
+
+def test_one_page_waits_for_a_reader_that_hangs_and_the_others_do_not(
+    app: Flask, product: int, current: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does for a server that is frozen, or a connection that a firewall has dropped."""
+    reader: VersionReader = app.extensions[EXTENSION]
+    lock, waits, goes_on, hangs = reader._lock, list[float](), threading.Event(), threading.Event()
+
+    class Watched:
+        release = lock.release
+
+        def acquire(self, timeout: float) -> bool:
+            waits.append(timeout)
+            return lock.acquire(timeout=min(timeout, 0.01))
+
+    def hang() -> None:
+        with lock:
+            hangs.set()
+            goes_on.wait()
+
+    hanging = threading.Thread(target=hang)
+    hanging.start()
+    hangs.wait()
+    with monkeypatch.context() as watching:
+        watching.setattr(reader, "_lock", Watched())
+
+        assert [current() for _ in range(3)] == [None, None, None]
+        assert waits == [shop.catalogue.version.PATIENCE, 0, 0]
+        goes_on.set()
+        hanging.join()
+        assert None not in (current(), current())
+        assert waits[3:] == [0, shop.catalogue.version.PATIENCE]
 
 
 def test_reading_the_version_leaves_nothing_open(
