@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from time import monotonic
 
 PATIENT = 4
@@ -19,45 +20,56 @@ class Line:
     """
 
     def __init__(self, at_once: int = 1) -> None:
-        self._turns = threading.Semaphore(at_once)
-        self._counting = threading.Lock()
+        self._free = at_once
+        self._waiting = deque[threading.Lock]()
+        """In order; a lock is let go when the turn of the thread that holds it has come."""
+        self._guard = threading.Lock()
         self._moved = 0.0
-        self.waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait."""
+        return len(self._waiting)
 
     def acquire(self, timeout: float, *, insists: bool = False) -> bool:
         """Wait for a turn; False when none came. Whoever insists waits for `timeout`, however long the line is."""
-        if self._take(0.0):
-            return True
-        until = monotonic() + timeout
-        self._count(+1)
+        turn = threading.Lock()
+        with self._guard:
+            if self._free:
+                self._free -= 1
+                self._moved = monotonic()
+                return True
+            turn.acquire()
+            self._waiting.append(turn)
+        until, came = monotonic() + timeout, False
         try:
-            while (patience := self._patience(until, insists=insists)) > 0:
-                if self._take(patience):
-                    return True
-            return False
-        finally:
-            self._count(-1)
+            while not came and (patience := self._patience(until, insists=insists)) > 0:
+                came = turn.acquire(timeout=patience)
+        except BaseException:
+            if not self._leave(turn):
+                self.release()
+            raise
+        return came or not self._leave(turn)
 
     def release(self) -> None:
-        """Let the next one have a turn."""
-        self._turns.release()
+        """Give the turn to the one who has waited longest: a thread that comes straight back is behind all others."""
+        with self._guard:
+            if not self._waiting:
+                self._free += 1
+                return
+            self._moved = monotonic()
+            self._waiting.popleft().release()
+
+    def _leave(self, turn: threading.Lock) -> bool:
+        """Stop waiting; False when the turn has come at the last moment."""
+        with self._guard:
+            if turn not in self._waiting:
+                return False
+            self._waiting.remove(turn)
+            return True
 
     def _patience(self, until: float, *, insists: bool) -> float:
         now = monotonic()
         if insists or self.waiting <= PATIENT:
             return until - now
         return min(until, self._moved + STANDS_STILL) - now
-
-    def _take(self, patience: float) -> bool:
-        came = (
-            self._turns.acquire(timeout=patience)
-            if patience
-            else self._turns.acquire(blocking=False)
-        )
-        if came:
-            self._moved = monotonic()
-        return came
-
-    def _count(self, more: int) -> None:
-        with self._counting:
-            self.waiting += more

@@ -90,6 +90,43 @@ def test_while_the_line_moves_everybody_waits() -> None:
         assert all(each.result() for each in waiting)
 
 
+def test_whoever_comes_straight_back_is_behind_all_who_wait() -> None:
+    """Else busy threads keep the turn among themselves, and the others wait until they are told that all are busy."""
+    line, order = Line(), list[object]()
+
+    def wait(number: int) -> None:
+        assert line.acquire(timeout=60)
+        order.append(number)
+        line.release()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert line.acquire(timeout=60)
+        for number in range(8):
+            pool.submit(wait, number)
+            until_waiting(line, number + 1)
+        line.release()
+        assert line.acquire(timeout=60)
+        order.append("back")
+        line.release()
+
+    assert order == [*range(8), "back"]
+
+
+def test_so_many_have_a_turn_at_once_whoever_gives_one_up() -> None:
+    line = Line(at_once=2)
+
+    with taken(line), taken(line):
+        assert not line.acquire(timeout=0)
+        assert line.waiting == 0
+    with taken(line), taken(line), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(turn, line)
+        until_waiting(line, 1)
+        line.release()
+        assert waiting.result()
+        assert line.acquire(timeout=60)
+        assert not line.acquire(timeout=0)
+
+
 def test_a_checkout_behind_a_standstill_is_put_off_and_pages_are_served(
     app: Flask, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
