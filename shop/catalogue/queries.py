@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     exists,
     literal,
+    literal_column,
     select,
     union_all,
 )
@@ -84,6 +85,7 @@ class Offer:
     title: str
     summary: str
     description: str
+    """Of a single product; empty for those of a list or a cart."""
     kind: DeliveryKind
     delivery_file: str
     delivery_size: int | None
@@ -137,15 +139,17 @@ def priced(statement: Select[Any]) -> Select[Any]:
     )
 
 
-def offer_columns(source: FromClause = products) -> Select[Any]:
+def offer_columns(source: FromClause = products, *, described: bool = False) -> Select[Any]:
     """Active products with what prices them in `:currency` and their first image: one statement.
 
-    The products may be joined to something else in `source`.
+    The products may be joined to something else in `source`. Their descriptions are read only where they are
+    shown: each may be longer than all that a list shows.
     """
+    description = products.c.description if described else literal_column("''").label("description")
     return (
         priced(select(
             products.c.id, products.c.slug, products.c.title, products.c.summary,
-            products.c.description, products.c.delivery_kind, products.c.delivery_file,
+            description, products.c.delivery_kind, products.c.delivery_file,
             products.c.available, products.c.delivery_size, products.c.max_downloads, products.c.download_days,
             products.c.most_per_order,
             _own.c.minor.label("own"), _base.c.minor.label("base"),
@@ -170,7 +174,7 @@ def _rate_to(parameter: str) -> Any:
 
 
 # Built once: composing a statement costs more than running it.
-_ONE = offer_columns().where(products.c.slug == bindparam("slug"))
+_ONE = offer_columns(described=True).where(products.c.slug == bindparam("slug"))
 _SOME = offer_columns().where(products.c.slug.in_(bindparam("slugs", expanding=True)))
 _CATEGORIES = (
     select(categories.c.slug, categories.c.title, categories.c.summary)

@@ -18,7 +18,7 @@ from shop.schema import migrations
 from tests.factories import make_product
 from tests.support.plans import plans
 
-from .conftest import ImportText, ProductText
+from .conftest import ImportText, ProductText, counted
 
 
 def titles(client: FlaskClient, address: str) -> list[str]:
@@ -55,6 +55,20 @@ def test_prices_are_sorted_in_the_currency_that_is_shown(
 ) -> None:
     assert titles(client, f"/?currency={currency}&sort=price") == ascending
     assert titles(client, f"/?currency={currency}&sort=price-down") == ascending[::-1]
+
+
+def test_a_list_and_a_cart_read_no_descriptions(app: Flask, client: FlaskClient) -> None:
+    """Which may be twenty times as long as all that they show, and would be kept with it."""
+    with app.app_context():
+        slug = make_product(description="Rain, for hours.").slug
+    client.post("/cart", data={"product": slug})
+
+    with counted(app) as statements:
+        for address in ("/", "/search?q=product", "/cart", "/checkout"):
+            assert client.get(address).status_code == 200
+        assert not any("products.description" in each for each in statements)
+        assert "Rain, for hours." in client.get(f"/products/{slug}").text
+    assert any("products.description" in each for each in statements)
 
 
 def test_what_has_no_price_comes_last_both_ways(
