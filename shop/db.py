@@ -21,9 +21,11 @@ from sqlalchemy import (
     Engine,
     ExceptionContext,
     Executable,
+    Insert,
     MetaData,
     Table,
     event,
+    insert,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -257,7 +259,8 @@ def transaction(name: str = "write", *, insists: bool = False) -> Iterator[Sessi
         raise DatabaseBusy
     session.info["writing"] = True
     try:
-        session.connection(execution_options={"write_until": began + BUSY_SECONDS})
+        until = {"write_until": began + BUSY_SECONDS}
+        session.info["connection"] = session.connection(execution_options=until)
         _note_wait(time.monotonic() - began)
         yield session
         failpoint(f"inside_{name}")
@@ -266,7 +269,7 @@ def transaction(name: str = "write", *, insists: bool = False) -> Iterator[Sessi
         _roll_back(session)  # without hiding what went wrong
         raise
     finally:
-        session.info["writing"] = False
+        session.info.clear()
         line.release()
     failpoint(f"after_{name}")
 
@@ -292,7 +295,30 @@ def _on_sqlite() -> bool:
 def execute(session: Session, statement: Executable, values: Values = None) -> CursorResult[Any]:
     """Run a statement about rows, not objects; what the objects of the session have become goes first."""
     session.flush()
-    return session.connection().execute(statement, values)
+    return _connection(session).execute(statement, values)
+
+
+def _connection(session: Session) -> Connection:
+    """The connection of the commit, which `transaction` keeps: to be asked for it takes the session twice as long."""
+    kept: Connection | None = session.info.get("connection")
+    # A savepoint begins only when the session is asked for its connection.
+    return session.connection() if kept is None or session.in_nested_transaction() else kept
+
+
+@functools.cache
+def _insert(model: type[Base]) -> Insert:
+    return insert(cast("Table", model.__table__))
+
+
+def insert_row(session: Session, model: type[Base], **values: Any) -> int:
+    """Insert a row without an object of the session, which costs several times as much; returns its key."""
+    return int(execute(session, _insert(model), values).inserted_primary_key[0])  # type: ignore[index]
+
+
+def insert_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """The same for several rows with the same columns."""
+    session.flush()
+    _connection(session).execute(_insert(model), list(rows))
 
 
 def insert_if_new(session: Session, model: type[Base], **values: Any) -> bool:
@@ -305,7 +331,7 @@ def insert_all_new(session: Session, model: type[Base], rows: Sequence[Mapping[s
     """Insert those rows that are new, all with the same columns, in few statements; returns how many were new."""
     if not rows:
         return 0
-    return len(session.connection().execute(_insert_new(model, _on_sqlite()), list(rows)).all())
+    return len(_connection(session).execute(_insert_new(model, _on_sqlite()), list(rows)).all())
 
 
 def rows_changed(session: Session, statement: Executable, values: Values = None) -> int:

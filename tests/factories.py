@@ -16,9 +16,9 @@ from requests import PreparedRequest
 
 from shop.because import Because
 from shop.catalogue.models import DeliveryKind, Price, Product
+from shop.checkout import service as checkout
 from shop.checkout.cart import Cart, add, load_cart
 from shop.checkout.forms import Buyer
-from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, transaction
 from shop.fulfilment.letters import compose
@@ -96,6 +96,13 @@ def make_buyer(cart: Cart, **values: str) -> Buyer:
     return Buyer(**given | values)
 
 
+def place_order(cart: Cart, buyer: Buyer) -> tuple[Order, Payment | None]:
+    """Place an order, and look it and its payment up as they are stored."""
+    placed, payment = checkout.place_order(cart, buyer)
+    stored = db.session.get_one(Payment, payment.id) if payment else None
+    return db.session.get_one(Order, placed.id), stored
+
+
 def make_order(app: Flask, *products: Product, quantity: int = 1) -> tuple[Order, Payment]:
     """An order that was just placed, and its payment, not opened yet."""
     cart = make_cart(app, *(products or (make_product(),)), quantity=quantity)
@@ -110,6 +117,8 @@ def make_open_order(app: Flask, *products: Product, quantity: int = 1) -> tuple[
     with provider(app) as calls:
         calls.invoice_is_made()
         open_invoice(payment, gateway(app))
+    db.session.refresh(order)  # for those who look at both after the end of the app's context
+    db.session.refresh(payment)
     return order, payment
 
 

@@ -20,7 +20,7 @@ from tests.support.statements import counted, writes
 POSTBACK = "/payments/cryptocloud/postback"
 
 
-MOST = {"sqlite": 26, "postgresql": 25}
+MOST = {"sqlite": 22, "postgresql": 21}
 """Statements of a checkout. On SQLite both commits have a BEGIN IMMEDIATE, on PostgreSQL one locks the buyer."""
 
 

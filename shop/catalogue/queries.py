@@ -226,7 +226,7 @@ def last_changes() -> Sequence[Row[Any, Any, Any]]:
 def base_prices() -> list[tuple[Row[Any, Any, Any, Any, Any], Money | None]]:
     """Every product (slug, active, available, delivery_text), with the price without which nobody can buy it."""
     base = current_settings().shop_base_currency
-    rows = db.session.connection().execute(_BASE_PRICES, {"base_currency": base})
+    rows = reading().execute(_BASE_PRICES, {"base_currency": base})
     return [(row, listed(row.minor, base)) for row in rows.all()]
 
 
@@ -263,7 +263,7 @@ def pictures_and_files(offer: Offer) -> tuple[list[StoredImage], list[tuple[str,
 def price_list(slugs: Iterable[str]) -> PriceList:
     """The prices of products that are for sale, in all currencies, for carts and orders."""
     own: dict[str, dict[str, int]] = defaultdict(dict)
-    rows = db.session.connection().execute(_OWN_PRICES, {"slugs": _real(slugs)})
+    rows = reading().execute(_OWN_PRICES, {"slugs": _real(slugs)})
     for slug, currency, minor in rows:
         own[slug][currency] = minor
     settings = current_settings()
@@ -277,7 +277,7 @@ RateRow = Row[Any]
 
 def rates_with_faults() -> list[tuple[RateRow, str]]:
     """Every exchange rate, and why it is not used; empty for one that is."""
-    rows = db.session.connection().execute(_RATES)
+    rows = reading().execute(_RATES)
     return [(row, why_unused(row.base_currency, row.set_at)) for row in rows]
 
 

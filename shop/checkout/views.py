@@ -13,11 +13,11 @@ from ..fulfilment.service import deliver_order
 from ..limits.refusals import words_for
 from ..limits.service import OverLimit, TooManyOrders
 from ..orderpage.routing import to_order, to_payment
-from ..orders.models import Order
+from ..orders.models import Placed
+from ..orders.queries import order_of
 from ..orders.service import SoldOut
 from ..payments.gateway import gateway
-from ..payments.models import Payment
-from ..payments.opening import open_invoice
+from ..payments.opening import NewPayment, open_invoice
 from ..web.remembered import remember_order
 from ..web.security import csrf
 from ..web.too_often import OPEN_TOO_LONG, no_cookie, no_cookie_came, too_often
@@ -104,16 +104,17 @@ def _submit(form: CheckoutForm, one: dict[str, int] | None) -> ResponseReturnVal
             ),
             "info",
         )
-        return to_order(changed.order)
+        return to_order(order_of(changed.order))
+    pay_url = ""
     if payment:
-        open_invoice(payment, gateway())
+        pay_url = open_invoice(payment, gateway())
     elif order.is_free:
         deliver_order(order.id)
     # A form that is sent a second time must not empty a cart that was filled since.
     if not one and (payment or cart.seen == form.seen.data):
         carts.empty()
     remember_order(order.number)
-    return to_payment(order, payment)
+    return redirect(pay_url, 303) if pay_url else to_payment(order_of(order))
 
 
 @bp.errorhandler(CSRFError)
@@ -134,7 +135,7 @@ def page_too_old(error: CSRFError) -> ResponseReturnValue:
     return redirect(url_for("checkout.cart"), 303)
 
 
-def _place(form: CheckoutForm, cart: carts.Cart) -> tuple[Order, Payment | None]:
+def _place(form: CheckoutForm, cart: carts.Cart) -> tuple[Placed, NewPayment | None]:
     if form.validate():
         return place_order(cart, form.buyer())
     # The same form again, after it has emptied the cart, is still the same order.

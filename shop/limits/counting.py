@@ -11,6 +11,7 @@ from typing import Literal
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, or_, select
 
+from ..catalogue.models import Product
 from ..columns import UtcDateTime
 from ..orders.models import HoldState, Order, OrderStatus, StockHold
 from .models import Placement
@@ -51,16 +52,18 @@ def _count_of(whose: Whose, which: ColumnElement[bool]) -> Counting:
 
 
 @functools.cache
-def units_held_by(whose: Whose, *, or_client: bool) -> Select[int]:
-    """How many units of a product the unpaid orders hold."""
+def units_available_and_held_by(whose: Whose, *, or_client: bool) -> Select[int | None, int]:
+    """How many units of a product are for sale, and how many the unpaid orders hold."""
     same = or_(is_of(whose), is_of("client")) if or_client else is_of(whose)
-    return (
+    held = (
         select(func.sum(StockHold.quantity))
         .join(Placement, Placement.order_id == StockHold.order_id)
         .join(Order, Order.id == StockHold.order_id)
         .where(same, StockHold.product_id == bindparam("product_id"), is_unpaid(_NOW))
         .where(StockHold.state != HoldState.RELEASED)
     )
+    units = func.coalesce(held.scalar_subquery(), 0)
+    return select(Product.available, units).where(Product.id == bindparam("product_id"))
 
 
 def is_young_and_free(now: Moment) -> ColumnElement[bool]:

@@ -12,8 +12,9 @@ free product once, for as long as the notes are kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import (
@@ -27,9 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from ..catalogue.models import Product
 from ..config import current_settings
-from ..db import db, execute, rows_changed, transaction, utcnow
+from ..db import db, execute, insert_row, rows_changed, transaction, utcnow
 from ..orders.models import HAS_GOODS, Order, OrderLine, OrderStatus
 from ..outbox.on_request import MailboxUsedUp, take_mail
 from ..payments.models import FRUITLESS, Payment
@@ -41,7 +41,7 @@ from .counting import (
     is_of,
     is_unpaid,
     orders_waiting_of,
-    units_held_by,
+    units_available_and_held_by,
     young_free_orders_of,
 )
 from .models import Placement
@@ -58,7 +58,6 @@ ATTEMPTS_WITHIN = timedelta(minutes=1)
 
 
 _LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("key"), 0)))
-_AVAILABLE = select(Product.available).where(Product.id == bindparam("product_id"))
 
 
 class OverLimit(Exception):
@@ -96,30 +95,51 @@ class HasItAlready(OverLimit):
         super().__init__("has it already")
 
 
-def check_limits(session: Session, order: Order, *, client: str, proven: bool) -> Placement:
-    """Return a note of who places this order, for the caller to store; OverLimit if they may not place it.
+class Wanted(NamedTuple):
+    """So many units of a product that somebody wants to order."""
+
+    product_id: int
+    title: str
+    quantity: int
+    is_free: bool
+
+
+def check_limits(
+    session: Session, wanted: Collection[Wanted], *, email: str, client: str, proven: bool
+) -> Placement:
+    """Return a note of who orders this, for `note_placement`; OverLimit if they may not.
 
     `client` is the hash of the buyer's network; `proven` says whether the address was shown to be theirs.
     Call it first in the order's transaction: buyers who are counted together wait here for each other.
     """
-    placement = Placement(
-        buyer=mailbox_key(order.email), proven=proven, client=client, placed_at=utcnow()
-    )
+    placement = Placement(buyer=mailbox_key(email), proven=proven, client=client)
     lock_buyer(session, placement)
-    if order.is_free:
+    if all(line.is_free for line in wanted):
         _limit_free_orders(session, placement)
-        _limit_mails(session, order.email, proven=proven)
+        _limit_mails(session, email, proven=proven)
     else:
         _limit_orders(session, placement)
     if placement.client:
         _limit_pace(session, placement)
-    for line in order.lines:
-        if line.product_id:
-            free = not line.unit_minor
-            if free:
-                _limit_free(session, placement, line.product_id, line.title)
-            _limit_units(session, placement, line.product_id, line.quantity, line.title, free=free)
+    for line in wanted:
+        if line.is_free:
+            _limit_free(session, placement, line.product_id, line.title)
+        _limit_units(
+            session, placement, line.product_id, line.quantity, line.title, free=line.is_free
+        )
     return placement
+
+
+def note_placement(session: Session, placement: Placement, order_id: int) -> None:
+    """Store who placed this order, in the commit that makes it, for the limits to count."""
+    insert_row(
+        session,
+        Placement,
+        order_id=order_id,
+        buyer=placement.buyer,
+        proven=placement.proven,
+        client=placement.client,
+    )
 
 
 def check_limits_again(session: Session, order: Order, *, proven: bool = False) -> None:
@@ -274,12 +294,11 @@ def _limit_units(
     free: bool = False,
 ) -> None:
     """Refuse units over the buyer's share of the stock, so that nobody takes a product off sale unpaid."""
-    available = execute(session, _AVAILABLE, {"product_id": product_id}).scalar()
-    if available is None or available < quantity:
-        return  # unlimited; or sold out, which take_holds says
-    units = units_held_by(_whose(placement), or_client=bool(placement.client))
+    units = units_available_and_held_by(_whose(placement), or_client=bool(placement.client))
     about = _facts(placement) | {"product_id": product_id}
-    held = int(execute(session, units, about).scalar() or 0)
+    available, held = tuple(execute(session, units, about).one())
+    if available is None or available < quantity:
+        return  # unlimited; or sold out, which whoever takes them says
     most = max(1, math.ceil((available + held) * current_settings().shop_unpaid_share / 100))
     if held + quantity > most:
         raise HoldsTooMuch(title, max(0, most - held), free=free)

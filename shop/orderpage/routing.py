@@ -7,7 +7,6 @@ from flask.typing import ResponseReturnValue
 
 from ..orders.links import order_token
 from ..orders.models import Order, OrderStatus
-from ..payments.models import Payment
 from ..web.remembered import for_private_pages
 from .page import current_payment
 
@@ -20,12 +19,9 @@ def to_order(order: Order) -> ResponseReturnValue:
     return redirect(url_for("orderpage.order", token=order_token(order)), 303)
 
 
-def to_payment(order: Order, opened: Payment | None = None) -> ResponseReturnValue:
-    """Redirect to the pay page if the order has an open one, else to the order's page, which explains.
-
-    `opened` is the payment that this request has just tried to open, if it has.
-    """
-    payment = opened if opened and opened.is_live else current_payment(order)
+def to_payment(order: Order) -> ResponseReturnValue:
+    """Redirect to the pay page if the order has an open one, else to the order's page, which explains."""
+    payment = current_payment(order)
     if payment and payment.pay_url and payment.is_live and order.status is OrderStatus.PENDING:
         return redirect(payment.pay_url, 303)
     return to_order(order)

@@ -131,7 +131,7 @@ def pay(token: str) -> ResponseReturnValue:
         return to_order(order)
     if ours:
         open_invoice(payment, gateway())
-    return to_payment(order, payment)
+    return to_payment(order)
 
 
 @bp.get("/payment/success")

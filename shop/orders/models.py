@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
@@ -232,6 +233,21 @@ class Order(Base):
         event = OrderEvent(order=self, sequence=self.version, kind=kind, note=note, who=who)
         if session := object_session(self):
             session.add(event)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order as it was placed: what goes on with it at once needs no more, and no object of the session."""
+
+    id: int
+    number: str
+    email: str
+    total: Money
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the order costs nothing."""
+        return not self.total.minor
 
 
 class OrderLine(Base):

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
-from sqlalchemy import ColumnElement, bindparam, literal, select
+from sqlalchemy import ColumnElement, Table, bindparam, literal, select
 
 from ..db import db
-from .models import Order, OrderStatus
+from ..money import Money
+from ..reading import reading
+from .models import Order, OrderStatus, Placed
 from .numbers import as_number
 
-_BY_CHECKOUT_KEY = select(Order).where(Order.checkout_key == bindparam("key"))
+_orders = cast("Table", Order.__table__).c
+_BY_CHECKOUT_KEY = select(
+    _orders.cart_hash,
+    _orders.id,
+    _orders.number,
+    _orders.email,
+    _orders.total_minor,
+    _orders.currency,
+).where(_orders.checkout_key == bindparam("key"))
 
 
 def find_order(number: str) -> Order | None:
@@ -18,11 +29,20 @@ def find_order(number: str) -> Order | None:
     return db.session.scalar(select(Order).where(Order.number == as_number(number)))
 
 
-def find_order_by_checkout_key(checkout_key: str) -> Order | None:
-    """The order that this form has already made, if any."""
+def find_placed(checkout_key: str) -> tuple[Placed, str] | None:
+    """The order that this form has already made, if any, and the fingerprint of what it said then."""
     if not checkout_key.isprintable():  # PostgreSQL chokes on a NUL, which anybody can send
         return None
-    return db.session.scalar(_BY_CHECKOUT_KEY, {"key": checkout_key})
+    row = reading().execute(_BY_CHECKOUT_KEY, {"key": checkout_key}).first()
+    if row is None:
+        return None
+    fingerprint, order_id, number, email, minor, currency = row
+    return Placed(order_id, number, email, Money(minor, currency)), fingerprint
+
+
+def order_of(placed: Placed) -> Order:
+    """The order as it stands now."""
+    return db.session.get_one(Order, placed.id)
 
 
 def recent_orders(status: OrderStatus | None = None, limit: int = 50) -> Sequence[Order]:

@@ -20,7 +20,7 @@ from ..db import rows_changed, transaction, utcnow
 from ..mailbox import mailbox
 from ..ops import journal
 from ..ops.rations import UsedUp, ration_subject, use_ration
-from ..orders.models import Order, OrderStatus
+from ..orders.models import Order, OrderStatus, Placed
 from ..orders.queries import find_order
 from ..orders.service import lock_order
 from ..queue import wake
@@ -58,7 +58,7 @@ class NotCorrectable(Exception):
     """The order's address was corrected before, or its goods have gone out."""
 
 
-def plan_placed(session: Session, order: Order, *, owner: bool = False) -> None:
+def plan_placed(session: Session, order: Placed, *, owner: bool = False) -> None:
     """Queue the first mail of an order, in the commit that makes it; none to an address that has had enough."""
     with contextlib.suppress(UsedUp):
         take_mail(session, order.email, owner=owner)

@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from ..config import current_settings
 from ..db import insert_if_new, utcnow
-from ..orders.models import Order
+from ..orders.models import Order, Placed
 from .kinds import MailKind
 from .models import OutboxMail
 
 
 def plan_mail(
     session: Session,
-    order: Order,
+    order: Order | Placed,
     kind: MailKind,
     about: str = "",
     note: str = "",

@@ -184,6 +184,11 @@ class Payment(Base):
         return Money(self.amount_minor, self.currency)
 
     @property
+    def email(self) -> str:
+        """The buyer's address."""
+        return self.order.email
+
+    @property
     def name(self) -> str:
         """The payment's name in texts for people: by its invoice, which they find at the provider."""
         return f"invoice {self.invoice_id}" if self.invoice_id else f"payment {self.reference}"
@@ -261,9 +266,9 @@ def with_equal_places(*figures: Decimal) -> list[str]:
     return [f"{figure:.{places}f}" for figure in clean]
 
 
-def new_reference(order: Order, attempt: int) -> str:
+def new_reference(number: str, attempt: int) -> str:
     """A reference that names its order to a person and cannot be guessed by a stranger."""
-    return f"{order.number}-{attempt}-{secrets.token_hex(8)}"
+    return f"{number}-{attempt}-{secrets.token_hex(8)}"
 
 
 class Postback(Base):

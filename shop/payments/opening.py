@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import cast
 
 import structlog
-from sqlalchemy import bindparam, select
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from ..attention.kinds import AttentionKind
 from ..attention.service import raise_attention
 from ..because import Because
 from ..config import current_settings
-from ..db import end_read, execute, transaction, utcnow
+from ..db import end_read, execute, insert_row, transaction, utcnow
 from ..failpoints import failpoint
+from ..money import Money
 from ..ops import journal
-from ..orders.models import Order, OrderStatus
-from ..orders.service import lock_order, take_holds
+from ..orders.models import Order, OrderStatus, Placed
+from ..orders.service import extend_history, lock_order, take_holds
 from .cryptocloud import (
     CryptoCloud,
     CryptoCloudError,
@@ -34,13 +37,8 @@ from .cryptocloud import (
     Unclear,
     Untrusted,
 )
-from .models import FRUITLESS, Payment, PaymentState, Postback, new_reference
-from .queries import (
-    find_live_payment,
-    find_payment_by_invoice,
-    find_payment_by_reference,
-    payments_of,
-)
+from .models import FRUITLESS, LIVE, Payment, PaymentState, Postback, new_reference
+from .queries import find_live_payment, payments_of
 from .settling import lock_payment
 from .telling import tell_a_person
 from .times import CALL_LEASE, price_stands_for
@@ -48,7 +46,49 @@ from .watching import next_check
 
 log = structlog.get_logger()
 
-_CLAIMED = select(Postback.claimed_order).where(Postback.invoice_id == bindparam("invoice_id"))
+# Built once: composing a statement costs more than running it.
+_orders, _payments = cast("Table", Order.__table__), cast("Table", Payment.__table__)
+_others = _payments.alias()
+_claimed = select(Postback.claimed_order).where(Postback.invoice_id == bindparam("invoice"))
+_TO_BIND = (
+    select(
+        _orders.c.number,
+        _orders.c.status,
+        _orders.c.is_test,
+        _payments.c.state,
+        _payments.c.invoice_id,
+        select(_others.c.id)
+        .where(_others.c.invoice_id == bindparam("invoice"))
+        .scalar_subquery()
+        .label("bound_to"),
+        _claimed.scalar_subquery().label("claimed"),
+        select(_others.c.id)
+        .where(_others.c.reference == _claimed.scalar_subquery())
+        .scalar_subquery()
+        .label("claimed_by"),
+    )
+    .join_from(_orders, _payments, _payments.c.order_id == _orders.c.id)
+    .where(_orders.c.id == bindparam("order"), _payments.c.id == bindparam("payment"))
+    .with_for_update(of=[_orders, _payments])  # in this order, as `lock_payment` does
+)
+_BIND = (
+    update(_payments)
+    .where(_payments.c.id == bindparam("payment"))
+    .values(
+        invoice_id=bindparam("invoice"),
+        **{
+            name: bindparam(name)
+            for name in (
+                "state",
+                "pay_url",
+                "test_mode",
+                "opened_at",
+                "expires_at",
+                "next_check_at",
+            )
+        },
+    )
+)
 UNAVAILABLE_SECONDS = 5.0
 """Between two attempts of one order while the provider is away, or asks for fewer calls, and does not say how long."""
 LASTING_SECONDS = 60.0
@@ -80,73 +120,101 @@ class StillOpen(Exception):
     """The order's time is over by our clock, and its last pay page may still be paid, so there is no second one."""
 
 
-def new_payment(order: Order, attempt: int, now: datetime) -> Payment:
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """A payment that has just been made, with what it takes to ask for its invoice."""
+
+    id: int
+    order_id: int
+    reference: str
+    money: Money
+    email: str
+
+
+def new_payment(
+    session: Session, order: Order | Placed, attempt: int, now: datetime, reference: str = ""
+) -> NewPayment:
     """Make a payment that this process is about to open; no other process touches it until its lease ends."""
-    return Payment(
-        order=order,
+    reference = reference or new_reference(order.number, attempt)
+    payment_id = insert_row(
+        session,
+        Payment,
+        order_id=order.id,
         attempt=attempt,
-        reference=new_reference(order, attempt),
-        amount_minor=order.total_minor,
-        currency=order.currency,
+        reference=reference,
+        amount_minor=order.total.minor,
+        currency=order.total.currency,
         lease_until=now + CALL_LEASE,
     )
+    return NewPayment(payment_id, order.id, reference, order.total, order.email)
 
 
-def open_invoice(payment: Payment, gateway: CryptoCloud) -> None:
+def open_invoice(payment: Payment | NewPayment, gateway: CryptoCloud) -> str:
     """Ask the provider for the payment's invoice and note the outcome, whatever it is.
 
     Only the process that made the payment may call this, once. Afterwards the payment is `open`
     with a pay link, or `failed` (nothing exists), or `unknown` (an invoice may exist, unseen).
+    Returns the link if the buyer can pay by it now, or else an empty text.
     """
     payment_id, order_id = payment.id, payment.order_id
     amount, reference = payment.money, payment.reference
-    email = payment.order.email if current_settings().cryptocloud_send_email else None
+    email = payment.email if current_settings().cryptocloud_send_email else None
     end_read()
     failpoint("before_call")
     try:
         invoice = gateway.create_invoice(amount, reference=reference, email=email)
         failpoint("after_call")
-        if not bind(order_id, payment_id, reference, invoice):
+        pay_url = bind(order_id, payment_id, reference, invoice)
+        if pay_url is None:
             with contextlib.suppress(CryptoCloudError):  # if it stays open, it is watched
                 gateway.cancel_invoice(invoice.id)
+        return pay_url or ""
     except CryptoCloudError as error:
         note_failure(order_id, payment_id, error)
+        return ""
 
 
-def bind(order_id: int, payment_id: int, reference: str, invoice: Invoice) -> bool:
-    """Tie an invoice to the payment it was made for; False when the payment has been given up since.
+def bind(order_id: int, payment_id: int, reference: str, invoice: Invoice) -> str | None:
+    """Tie an invoice to the payment it was made for; returns its pay link, empty if the order needs no money now.
 
-    The invoice of such a payment is watched, in case somebody pays it, but never shown. Raises
-    Untrusted when the invoice belongs to another payment, or when a proven postback says so; and
-    InTestMode when it is a test with a pay page, where a buyer would send money that nobody ever gets.
+    None when the payment has been given up since: such an invoice is watched, in case somebody pays it,
+    but never shown. Raises Untrusted when the invoice belongs to another payment, or when a proven
+    postback says so; and InTestMode when it is a test with a pay page, where a buyer would send money
+    that nobody ever gets.
     """
     journal.note("invoice", (invoice.id, reference))
     with transaction("bind", insists=True) as session:
-        order, payment = lock_payment(session, order_id, payment_id)
-        for_money = not order.is_test and not current_settings().development
+        about = {"order": order_id, "payment": payment_id, "invoice": invoice.id}
+        stands = execute(session, _TO_BIND, about).one()
+        for_money = not stands.is_test and not current_settings().development
         if invoice.test_mode and invoice.pay_url and for_money:
             raise InTestMode("the invoice is a test: the project is in test mode", invoice.id)
-        if known := find_payment_by_invoice(invoice.id) or (payment.invoice_id and payment):
-            if known is payment and payment.invoice_id == invoice.id:
-                return payment.is_live
+        pay_url = invoice.pay_url if stands.status is OrderStatus.PENDING else ""
+        if stands.invoice_id == invoice.id:
+            return pay_url if stands.state in LIVE else None
+        if stands.invoice_id or stands.bound_to:
             raise Untrusted("the reply names an invoice that belongs to another payment")
-        # A postback may have been faster than this reply.
-        claimed = execute(session, _CLAIMED, {"invoice_id": invoice.id}).scalar()
-        if claimed and find_payment_by_reference(claimed) not in (None, payment):
+        if stands.claimed_by not in (None, payment_id):
             raise Untrusted("the reply names an invoice that was paid for another order")
         now = utcnow()
-        payment.invoice_id, payment.pay_url = invoice.id, invoice.pay_url
-        payment.opened_at, payment.test_mode = now, invoice.test_mode
-        payment.expires_at = invoice.expires_at or now + current_settings().invoice_life
-        told = claimed is not None
-        payment.next_check_at = now if told else next_check(now, payment.expires_at, now)
-        if shown := payment.state in (PaymentState.CREATING, PaymentState.UNKNOWN):
-            payment.move(PaymentState.OPEN)
-            order.expires_at = payment.expires_at
+        expires_at = invoice.expires_at or now + current_settings().invoice_life
+        told = stands.claimed is not None  # a postback was faster than this reply
+        shown = stands.state in (PaymentState.CREATING, PaymentState.UNKNOWN)
         event = "invoice_opened" if shown else "invoice_unused"
-        order.record(event, payment.name)
-    log.info(event, order=order.number, payment=payment.reference, invoice=invoice.id)
-    return shown
+        bound = about | {
+            "state": PaymentState.OPEN if shown else stands.state,
+            "pay_url": invoice.pay_url,
+            "test_mode": invoice.test_mode,
+            "opened_at": now,
+            "expires_at": expires_at,
+            "next_check_at": now if told else next_check(now, expires_at, now),
+        }
+        extend_history(
+            session, order_id, event, f"invoice {invoice.id}", expires_at if shown else None
+        )
+        execute(session, _BIND, bound)
+    log.info(event, order=stands.number, payment=reference, invoice=invoice.id)
+    return pay_url if shown else None
 
 
 def note_failure(order_id: int, payment_id: int, error: CryptoCloudError) -> None:
@@ -255,7 +323,6 @@ def start_payment(
             take_holds(session, order)
             order.move(OrderStatus.PENDING, Because("the buyer starts a new payment"))
         order.expires_at = now + current_settings().invoice_life
-        session.flush()  # the old payment must stop being live before the new one is inserted
-        payment = new_payment(order, last.attempt + 1, now)
-        session.add(payment)
-    return payment, True
+        # What was written above goes first: the old payment must stop being live before there is a new one.
+        payment = new_payment(session, order, last.attempt + 1, now)
+        return session.get_one(Payment, payment.id), True

@@ -17,7 +17,6 @@ from shop.because import Because
 from shop.books.checks import CHECKS, discrepancies
 from shop.books.service import check
 from shop.catalogue.models import DeliveryKind, Product
-from shop.checkout.service import place_order
 from shop.db import db, transaction, utcnow
 from shop.fulfilment.models import Delivery, DeliveryState, LicenceKey
 from shop.fulfilment.service import deliver_order
@@ -34,6 +33,7 @@ from tests.factories import (
     make_open_order,
     make_order,
     make_product,
+    place_order,
     provider,
 )
 

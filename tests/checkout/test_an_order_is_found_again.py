@@ -8,13 +8,19 @@ from email.message import EmailMessage
 import pytest
 from flask import Flask
 
-from shop.checkout.service import place_order
 from shop.db import transaction
 from shop.ops.rations import ration_subject, use_ration
 from shop.orders.models import Order
 from shop.outbox.on_request import SEARCHES, TO_AN_ADDRESS
 from tests.buyer import Buyer
-from tests.factories import make_buyer, make_cart, make_order, make_product, send_due_mails
+from tests.factories import (
+    make_buyer,
+    make_cart,
+    make_order,
+    make_product,
+    place_order,
+    send_due_mails,
+)
 from tests.fulfilment.test_mails import part, written
 from tests.support.sold import mail_kinds, sell
 

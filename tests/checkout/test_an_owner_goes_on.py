@@ -13,7 +13,6 @@ from flask import Flask
 from sqlalchemy import update
 
 from shop.catalogue.models import Product
-from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.limits.models import Placement
@@ -29,7 +28,14 @@ from shop.web.remembered import REMEMBERED_SECONDS
 from tests.buyer import Buyer
 from tests.checkout.test_limits import expires
 from tests.conftest import make_settings
-from tests.factories import make_buyer, make_cart, make_product, provider, send_due_mails
+from tests.factories import (
+    make_buyer,
+    make_cart,
+    make_product,
+    place_order,
+    provider,
+    send_due_mails,
+)
 from tests.fulfilment.test_mails import part, written
 from tests.support.sold import mail_kinds, sell
 

@@ -20,7 +20,6 @@ from shop.because import Because
 from shop.books.checks import discrepancies
 from shop.books.service import compare
 from shop.catalogue.models import DeliveryKind, Product
-from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.models import Delivery, LicenceKey
@@ -48,6 +47,7 @@ from tests.factories import (
     make_cart,
     make_order,
     make_product,
+    place_order,
     provider,
 )
 from tests.journeys.books import Books

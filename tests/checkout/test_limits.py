@@ -18,7 +18,6 @@ from sqlalchemy import func, select, update
 from shop import create_app
 from shop.because import Because
 from shop.catalogue.models import Product
-from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import db, end_read, transaction, utcnow
 from shop.limits import service as limits
@@ -40,6 +39,7 @@ from tests.factories import (
     make_cart,
     make_order,
     make_product,
+    place_order,
     provider,
 )
 from tests.support.crowd import at_once

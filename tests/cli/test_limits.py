@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from shop.checkout.service import place_order
 from shop.config import Settings
 from shop.db import end_read, transaction, utcnow
 from shop.limits.models import Placement
@@ -22,7 +21,7 @@ from shop.payments.models import Payment
 from shop.payments.opening import PaymentBusy, open_invoice, start_payment
 from shop.web.network import client_key
 from tests.conftest import make_settings
-from tests.factories import gateway, make_buyer, make_cart, make_product, provider
+from tests.factories import gateway, make_buyer, make_cart, make_product, place_order, provider
 
 ADDRESS, NETWORK = "buyer@example.com", "1.2.3.4"
 

@@ -427,7 +427,9 @@ def test_control_a_free_order_that_is_settled_after_its_commit_is_found(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No sweep would come back to it: it has no payment, and nobody would ever pay it."""
-    later = mutant(checkout._write, "settle_free(session, order, now)", "pass")
+    later = mutant(
+        checkout._write, "settle_free(session, lock_order(session, order.id), now)", "pass"
+    )
     monkeypatch.setattr(checkout, "_write", later)
     stage.fills_the_form_for_nothing()
     dies_here(monkeypatch, "after_order")
@@ -442,9 +444,11 @@ def test_control_a_free_order_that_is_settled_after_its_commit_is_found(
 def test_control_an_order_committed_before_its_payment_is_found(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = mutant(checkout._write, "[order, payment] if payment else [order]", "[order]")
+    makes = "new_payment(session, order, 1, now)"
+    alone = mutant(checkout._write, makes, 'NewPayment(0, order.id, "none", order.total, "")')
     later = (
-        '    with transaction("payment") as session:\n        session.add(payment)\n    log.info('
+        '    with transaction("payment") as session:\n'
+        "        new_payment(session, order, 1, utcnow())\n    log.info("
     )
     split = mutant(checkout.place_order, "    log.info(", later)
     monkeypatch.setattr(checkout, "_write", alone)

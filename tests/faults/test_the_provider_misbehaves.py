@@ -32,6 +32,7 @@ from shop.because import Because
 from shop.db import db, end_read, transaction, utcnow
 from shop.orders.links import find_order_by_token
 from shop.orders.models import Order, OrderStatus
+from shop.payments import opening
 from shop.payments.cryptocloud import CryptoCloud, InvoiceInfo, InvoiceStatus
 from shop.payments.cryptocloud.transport import CONNECT_SECONDS
 from shop.payments.models import Payment, PaymentState
@@ -69,6 +70,7 @@ from tests.support.misbehaviour import (
     silence,
     untrusted,
 )
+from tests.support.mutants import mutant as mutated
 from tests.support.postgres import postgres_database
 from tests.support.promises import Promise
 
@@ -393,22 +395,19 @@ def believes(client: CryptoCloud, ids: list[str], **how: Any) -> dict[str, Invoi
     return dict.fromkeys(ids, InvoiceInfo(InvoiceStatus.PAID))
 
 
-def idle(*given: Any) -> None:
-    pass
-
-
 def none(*given: Any) -> list[Any]:
     return []
 
 
 PARTS = "shop.payments"
+BINDS_ANY = mutated(opening.bind, "stands.invoice_id or stands.bound_to", "stands.invoice_id")
 LEADS_AWAY = {f"{PARTS}.cryptocloud.v1.checked_pay_url": lambda pay_url, origins: pay_url}
 CONTROLS = [
     ("302 to another host", {f"{PARTS}.cryptocloud.transport._Session": Follows}),
     ("pay_url of another host", LEADS_AWAY),
     ("502, done", {f"{PARTS}.opening.Unclear": NeverRaised}),
     ("429", {f"{PARTS}.opening.Unavailable": NeverRaised}),
-    ("invoice of another order", {f"{PARTS}.opening.find_payment_by_invoice": idle}),
+    ("invoice of another order", {f"{PARTS}.opening.bind": BINDS_ANY}),
     ("pay_url by http", {f"{PARTS}.opening.Untrusted": NeverRaised}),
     ("503", {f"{PARTS}.sweep.past_their_lease": none, f"{PARTS}.sweep.due_checks": none}),
 ]

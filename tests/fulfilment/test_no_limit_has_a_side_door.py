@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from shop.because import Because
-from shop.checkout.service import place_order
 from shop.db import db, end_read, transaction, utcnow
 from shop.fulfilment.models import Delivery
 from shop.fulfilment.reissue import renew_link
@@ -26,7 +25,7 @@ from shop.outbox.on_request import (
     mail_link,
     send_again,
 )
-from tests.factories import make_buyer, make_cart, make_open_order, make_product
+from tests.factories import make_buyer, make_cart, make_open_order, make_product, place_order
 from tests.support.sold import download_link, mail_kinds, press, sell_file
 
 CONTENT = b"0123456789"

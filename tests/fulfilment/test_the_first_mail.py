@@ -10,7 +10,7 @@ from flask import Flask
 
 from shop.because import Because
 from shop.catalogue.models import DeliveryKind, Product
-from shop.checkout.service import place_order, place_test_order
+from shop.checkout.service import place_test_order
 from shop.db import db, transaction, utcnow
 from shop.money import Money
 from shop.orders.links import order_url
@@ -18,7 +18,14 @@ from shop.orders.models import Order, OrderStatus
 from shop.outbox.models import MailState, OutboxMail
 from shop.outbox.on_request import FIRST_MAIL_WAITS, TO_AN_ADDRESS
 from shop.outbox.queries import mails_of
-from tests.factories import make_buyer, make_cart, make_order, make_product, send_due_mails
+from tests.factories import (
+    make_buyer,
+    make_cart,
+    make_order,
+    make_product,
+    place_order,
+    send_due_mails,
+)
 from tests.fulfilment.test_mails import part, written
 from tests.support.sold import mail_kinds, sell
 

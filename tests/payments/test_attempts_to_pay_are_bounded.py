@@ -12,7 +12,6 @@ from flask import Flask
 
 import shop.payments.opening as opening
 from shop.attention.queries import open_attention
-from shop.checkout.service import place_order
 from shop.db import transaction, utcnow
 from shop.limits import service as limits
 from shop.limits.service import TooManyOrders, check_limits_again
@@ -28,7 +27,15 @@ from shop.payments.opening import (
 )
 from shop.payments.queries import payments_of
 from tests.buyer import Buyer
-from tests.factories import gateway, make_buyer, make_cart, make_order, make_product, provider
+from tests.factories import (
+    gateway,
+    make_buyer,
+    make_cart,
+    make_order,
+    make_product,
+    place_order,
+    provider,
+)
 
 SAYS: dict[str, dict[str, Any]] = {
     "not sent": {"body": requests.ConnectTimeout()},

@@ -187,6 +187,6 @@ def test_an_invoice_that_comes_after_its_payment_was_given_up_is_watched_and_not
         late = Invoice("LATE0001", "https://pay.example/LATE0001")
         shown = bind(lost.order_id, lost.id, lost.reference, late)
 
-        assert (shown, lost.state, lost.invoice_id) == (False, PaymentState.ABANDONED, "LATE0001")
+        assert (shown, lost.state, lost.invoice_id) == (None, PaymentState.ABANDONED, "LATE0001")
         assert lost.next_check_at is not None
         assert lost.order.events[-1].kind == "invoice_unused"

@@ -18,7 +18,6 @@ from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 
 from shop import create_app
 from shop.checkout.forms import CheckoutForm
-from shop.checkout.service import place_order
 from shop.db import db
 from shop.i18n import currency_name, money, readable_size, speaking
 from shop.money import Money
@@ -36,6 +35,7 @@ from tests.factories import (
     make_buyer,
     make_cart,
     make_product,
+    place_order,
     provider,
     send_due_mails,
 )

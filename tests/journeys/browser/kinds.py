@@ -16,7 +16,6 @@ from shop.because import Because
 from shop.catalogue.models import Product
 from shop.catalogue.queries import find_product
 from shop.catalogue.storefront.listing import PAGE_SIZE
-from shop.checkout.service import place_order
 from shop.db import transaction, utcnow
 from shop.fulfilment.models import Delivery, LicenceKey
 from shop.fulfilment.service import deliver_order
@@ -27,7 +26,15 @@ from shop.outbox.models import MailState, OutboxMail
 from shop.payments.models import Payment
 from shop.payments.opening import open_invoice
 from shop.privacy.service import erase_order
-from tests.factories import gateway, make_buyer, make_cart, make_order, make_product, send_due_mails
+from tests.factories import (
+    gateway,
+    make_buyer,
+    make_cart,
+    make_order,
+    make_product,
+    place_order,
+    send_due_mails,
+)
 from tests.fulfilment.test_several_files import NAMES, make_files
 from tests.journeys.books import Books
 from tests.journeys.browser.test_purchases import put_into_cart
