@@ -79,6 +79,29 @@ def test_a_certificate_for_another_host_means_not_sent(monkeypatch: pytest.Monke
     assert there.id == "DZLF4212"
 
 
+def test_who_is_trusted_is_read_once_however_many_calls_there_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """To read them takes longer than all else in a checkout."""
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(Path(CERTIFICATE).read_bytes())
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(trusted))
+    read, real = [], ssl.SSLContext.load_verify_locations
+
+    def count(context: ssl.SSLContext, *files: str) -> None:
+        read.append(files)
+        real(context, *files)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", count)
+
+    with serving(says(MADE_REPLY), tls=tls_server()) as url:
+        client = make_client(url.replace("127.0.0.1", "localhost"), call_seconds=5)
+        for _ in range(3):
+            assert ask(client).id == "DZLF4212"
+
+    assert read == [(str(trusted),)]
+
+
 def test_an_environment_that_names_other_authorities_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
