@@ -9,7 +9,7 @@ import contextlib
 from typing import Any, cast
 
 from flask import current_app, g
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,13 @@ class OneConnection(Session):
         """Where to ask; called before a connection is taken."""
         end_reading()
         return super().get_bind(*about, **more)
+
+
+@event.listens_for(OneConnection, "before_flush")
+def _refuse_to_write(session: Session, *_: object) -> None:
+    """Outside of `transaction` nothing is written: PostgreSQL reads without one, so nothing could be taken back."""
+    if not session.info.get("writing"):
+        raise RuntimeError("an object was changed outside of a transaction")
 
 
 def reading() -> Connection:

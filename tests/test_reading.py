@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
@@ -115,3 +116,20 @@ def test_the_page_of_several_files_and_pictures_takes_two_statements(
     assert len(statements) == 2
     assert page.index("Picture 0") < page.index("Picture 1")
     assert "3 files (ZIP, PDF, 5 kB)" in page
+
+
+def test_an_object_that_is_changed_outside_of_a_transaction_is_refused_and_not_stored(
+    app: Flask,
+) -> None:
+    """PostgreSQL reads without a transaction: what the next read brings along would stay, mistake or not."""
+    with app.app_context():
+        id = make_product(title="Rain").id
+        end_read()
+
+    with app.app_context():
+        db.session.get_one(Product, id).title = "Never"
+        with pytest.raises(RuntimeError, match="outside of a transaction"):
+            db.session.scalar(select(Product.slug))
+
+    with app.app_context():
+        assert db.session.get_one(Product, id).title == "Rain"

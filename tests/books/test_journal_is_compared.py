@@ -193,8 +193,8 @@ def test_an_invoice_whose_process_died_before_it_was_stored_is_watched(app: Flas
         _, payment = make_order(app)
         payment_id, reference = payment.id, payment.reference
         journal.note("invoice", ("LOST0001", reference))
-        payment.move(PaymentState.UNKNOWN)
-        db.session.commit()
+        with transaction():
+            payment.move(PaymentState.UNKNOWN)
 
         compare_later(app)
 

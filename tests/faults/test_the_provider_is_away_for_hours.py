@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from shop.catalogue.queries import find_product
-from shop.db import db, end_read, utcnow
+from shop.db import db, end_read, transaction, utcnow
 from shop.orders.models import Order, OrderStatus
 from shop.payments.models import Payment
 from shop.payments.opening import open_invoice
@@ -114,9 +114,9 @@ def test_invoices_that_nobody_can_say_anything_about_do_not_hold_up_the_others(a
     provider.truth[expiring] = "created"
     provider.unclear = set(strange)
     with app.app_context():
-        for payment in db.session.query(Payment).filter(Payment.invoice_id != expiring):
-            payment.order.expires_at = began + timedelta(hours=40)
-        db.session.commit()
+        with transaction() as session:
+            for payment in session.query(Payment).filter(Payment.invoice_id != expiring):
+                payment.order.expires_at = began + timedelta(hours=40)
         end_read()
 
     for minute in range(1, 4):

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from shop.catalogue.models import Product
-from shop.db import db
+from shop.db import db, transaction
 from tests.catalogue.moving.conftest import SAMPLES, Bring, Sample, WriteTable, found
 
 
@@ -188,10 +188,9 @@ def test_an_old_address_in_any_encoding_leads_to_the_product(
     app: Flask, sample: Sample, bring: Bring
 ) -> None:
     bring(sample("edd.csv"))
-    with app.app_context():
-        product = db.session.scalars(select(Product).where(Product.slug == "dozhd")).one()
+    with app.app_context(), transaction() as session:
+        product = session.scalars(select(Product).where(Product.slug == "dozhd")).one()
         product.active, product.delivery_text = True, "The goods."
-        db.session.commit()
     client = app.test_client()
 
     for old in ("/downloads/дождь/", "/downloads/%D0%B4%D0%BE%D0%B6%D0%B4%D1%8C", "/?p=14"):
