@@ -107,7 +107,7 @@ def engine_options(url: str) -> dict[str, Any]:
         "hide_parameters": True,
         "pool_pre_ping": True,
         "pool_size": 16,
-        "max_overflow": 16,  # together one for each thread of a web process (gunicorn.conf.py)
+        "max_overflow": 17,  # together one for each thread of a web process (gunicorn.conf.py), and VersionReader's
         "pool_timeout": BUSY_SECONDS,
         "connect_args": {
             "options": " ".join(f"-c {name}={value}" for name, value in session.items()),

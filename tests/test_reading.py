@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -35,6 +36,19 @@ def test_a_page_gives_its_connection_back(app: Flask, client: FlaskClient) -> No
 
     with app.app_context():
         assert in_use() == kept == 1
+
+
+def test_each_thread_of_a_web_process_finds_a_connection_beside_the_one_of_the_version(
+    app: Flask, client: FlaskClient
+) -> None:
+    client.get("/")
+    threads = 32
+
+    with app.app_context(), contextlib.ExitStack() as all_of_them:
+        for _ in range(threads):
+            all_of_them.enter_context(db.engine.connect())
+
+        assert in_use() == threads + 1
 
 
 def test_a_request_has_one_connection_at_a_time(app: Flask) -> None:
