@@ -6,7 +6,7 @@
   python3 dev.py test      the tests; further arguments go to pytest
   python3 dev.py check     style, types, package boundaries and migrations
   python3 dev.py translate bring the words of the other languages in step with the sources
-  python3 dev.py bench     speed and memory, next to the goals (--quick for a first look)
+  python3 dev.py bench     speed and memory, next to the goals (--quick, --against COMMIT)
   python3 dev.py promises  the tests of docs/promises.md at their full figures, and its table
   python3 dev.py mutate    mutation testing; what follows goes to mutmut: run, results, show NAME
   python3 dev.py help      this text
@@ -44,7 +44,7 @@ TOOLS = {
     "run": ("", "demo.stack"),
     "demo": ("", "demo.purchase"),
     "test": ("[dev]", "pytest"),
-    "bench": ("", "benchmarks"),
+    "bench": ("[dev]", "benchmarks"),  # with its PostgreSQL
     "mutate": ("[mutation]", "mutmut"),
 }
 

@@ -1,13 +1,14 @@
-"""The yardstick: a Flask app with one constant route, served just as the shop is."""
+"""The yardstick: a WSGI callable with one fixed page of 8 KB, served just as the shop is."""
 
-from flask import Flask
+from __future__ import annotations
 
-PAGE = "x" * 8192
+from collections.abc import Callable
 
-app = Flask(__name__)
+PAGE = b"x" * 8192
+HEADERS = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(PAGE)))]
 
 
-@app.get("/")
-def page() -> str:
-    """Answer 8 KB, about the size of a product page."""
-    return PAGE
+def app(environ: dict[str, object], start_response: Callable[..., object]) -> list[bytes]:
+    """Answer with the page, whatever is asked for."""
+    start_response("200 OK", HEADERS)
+    return [PAGE]

@@ -87,8 +87,11 @@ def create_directly(stack: Stack) -> float:
     return time.perf_counter() - started
 
 
-def added_milliseconds(stack: Stack, product: str, count: int) -> tuple[float, float]:
-    """Medians of a checkout and of the provider's part, by turns, one at a time."""
+def added_milliseconds(stack: Stack, product: str, count: int) -> list[float]:
+    """What the shop adds to the provider's time, one checkout after the other.
+
+    From each checkout the median of the provider's own part is taken away, which is measured by turns with them.
+    """
     ready = prepare(stack, product, count)
     whole, part = [], []
     for _ in range(count):
@@ -97,7 +100,8 @@ def added_milliseconds(stack: Stack, product: str, count: int) -> tuple[float, f
         if not location.startswith(tuple(stack.pay_urls.values())):
             raise RuntimeError(f"a checkout led to {location or 'a page'} instead of the pay page")
         whole.append(elapsed)
-    return statistics.median(whole) * 1000, statistics.median(part) * 1000
+    provider = statistics.median(part)
+    return [(each - provider) * 1000 for each in whole]
 
 
 def journal_milliseconds(stack: Stack, count: int) -> float:
@@ -112,9 +116,9 @@ def journal_milliseconds(stack: Stack, count: int) -> float:
     return statistics.median(times) * 1000
 
 
-def per_second(stack: Stack, product: str, count: int, buyers: int) -> float:
-    """How many checkouts are done in each second by so many buyers at once."""
-    ready = prepare(stack, product, count)
+def per_second(ready: Ready, buyers: int) -> float:
+    """How many checkouts are done in each second by so many buyers at once, until no form is left."""
+    count = len(ready.forms)
     with ThreadPoolExecutor(buyers) as pool:
         started = time.perf_counter()
         outcomes = list(pool.map(lambda _: submit(ready), range(count)))

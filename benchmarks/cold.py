@@ -15,15 +15,20 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.figures import Figure, at_most
+from benchmarks.running import Run
+from benchmarks.shops import server_of
 from demo.surroundings import ROOT, environment
-from tests.support.postgres import postgres_database, postgres_server
+from tests.support.postgres import postgres_database
 
 CHILD = Path(__file__).with_name("asked_in_process.py")
 PAGES = ("/products/harbour-rain", "/", "/categories/sound", "/ru/products/harbour-rain", "/ru/")
+TIMES = 40
+OF_THE_OTHER = 0.45
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,9 @@ def started(name: str, checkout: Path, database: str | None) -> Iterator[Shop]:
 
 
 @contextlib.contextmanager
-def shops(checkouts: dict[str, Path], engine: str) -> Iterator[list[Shop]]:
-    """One shop of each checkout, each with a database of its own."""
+def shops(checkouts: dict[str, Path], server: str | None) -> Iterator[list[Shop]]:
+    """One shop of each checkout, each with a database of its own; on SQLite without a server."""
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(postgres_server()) if engine == "postgresql" else None
         found = []
         for name, checkout in checkouts.items():
             database = stack.enter_context(postgres_database(server)) if server else None
@@ -88,16 +92,39 @@ def shops(checkouts: dict[str, Path], engine: str) -> Iterator[list[Shop]]:
         yield found
 
 
+def cold(run: Run) -> Iterator[Figure]:
+    """The two pages that are looked at most, beside the other commit."""
+    with shops(run.checkouts, run.server) as both:
+        for name, page in {"product": PAGES[0], "index": PAGES[1]}.items():
+            taken, _ = by_turns(both, page, run.size.cold_rounds, TIMES)
+            yield run.figure(
+                f"{name}, not kept",
+                "ms CPU",
+                taken[0],
+                beside=run.against,
+                others=taken[1] if run.against else (),
+                goal=at_most(OF_THE_OTHER) if run.against else None,
+            )
+
+
+def by_turns(
+    both: Sequence[Shop], page: str, rounds: int, times: int
+) -> tuple[list[list[float]], bool]:
+    """Milliseconds of each shop, round by round; and whether the pages are the same to the byte."""
+    digests = [shop.ask(page, 20)[1] for shop in both]
+    taken = [[shop.ask(page, times)[0] for shop in both] for _ in range(rounds)]
+    return [list(column) for column in zip(*taken, strict=True)], len(set(digests)) == 1
+
+
 def compare(both: list[Shop], pages: list[str], rounds: int, times: int) -> None:
     """Ask by turns, and print a line for each page."""
     for page in pages:
-        digests = [shop.ask(page, 20)[1] for shop in both]
-        taken = [[shop.ask(page, times)[0] for shop in both] for _ in range(rounds)]
-        cells = [f"{statistics.median(column):8.3f}" for column in zip(*taken, strict=True)]
-        ratios = sorted(each[0] / each[-1] for each in taken)
+        taken, same = by_turns(both, page, rounds, times)
+        cells = [f"{statistics.median(column):8.3f}" for column in taken]
+        ratios = sorted(here / there for here, there in zip(taken[0], taken[-1], strict=True))
         spread = f"{statistics.median(ratios):6.2f} [{ratios[0]:.2f}-{ratios[-1]:.2f}]"
-        same = "same" if len(set(digests)) == 1 else "different"
-        print(f"{page:<32}{''.join(cells)}{spread:>22}  {same}", flush=True)
+        bytes_are = "same" if same else "different"
+        print(f"{page:<32}{''.join(cells)}{spread:>22}  {bytes_are}", flush=True)
 
 
 def main() -> None:
@@ -112,7 +139,7 @@ def main() -> None:
     checkouts = {"here": ROOT, "there": asked.against.resolve()}
     for engine in asked.engine or ("sqlite", "postgresql"):
         print(f"{engine + ', CPU ms':<32}{'here':>8}{'there':>8}{'ratio':>22}  bytes")
-        with shops(checkouts, engine) as both:
+        with server_of(engine) as server, shops(checkouts, server) as both:
             compare(both, asked.page or list(PAGES), asked.rounds, asked.times)
 
 

@@ -1,4 +1,4 @@
-"""Asking one page over and over: a load generator in one thread, light enough for the same machine.
+"""Asking for one thing over and over: a load generator in one thread, light enough for the same machine.
 
 It keeps `connections` connections open with one request under way on each, reads answers only as
 far as it must (status and length), and opens a connection anew when the server closes it.
@@ -9,16 +9,17 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 
 class BadAnswer(Exception):
-    """An answer that is not 200, or has no length: what was measured would not be the page."""
+    """An answer with another status, or without a length: what was measured would not be the page."""
 
 
 class _Connection:
-    def __init__(self, address: tuple[str, int], request: bytes) -> None:
-        self.address, self.request = address, request
+    def __init__(self, address: tuple[str, int], request: bytes, status: int) -> None:
+        self.address, self.request, self.status = address, request, status
         self.buffer = b""
         self.open()
 
@@ -37,18 +38,40 @@ class _Connection:
             raise ConnectionResetError
         self.buffer += piece
         head, separator, body = self.buffer.partition(b"\r\n\r\n")
-        return bool(separator) and len(body) >= _length(head)
+        return bool(separator) and len(body) >= _length(head, self.status)
 
 
-def requests_per_second(url: str, seconds: float, connections: int) -> float:
-    """How many times the page was answered in each second."""
-    parts = urlsplit(url)
-    path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-    request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: text/html\r\n\r\n".encode()
-    address = (parts.hostname or "", parts.port or 80)
+@dataclass(frozen=True)
+class Asked:
+    """A request that is sent again and again, and the status that it is answered with."""
+
+    url: str
+    method: str = "GET"
+    headers: str = ""
+    body: bytes = b""
+    status: int = 200
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it is sent."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 80
+
+    def sent(self) -> bytes:
+        """The request as it is written to the connection."""
+        parts = urlsplit(self.url)
+        path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        head = f"{self.method} {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: text/html\r\n"
+        if self.body:
+            head += f"Content-Length: {len(self.body)}\r\n"
+        return f"{head}{self.headers}\r\n".encode() + self.body
+
+
+def requests_per_second(asked: Asked, seconds: float, connections: int) -> float:
+    """How many times it was answered in each second."""
     with selectors.DefaultSelector() as selector:
         for _ in range(connections):
-            _start(selector, _Connection(address, request))
+            _start(selector, _Connection(asked.address, asked.sent(), asked.status))
         started = time.perf_counter()
         answered = _count(selector, started + seconds)
         elapsed = time.perf_counter() - started
@@ -79,10 +102,12 @@ def _start(selector: selectors.BaseSelector, connection: _Connection) -> None:
     connection.ask()
 
 
-def _length(head: bytes) -> int:
+def _length(head: bytes, status: int) -> int:
     lines = head.split(b"\r\n")
-    if b" 200 " not in lines[0] + b" ":
+    if b" %d " % status not in lines[0] + b" ":
         raise BadAnswer(lines[0].decode())
+    if status in (204, 304):
+        return 0
     for line in lines[1:]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":

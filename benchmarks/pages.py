@@ -27,11 +27,6 @@ def latencies(url: str, seconds: float, per_second: int) -> list[float]:
     return found
 
 
-def percentile(values: list[float], share: float) -> float:
-    """The value below which this share of the values lies."""
-    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
-
-
 def ask_steadily(url: str, seconds: float, per_second: int) -> list[float]:
     """Open loop: the next request is sent when it is due, whether or not the last was answered."""
     started = time.perf_counter()

@@ -32,12 +32,14 @@ class Child:
         environment: dict[str, str],
         logs: Path,
         inherits: tuple[int, ...] = (),
+        checkout: Path = ROOT,
     ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.command = command
         self.environment = environment
         self.inherits = inherits
+        self.checkout = checkout
         self.log = logs / f"{name}.log"
         self.log.write_bytes(b"")
         self.shown = 0
@@ -48,7 +50,7 @@ class Child:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
-                cwd=ROOT,
+                cwd=self.checkout,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -43,6 +43,8 @@ class Stopped(BaseException):
 class Stack:
     """A running shop; used as a context manager, so that no child outlives the block."""
 
+    checkout = ROOT
+
     def __init__(
         self, data: Path, ports: tuple[int, int] = (0, 0), extra: dict[str, str] | None = None
     ) -> None:
@@ -90,7 +92,9 @@ class Stack:
         self, name: str, *command: str, inherits: tuple[int, ...] = (), **extra: str
     ) -> Child:
         """Start one more child, over the same data."""
-        child = Child(name, command, self.environment | extra, self.data / "logs", inherits)
+        child = Child(
+            name, command, self.environment | extra, self.data / "logs", inherits, self.checkout
+        )
         self.children.append(child)
         return child
 
@@ -122,7 +126,7 @@ class Stack:
         """Run a program with the shop's settings until it ends."""
         return subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self.checkout,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -1,0 +1,35 @@
+"""The sections of the benchmark, in their order, and what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmarks.buying import checkout, settling
+from benchmarks.cold import cold
+from benchmarks.figures import Figure
+from benchmarks.running import Run
+from benchmarks.shops import ENGINES
+from benchmarks.warm import warm
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the benchmark."""
+
+    name: str
+    title: str
+    measure: Callable[[Run], Iterator[Figure]]
+    shops: bool = False
+    """Whether it measures shops that run; these are started once for all such sections."""
+    slow: bool = False
+    """Whether a quick run goes without it."""
+    engines: tuple[str, ...] = ENGINES
+
+
+SECTIONS = (
+    Section("warm", "Kept pages, 16 connections", warm, shops=True),
+    Section("checkout", "Checkouts", checkout, shops=True),
+    Section("settling", "Lost postbacks", settling, shops=True, slow=True, engines=("sqlite",)),
+    Section("cold", "Pages that are made anew", cold),
+)
