@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from benchmarks.buying import checkout, settling
 from benchmarks.cold import cold
 from benchmarks.figures import Figure
+from benchmarks.postbacks import postbacks
 from benchmarks.running import Run
 from benchmarks.shops import ENGINES
+from benchmarks.waiting import waiting
 from benchmarks.warm import warm
 
 
@@ -30,6 +32,8 @@ class Section:
 SECTIONS = (
     Section("warm", "Kept pages, 16 connections", warm, shops=True),
     Section("checkout", "Checkouts", checkout, shops=True),
+    Section("postbacks", "Postbacks that come again, 16 connections", postbacks, shops=True),
+    Section("waiting", "A provider that is slow", waiting, shops=True),
     Section("settling", "Lost postbacks", settling, shops=True, slow=True, engines=("sqlite",)),
     Section("cold", "Pages that are made anew", cold),
 )
