@@ -76,9 +76,9 @@ def measured(asked: argparse.Namespace) -> Iterator[Figure]:
         if asked.against:
             checkouts[asked.against] = stack.enter_context(worktree(asked.against))
         for engine in asked.engine or ENGINES:
-            here = [each for each in wanted if engine in each.engines]
-            with server_of(engine) as server:
-                yield from of_an_engine(Run(engine, server, size, checkouts), here)
+            if here := [each for each in wanted if engine in each.engines]:
+                with server_of(engine) as server:
+                    yield from of_an_engine(Run(engine, server, size, checkouts), here)
 
 
 def of_an_engine(run: Run, wanted: Sequence[Section]) -> Iterator[Figure]:

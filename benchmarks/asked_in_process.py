@@ -1,14 +1,16 @@
 """One shop in a process of its own, asked without a server between: what a page costs Flask and the shop.
 
-`python asked_in_process.py CHECKOUT` makes the shop of that checkout, with the settings that surround it, and
-imports 24 products. Then each line of its input names a path and how often to ask for it, and is answered with
-milliseconds of processor time for each, and a digest of the page. It uses nothing but the shop's own commands,
-so that older commits can be asked as well, and goes to Flask's own `wsgi_app`, past static files and kept pages.
+`python asked_in_process.py CHECKOUT [CATALOGUE]` makes the shop of that checkout, with the settings that surround
+it, and imports the catalogue or else 24 products of the demo's. Then each line of its input names a path and how often
+to ask for it, and is answered with milliseconds of processor time for each, and a digest of the page. It uses nothing
+but the shop's own commands, so that older commits can be asked as well, and goes to Flask's own `wsgi_app`, past static
+files and kept pages, unless the line says `kept`.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 import hashlib
 import json
@@ -27,7 +29,7 @@ PRODUCTS = 24
 RATES = ("EUR=0.92", "GBP=0.79", "RUB=96.50", "UAH=41.30")
 
 
-def main(checkout: Path) -> None:
+def main(checkout: Path, catalogue: Path | None = None) -> None:
     """Make the shop, say that it is ready, and answer until the input ends."""
     sys.path.insert(0, str(checkout))
     os.chdir(checkout)
@@ -36,7 +38,7 @@ def main(checkout: Path) -> None:
     app = create_app()
     runner = app.test_cli_runner()
     with tempfile.TemporaryDirectory() as folder:
-        catalogue = write_catalogue(checkout / "demo", Path(folder))
+        catalogue = catalogue or write_catalogue(checkout / "demo", Path(folder))
         for command in (("db", "upgrade"), ("rates", "set", *RATES)):
             run(runner, app, *command)
         run(runner, app, "products", "import", str(catalogue))
@@ -44,7 +46,8 @@ def main(checkout: Path) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        print(json.dumps(measure(app, asked["path"], asked["times"])), flush=True)
+        wsgi = app if asked.get("kept") else functools.partial(type(app).wsgi_app, app)
+        print(json.dumps(measure(wsgi, asked["path"], asked["times"])), flush=True)
 
 
 def write_catalogue(demo: Path, folder: Path) -> Path:
@@ -70,20 +73,20 @@ def run(runner: Any, app: Any, *command: str) -> None:
         sys.exit(f"flask {' '.join(command)}:\n{result.output}{result.exception or ''}")
 
 
-def measure(app: Any, path: str, times: int) -> dict[str, object]:
+def measure(wsgi: Any, path: str, times: int) -> dict[str, object]:
     """Milliseconds of processor time for each of so many requests; the garbage of the last is not its own."""
-    ask(app, path)
+    ask(wsgi, path)
     gc.collect()
     before = time.process_time_ns()
     for _ in range(times):
-        status, page = ask(app, path)
+        status, page = ask(wsgi, path)
     used = (time.process_time_ns() - before) / times / 1e6
     if status != "200 OK":
         sys.exit(f"{path} answered {status}")
     return {"ms": used, "bytes": len(page), "digest": hashlib.sha256(page).hexdigest()}
 
 
-def ask(app: Any, path: str) -> tuple[str, bytes]:
+def ask(wsgi: Any, path: str) -> tuple[str, bytes]:
     """One request as a server hands it over; `/ru/search?q=rain` is asked for with a language's prefix."""
     prefix = path[:3] if path[:4] in ("/ru/", "/uk/") else ""
     bare, _, query = path.removeprefix(prefix).partition("?")
@@ -109,9 +112,7 @@ def ask(app: Any, path: str) -> tuple[str, bytes]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    answer = type(app).wsgi_app(
-        app, environ, lambda status, headers, error=None: said.append(status)
-    )
+    answer = wsgi(environ, lambda status, headers, error=None: said.append(status))
     page = b"".join(answer)
     if hasattr(answer, "close"):
         answer.close()
@@ -119,4 +120,4 @@ def ask(app: Any, path: str) -> tuple[str, bytes]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

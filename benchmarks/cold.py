@@ -38,11 +38,11 @@ class Shop:
     name: str
     process: subprocess.Popen[str]
 
-    def ask(self, path: str, times: int) -> tuple[float, str]:
-        """Milliseconds of processor time for each request, and the page's digest."""
+    def ask(self, path: str, times: int, *, kept: bool = False) -> tuple[float, str]:
+        """Milliseconds of processor time for each request, and the page's digest; `kept` as visitors get it."""
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write(json.dumps({"path": path, "times": times}) + "\n")
+        self.process.stdin.write(json.dumps({"path": path, "times": times, "kept": kept}) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline() or "{}")
         if not answer:
@@ -51,8 +51,10 @@ class Shop:
 
 
 @contextlib.contextmanager
-def started(name: str, checkout: Path, database: str | None) -> Iterator[Shop]:
-    """A shop of this checkout; on SQLite without a `database`."""
+def started(
+    name: str, checkout: Path, database: str | None, *more: str, child: Path = CHILD
+) -> Iterator[Shop]:
+    """A shop of this checkout; on SQLite without a `database`. The child gets the arguments behind it."""
     with tempfile.TemporaryDirectory(prefix="cold-") as data:
         own = environment(Path(data), "http://localhost:8000", "http://localhost:8001")
         own |= {
@@ -61,7 +63,7 @@ def started(name: str, checkout: Path, database: str | None) -> Iterator[Shop]:
         }
         own |= {"PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"}
         process = subprocess.Popen(
-            [sys.executable, str(CHILD), str(checkout)],
+            [sys.executable, str(child), str(checkout), *more],
             env=own,
             text=True,
             stdin=subprocess.PIPE,

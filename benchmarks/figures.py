@@ -136,4 +136,4 @@ def short(value: float) -> str:
 def line(cells: Sequence[str]) -> str:
     """One line on the terminal."""
     name, value, cpu, other, other_cpu, ratio, goal = cells
-    return f"{name:<34}{value:>14}{cpu:>8}{other:>18}{other_cpu:>8}{ratio:>22}  {goal}".rstrip()
+    return f"{name:<42}{value:>14}{cpu:>8}{other:>18}{other_cpu:>8}{ratio:>22}  {goal}".rstrip()

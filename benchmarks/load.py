@@ -9,6 +9,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -69,32 +70,42 @@ class Asked:
 
 def requests_per_second(asked: Asked, seconds: float, connections: int) -> float:
     """How many times it was answered in each second."""
+    started = time.perf_counter()
+    answered = _ask(asked, connections, lambda count: time.perf_counter() < started + seconds)
+    return answered / (time.perf_counter() - started)
+
+
+def ask_often(asked: Asked, times: int, connections: int) -> None:
+    """Ask until it was answered so many times."""
+    _ask(asked, connections, lambda count: count < times)
+
+
+def _ask(asked: Asked, connections: int, goes_on: Callable[[int], bool]) -> int:
     with selectors.DefaultSelector() as selector:
         for _ in range(connections):
             _start(selector, _Connection(asked.address, asked.sent(), asked.status))
-        started = time.perf_counter()
-        answered = _count(selector, started + seconds)
-        elapsed = time.perf_counter() - started
+        answered = 0
+        while goes_on(answered):
+            for key, _ in selector.select(timeout=1):
+                answered += _read(selector, key.data)
         for key in list(selector.get_map().values()):
             key.data.socket.close()
-    return answered / elapsed
-
-
-def _count(selector: selectors.BaseSelector, until: float) -> int:
-    answered = 0
-    while time.perf_counter() < until:
-        for key, _ in selector.select(timeout=1):
-            connection: _Connection = key.data
-            try:
-                if connection.read():
-                    answered += 1
-                    connection.ask()
-            except ConnectionError:  # kept alive long enough, or its worker was replaced
-                selector.unregister(connection.socket)
-                connection.socket.close()
-                connection.open()
-                _start(selector, connection)
     return answered
+
+
+def _read(selector: selectors.BaseSelector, connection: _Connection) -> bool:
+    """Whether that was a whole answer, after which the next is asked for."""
+    try:
+        if not connection.read():
+            return False
+        connection.ask()
+    except ConnectionError:  # kept alive long enough, or its worker was replaced
+        selector.unregister(connection.socket)
+        connection.socket.close()
+        connection.open()
+        _start(selector, connection)
+        return False
+    return True
 
 
 def _start(selector: selectors.BaseSelector, connection: _Connection) -> None:

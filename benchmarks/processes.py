@@ -9,10 +9,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Memory:
-    """Megabytes (2**20): all pages a process has, and its share where they are shared."""
+    """Megabytes (2**20): all pages a process has, its share where they are shared, and those that are its alone."""
 
     resident: float
     proportional: float
+    private: float
 
 
 def memory_of_workers(master: int) -> list[Memory]:
@@ -35,7 +36,8 @@ def _memory(process: int) -> Memory:
     for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]:
         name, _, value = line.partition(":")
         figures[name] = int(value.split()[0]) / 1024
-    return Memory(figures["Rss"], figures["Pss"])
+    private = figures["Private_Clean"] + figures["Private_Dirty"]
+    return Memory(figures["Rss"], figures["Pss"], private)
 
 
 def _seconds(process: int) -> float:

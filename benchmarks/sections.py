@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from benchmarks.buying import checkout, settling
 from benchmarks.cold import cold
+from benchmarks.commands import importing, starts
 from benchmarks.figures import Figure
+from benchmarks.growth import growth, sweeps
+from benchmarks.memory import memory
 from benchmarks.postbacks import postbacks
 from benchmarks.running import Run
 from benchmarks.shops import ENGINES
@@ -36,4 +39,9 @@ SECTIONS = (
     Section("waiting", "A provider that is slow", waiting, shops=True),
     Section("settling", "Lost postbacks", settling, shops=True, slow=True, engines=("sqlite",)),
     Section("cold", "Pages that are made anew", cold),
+    Section("start", "Commands that start", starts, engines=("sqlite",)),
+    Section("memory", "Memory", memory, slow=True, engines=("sqlite",)),
+    Section("growth", "Large catalogues", growth, slow=True),
+    Section("sweep", "Many orders", sweeps, slow=True),
+    Section("import", "A large catalogue comes in", importing, slow=True),
 )
