@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from demo.surroundings import ROOT
 
 
-def latencies(url: str, seconds: float, per_second: int) -> list[float]:
+def latencies(url: str, seconds: float, per_second: float) -> list[float]:
     """Milliseconds for each request, counted from when it was due: queueing is not hidden."""
     command = [sys.executable, "-m", "benchmarks.pages", url, str(seconds), str(per_second)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -27,7 +27,7 @@ def latencies(url: str, seconds: float, per_second: int) -> list[float]:
     return found
 
 
-def ask_steadily(url: str, seconds: float, per_second: int) -> list[float]:
+def ask_steadily(url: str, seconds: float, per_second: float) -> list[float]:
     """Open loop: the next request is sent when it is due, whether or not the last was answered."""
     started = time.perf_counter()
 
@@ -55,4 +55,4 @@ def _get(url: str) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(ask_steadily(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(ask_steadily(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))))

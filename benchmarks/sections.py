@@ -10,6 +10,7 @@ from benchmarks.cold import cold
 from benchmarks.commands import importing, starts
 from benchmarks.figures import Figure
 from benchmarks.growth import growth, sweeps
+from benchmarks.launch import launch
 from benchmarks.memory import memory
 from benchmarks.postbacks import postbacks
 from benchmarks.running import Run
@@ -43,5 +44,6 @@ SECTIONS = (
     Section("memory", "Memory", memory, slow=True, engines=("sqlite",)),
     Section("growth", "Large catalogues", growth, slow=True),
     Section("sweep", "Many orders", sweeps, slow=True),
+    Section("launch", "A launch", launch, slow=True),
     Section("import", "A large catalogue comes in", importing, slow=True),
 )
