@@ -74,7 +74,10 @@ def hand_over(extra: str, module: str, arguments: list[str]) -> None:
     """Become the tool, so that signals, colours and the exit code are its own."""
     ensure(extra)
     os.chdir(ROOT)
-    os.execve(PYTHON, [str(PYTHON), "-m", module, *arguments], tool_environment())
+    environment = tool_environment()
+    if module == "pytest":  # each process of tests would compile 600 files anew
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.execve(PYTHON, [str(PYTHON), "-m", module, *arguments], environment)
 
 
 def in_parallel(arguments: list[str]) -> list[str]:

@@ -8,16 +8,10 @@ import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
-from jinja2.bccache import Bucket, BytecodeCache
-from sqlalchemy import Engine
-from sqlalchemy.engine.default import DefaultDialect
-from sqlalchemy.util import LRUCache
-from werkzeug.routing import Rule
 
 import shop.db
 import shop.queue
@@ -31,7 +25,7 @@ from tests.support.browsing import CHROMIUM, browser_arguments
 from tests.support.live_sandbox import running_sandbox
 from tests.support.postgres import NoPostgres, postgres_database, postgres_server
 
-pytest_plugins = ["tests.support.promises"]
+pytest_plugins = ["tests.support.once", "tests.support.promises"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,52 +34,6 @@ def _no_settings_of_the_operator() -> None:
     for name in list(os.environ):
         if name.startswith(("SHOP_", "CRYPTOCLOUD_", "SANDBOX_")):
             del os.environ[name]
-
-
-class CompiledTemplates(BytecodeCache):
-    """Kept in memory, because some tests give up the right to write files."""
-
-    def __init__(self) -> None:
-        self.kept = dict[str, bytes]()
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self.kept:
-            bucket.bytecode_from_string(self.kept[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self.kept[bucket.key] = bucket.bytecode_to_string()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _templates_are_compiled_once() -> None:
-    """Not by each test's app anew, which took longer than most tests themselves."""
-    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _statements_are_compiled_once() -> None:
-    """Not by each test's engine anew, which took as long as the rest of a test.
-
-    SQLAlchemy keeps them for each engine and dialect; here, all dialects of a kind are the same one.
-    """
-    compiled = LRUCache[Any, Any](5000)
-    Engine._compiled_cache = property(lambda _: compiled, lambda *_: None)  # type: ignore[assignment]
-    DefaultDialect.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
-    DefaultDialect.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _routes_are_compiled_once() -> None:
-    """Not by each test's app anew: what builds an address is the same for the same rule."""
-    compile_builder, known = Rule._compile_builder, dict[tuple[object, ...], Any]()
-
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
-        key = (rule.rule, *rule._trace, repr(rule.defaults), append_unknown)
-        if key not in known:
-            known[key] = compile_builder(rule, append_unknown)
-        return known[key]
-
-    Rule._compile_builder = compile_once  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session", autouse=True)

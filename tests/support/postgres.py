@@ -112,7 +112,9 @@ def postgres_database(server: str, template: str = "template1") -> Iterator[str]
     """The address of a database of one's own, gone afterwards; a copy of `template`."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(_libpq(server), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Newer servers would write the whole copy to their log instead, which takes twice the time.
+        how = "STRATEGY file_copy" if connection.info.server_version >= 150_000 else ""
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {how}')
         try:
             url = make_url(server).set(drivername="postgresql+psycopg", database=name)
             yield url.render_as_string(hide_password=False)

@@ -26,7 +26,7 @@ from tests.factories import make_product
 from tests.faults.test_the_database_cannot_be_written import without_rights
 from tests.test_config import NEEDED
 
-pytestmark = pytest.mark.promise(10)
+pytestmark = [pytest.mark.promise(10), pytest.mark.usefixtures("own_static_files")]
 
 Break = Callable[[Path], None]
 
