@@ -24,6 +24,7 @@ from benchmarks.load import BadAnswer
 from benchmarks.running import FULL, QUICK, Run
 from benchmarks.sections import SECTIONS, Section
 from benchmarks.shops import ENGINES, bare, commit_here, server_of, shops, worktree
+from benchmarks.written import write
 from demo.child import StackError
 from demo.stack import Stopped, stop_on_signals
 from demo.surroundings import ROOT
@@ -40,8 +41,11 @@ def main() -> int:
     except (StackError, BadAnswer, RuntimeError, LookupError, OSError) as error:
         print(f"\nThe measurement failed: {error}", file=sys.stderr)
         return 1
+    run = document(asked, found)
     if asked.json:
-        asked.json.write_text(json.dumps(document(asked, found), indent=1) + "\n")
+        asked.json.write_text(json.dumps(run, indent=1) + "\n")
+    if asked.write:
+        write(run)
     missed = sum(figure.missed for figure in found)
     goals = sum(figure.goal is not None for figure in found)
     print(f"\n{goals - missed} of {goals} goals met")
@@ -59,6 +63,9 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--engine", choices=ENGINES, action="append", help="one of both")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/speed.md and its plot anew"
+    )
     return parser
 
 
@@ -114,6 +121,7 @@ def document(asked: argparse.Namespace, found: Sequence[Figure]) -> dict[str, An
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
+        "load": round(os.getloadavg()[2], 1),
         "figures": [figure.as_json() for figure in found],
     }
 

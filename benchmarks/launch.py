@@ -55,7 +55,7 @@ def launch(run: Run, size: Size = Size()) -> Iterator[Figure]:
         outcomes, pages = _opened(shop, size)
         used = processor_seconds(shop.master) - before
         good = sum(each.end in GOOD for each in outcomes)
-        lost = good - _orders(shop)
+        lost = max(0, good - _orders(shop))
         failures = [each.end for each in outcomes if each.end not in GOOD]
         yield from _figures(run, outcomes, pages, lost, failures[:3])
         yield run.figure("processor time of the web workers", "s CPU", [used])

@@ -1,8 +1,12 @@
 """What `dev.py bench` computes of its rounds; the speed itself is no business of the tests."""
 
 import json
+from itertools import pairwise
+from xml.etree import ElementTree
 
 from benchmarks.figures import Figure, at_least, at_most, line, percentile, ratios, row_of
+from benchmarks.plot import plot, series_of
+from benchmarks.written import cells
 
 
 def figure(*values: float, **more: object) -> Figure:
@@ -61,3 +65,49 @@ def test_the_json_has_what_the_table_says_and_each_round() -> None:
     assert found["values"] == [80, 30, 90]
     assert (found["value"], found["ratio"], found["spread"]) == (80, 0.9, [0.8, 0.9, 1.0])
     assert (found["goal"], found["met"]) == (">= 0.85", True)
+
+
+def grown(name: str, **points: float) -> dict[str, object]:
+    made = figure(1.0, 1.0, others=(1.0, 1.0)).as_json()
+    sizes = {size.removeprefix("n"): ms for size, ms in points.items()}
+    return made | {"section": "growth", "name": f"{name}, made anew, 5,000", "extra": sizes}
+
+
+def test_the_plot_has_a_named_line_for_each_page_and_no_script() -> None:
+    run = {"figures": [grown("index", n24=2.5, n5000=2.6), grown("product", n24=1.2, n5000=1.2)]}
+
+    picture = plot(series_of(run))
+
+    root = ElementTree.fromstring(picture)
+    names = ["".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"24", "5,000", "index 2.6", "product 1.2"} <= set(names)
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
+    assert "<script" not in picture
+    assert "prefers-color-scheme: dark" in picture
+
+
+def test_names_in_the_plot_do_not_stand_on_each_other() -> None:
+    same = {f"page {number}": {24: 1.0, 5000: 2.0} for number in range(4)}
+
+    root = ElementTree.fromstring(plot(same))
+
+    heights = sorted(
+        float(each.attrib["y"])
+        for each in root.iter("{http://www.w3.org/2000/svg}text")
+        if (each.text or "").startswith("page")
+    )
+    assert all(below - above >= 16 for above, below in pairwise(heights))
+
+
+def test_a_figure_is_written_into_a_table_as_on_the_terminal() -> None:
+    made = figure(80, 30, 90, others=(100, 30, 100), beside="bare", goal=at_least(0.95)).as_json()
+
+    assert cells(made) == [
+        "product",
+        "80 /s",
+        "",
+        "100 bare",
+        "",
+        "0.90 [0.80 to 1.00] ~",
+        "**missed**: ≥ 0.95",
+    ]
