@@ -68,11 +68,12 @@ class Asked:
         return f"{head}{self.headers}\r\n".encode() + self.body
 
 
-def requests_per_second(asked: Asked, seconds: float, connections: int) -> float:
-    """How many times it was answered in each second."""
+def ask_for(asked: Asked, seconds: float, connections: int) -> tuple[int, float]:
+    """How many times it was answered, and in how many seconds: these, or until the first answer."""
     started = time.perf_counter()
-    answered = _ask(asked, connections, lambda count: time.perf_counter() < started + seconds)
-    return answered / (time.perf_counter() - started)
+    until = started + seconds
+    answered = _ask(asked, connections, lambda count: not count or time.perf_counter() < until)
+    return answered, time.perf_counter() - started
 
 
 def ask_often(asked: Asked, times: int, connections: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure
-from benchmarks.load import Asked, requests_per_second
+from benchmarks.load import Asked, ask_for
 from benchmarks.processes import processor_seconds
 from benchmarks.shops import Bare, Shop
 
@@ -82,15 +82,15 @@ Rounds = list[list[tuple[float, float]]]
 def by_turns(targets: Sequence[Target], size: Size) -> Rounds:
     """Ask for one after the other, round after round; once beforehand, so that what is kept is there."""
     for target in targets:
-        requests_per_second(target.asked, 0.3, CONNECTIONS)
+        ask_for(target.asked, 0.3, CONNECTIONS)
     return [[_once(target, size.seconds) for target in targets] for _ in range(size.rounds)]
 
 
 def _once(target: Target, seconds: float) -> tuple[float, float]:
     before = processor_seconds(target.master)
-    rate = requests_per_second(target.asked, seconds, CONNECTIONS)
+    answered, elapsed = ask_for(target.asked, seconds, CONNECTIONS)
     used = processor_seconds(target.master) - before
-    return rate, used * 1000 / (rate * seconds)
+    return answered / elapsed, used * 1000 / answered
 
 
 def column(rounds: Rounds, target: int, kind: int) -> list[float]:
