@@ -18,6 +18,7 @@ from shop.db import db, end_read, transaction
 from shop.fulfilment.goods import LINK_SECONDS, find_download
 from shop.fulfilment.models import Delivery
 from shop.fulfilment.reissue import renew_link
+from shop.orders.models import Order
 from tests.factories import make_open_order, make_product
 from tests.support.mutants import Killed, dies_here
 from tests.support.sold import download_link, goods_file, make_file, press, sell, sell_file
@@ -232,7 +233,7 @@ def test_a_link_ends_after_a_week_and_the_order_page_has_a_new_one(
     assert response.status_code == 410
     assert "Open your order page: it makes a new one." in response.text
     with app.app_context():
-        new = download_link(db.session.merge(order))
+        new = download_link(db.session.get_one(Order, order.id))
     with client.get(new) as response:
         assert response.status_code == 200
 

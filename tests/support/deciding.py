@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from shop.attention.models import AttentionItem
 from shop.catalogue.models import Product
-from shop.db import db, transaction
+from shop.db import db, end_read, transaction
 from shop.orders.models import Order
 from shop.orders.queries import find_order
 from shop.outbox.models import OutboxMail
@@ -41,6 +41,7 @@ def make_sold_out(app: Flask, slug: str) -> str:
     with app.app_context():
         number = make_open_order(app, product_named(slug))[0].number
         provider_told(app, number, "canceled")
+        end_read()  # what was read before that is older
         make_open_order(app, product_named(slug))
         provider_told(app, number, "paid")
     assert state(app, number) == ("review", "no_stock")
