@@ -102,6 +102,27 @@ def test_who_is_trusted_is_read_once_however_many_calls_there_are(
     assert read == [(str(trusted),)]
 
 
+def test_no_connection_is_used_twice_also_where_the_other_side_would_go_on() -> None:
+    """Nobody could say of one that the other side has just closed whether it made an invoice."""
+    head, _, body = MADE_REPLY.partition(b"\r\n\r\n")
+    reply = head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    requests_of_each: list[int] = []
+
+    def goes_on(connection: socket.socket) -> None:
+        requests_of_each.append(0)
+        place = len(requests_of_each) - 1
+        while read_request(connection):
+            requests_of_each[place] += 1
+            connection.sendall(reply)
+
+    with serving(goes_on) as url:
+        client = make_client(url, call_seconds=5)
+        for _ in range(3):
+            assert ask(client).id == "DZLF4212"
+
+    assert requests_of_each == [1, 1, 1]
+
+
 def test_an_environment_that_names_other_authorities_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -14,7 +14,6 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from .answers import Answer
-from .calls import CALLS_AT_ONCE
 from .errors import CryptoCloudError, NotSent, Unclear
 
 CONNECT_SECONDS = 3.0
@@ -33,41 +32,40 @@ def request(
 ) -> Answer:
     """The answer to one request, as it came; NotSent or Unclear if there is none."""
     started = time.monotonic()
-    session = _Session()
-    session.trust_env = False  # neither a proxy nor a .netrc may see the key
-    try:
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, _adapter(adapters.DEFAULT_CA_BUNDLE_PATH))
-        with session.request(
-            method,
-            f"{url}{path}",
-            headers={
-                "Authorization": f"Token {api_key}",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",  # no reply that unpacks to a gigabyte
-                # One that the other side has just closed would leave it open whether an invoice was made.
-                "Connection": "close",
-            },
-            timeout=(CONNECT_SECONDS, seconds),
-            allow_redirects=False,
-            stream=True,
-            **content,
-        ) as response:
-            body = _read(response, deadline, largest)
-            # An error page may repeat the request that caused it, key and all.
-            body = body.replace(api_key.encode(), b"-")
-            took = time.monotonic() - started
-            return Answer.of(response.status_code, response.headers, body, url, took)
-    except CryptoCloudError:
-        raise
-    except requests.ConnectTimeout:
-        raise NotSent("the provider could not be reached") from None
-    except requests.ConnectionError as error:
-        if _never_connected(error):
+    # A session for each call, because a kept connection that the other side has just closed would leave it open
+    # whether an invoice was made.
+    with _Session() as session:
+        session.trust_env = False  # neither a proxy nor a .netrc may see the key
+        try:
+            session.mount("https://", _Trusting(_trust_in(adapters.DEFAULT_CA_BUNDLE_PATH)))
+            with session.request(
+                method,
+                f"{url}{path}",
+                headers={
+                    "Authorization": f"Token {api_key}",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",  # no reply that unpacks to a gigabyte
+                },
+                timeout=(CONNECT_SECONDS, seconds),
+                allow_redirects=False,
+                stream=True,
+                **content,
+            ) as response:
+                body = _read(response, deadline, largest)
+                # An error page may repeat the request that caused it, key and all.
+                body = body.replace(api_key.encode(), b"-")
+                took = time.monotonic() - started
+                return Answer.of(response.status_code, response.headers, body, url, took)
+        except CryptoCloudError:
+            raise
+        except requests.ConnectTimeout:
             raise NotSent("the provider could not be reached") from None
-        raise Unclear("the connection broke before an answer came") from None
-    except Exception as error:  # `requests` lets some errors of its own libraries through
-        raise Unclear(f"no usable answer: {type(error).__name__}") from None
+        except requests.ConnectionError as error:
+            if _never_connected(error):
+                raise NotSent("the provider could not be reached") from None
+            raise Unclear("the connection broke before an answer came") from None
+        except Exception as error:  # `requests` lets some errors of its own libraries through
+            raise Unclear(f"no usable answer: {type(error).__name__}") from None
 
 
 class _Session(requests.Session):
@@ -79,15 +77,14 @@ class _Session(requests.Session):
 
 
 class _Trusting(HTTPAdapter):
-    """Trusts the authorities in a file that it reads once: `requests` does at each connection, for 20 ms and more."""
+    """Checks certificates by a context that was made before."""
 
-    def __init__(self, authorities: str) -> None:
-        self._context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
-        self._context.load_verify_locations(authorities)
-        super().__init__(pool_maxsize=CALLS_AT_ONCE)
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Have all connections use the one context."""
+        """Have all connections use the context."""
         super().init_poolmanager(*arguments, ssl_context=self._context, **options)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
@@ -96,9 +93,11 @@ class _Trusting(HTTPAdapter):
 
 
 @functools.cache
-def _adapter(authorities: str) -> _Trusting:
-    """The one of this process. It keeps no connection: see `Connection` above."""
-    return _Trusting(authorities)
+def _trust_in(authorities: str) -> ssl.SSLContext:
+    """Trust in the authorities of a file, which takes 20 ms and more to read: `requests` does at each connection."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    context.load_verify_locations(authorities)
+    return context
 
 
 def _never_connected(error: requests.ConnectionError) -> bool:
